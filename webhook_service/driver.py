@@ -1,0 +1,184 @@
+"""The driver contract: all that the author of a driver has to read.
+
+A driver is one module with a config class and a ``WebhookDriver`` subclass, registered as an
+entry point of the group ``webhook_service.drivers``; the entry point's name is the driver's
+name in receivers. ``execute`` is one short, idempotent step of a reconciliation: it reads the
+live state, does what is missing, and returns within 30 seconds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypeVar
+
+from webhook_service.images import Image
+
+
+class DriverConfig(BaseModel):
+    """Base of driver configs: camelCase in JSON, unknown fields refused, immutable.
+
+    Validation, the JSON Schema, forms and documentation all come from the fields.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+    def implied(self) -> Mapping[str, Any]:
+        """What this config says about the receiver's ``source`` and ``match``, as their JSON."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushEvent:
+    """One pushed image. ``pushed_at`` is the sender's time, ``source_id`` the sender's id."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+    media_type: str | None = None
+    pushed_at: datetime | None = None
+    actor: str | None = None
+    source_id: str | None = None
+
+    @property
+    def reference(self) -> Image:
+        return Image(self.registry, self.repository, self.tag, self.digest)
+
+    @property
+    def image(self) -> str:
+        """The full reference: ``docker.io/acme/shop:1.2.3[@sha256:…]``."""
+        return str(self.reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The raw call, for drivers that do not consume pushes. Header names are lower case."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that was (or would be) changed, as history and rollback show it."""
+
+    target: str
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The change is complete and verified."""
+
+    changes: tuple[Change, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing had to be done; ``reason`` is shown to people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Call again after so many seconds, with ``state`` (JSON) as ``context.state``."""
+
+    after: float
+    state: Mapping[str, Any]
+    message: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+Outcome = Done | Unchanged | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What ``execute`` would change now, for a dry run."""
+
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a call of a driver comes from.
+
+    Attributes:
+        identity: names the push; a duplicate and a replay of it have the same.
+        order_key: sorts pushes to one slot as text, the newest highest.
+        named: whether the receiver names the pushed repository, registry included; if not, a
+            driver may only touch what runs that repository already.
+        attempt: counts from 1; ``state`` is what the last ``Wait`` carried.
+    """
+
+    project: str = ""
+    receiver: str = ""
+    delivery: str = ""
+    execution: str = ""
+    identity: str = ""
+    order_key: str = ""
+    named: bool = False
+    attempt: int = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+ConfigT = TypeVar("ConfigT", bound=DriverConfig)
+EventT = TypeVar("EventT", PushEvent, Request, default=PushEvent)
+
+
+class WebhookDriver(ABC, Generic[ConfigT, EventT]):
+    """One kind of action. An instance serves all receivers and is called from many threads.
+
+    Args:
+        options: deployment-wide settings, such as ``kubeconfig``; absent ones are not keys.
+    """
+
+    Config: ClassVar[type[DriverConfig]] = DriverConfig
+    consumes: ClassVar[type[PushEvent] | type[Request]] = PushEvent
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        self.options: Mapping[str, str] = options or {}
+
+    def validate(self, config: ConfigT, context: Context) -> None:
+        """Check a config against the live system before it is saved; must change nothing.
+
+        Raises:
+            InvalidConfig: the config cannot work; the message says what is missing.
+        """
+        return None
+
+    def slot(self, config: ConfigT, event: EventT) -> str:
+        """Name what must be changed in order; pure. Default: one slot per receiver ("")."""
+        return ""
+
+    def plan(self, config: ConfigT, event: EventT, context: Context) -> Plan:
+        """Say what ``execute`` would change now, and change nothing."""
+        return Plan(notes=("This driver cannot tell in advance what it would change.",))
+
+    @abstractmethod
+    def execute(self, config: ConfigT, event: EventT, context: Context) -> Outcome:
+        """Do the next step.
+
+        Raises:
+            Retry: a transient fault; called again after a growing pause.
+            DriverError: final; the execution ends as failed with this message.
+        """
+
+    def close(self) -> None:
+        """Release connections; the service calls it once when it stops."""
+        return None

@@ -1,0 +1,194 @@
+"""Every error this service raises, in one tree.
+
+    WebhookServiceError
+    ├── InvalidRequest            400   the caller must change the request
+    │   ├── InvalidPayload        400   a body that is not the receiver's format
+    │   ├── InvalidConfig         400   a receiver or driver config that cannot work
+    │   └── UnknownField          422   a field that no receiver has
+    ├── Unauthenticated           401   no credentials, or wrong ones
+    ├── UnknownKey                403   an endpoint key that is unknown, revoked or malformed
+    ├── RoleNotAllowed            405   the caller's role may not do this (405 as in v1.6)
+    ├── NotFound                  404
+    ├── RequestTimedOut           408   the body did not arrive in time
+    ├── BodyTooLarge              413
+    ├── UnsupportedBody           415   a compressed body
+    ├── StoreUnavailable          503   nothing was stored: send it again
+    ├── PluginUnavailable         400   a plug-in that is missing, broken or ambiguous
+    ├── SettingsError             500   a setting that cannot be used
+    └── DriverError                     an execution ends as failed
+        ├── TargetConflict              the live object is not what the push may change
+        ├── Superseded                  a newer push has already been applied
+        └── Retry                       transient: the engine tries again after a pause
+
+Each class carries its HTTP status and a code for programs. Messages say what to do; they
+never hold keys, secrets or bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from webhook_service.driver import Change
+
+
+class WebhookServiceError(Exception):
+    """Base of all errors raised on purpose."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(WebhookServiceError):
+    """The caller must change the request before sending it again."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class InvalidPayload(InvalidRequest):
+    """The body cannot be read, or is not what the receiver's format sends."""
+
+    code = "invalid_payload"
+
+
+class InvalidConfig(InvalidRequest):
+    """A receiver, or its driver's config, that cannot work."""
+
+    code = "invalid_config"
+
+
+class UnknownField(InvalidRequest):
+    """A field that no receiver has, often a misspelled one."""
+
+    status = 422
+    code = "unknown_field"
+
+
+class Unauthenticated(WebhookServiceError):
+    """No credentials were given, or they are not valid."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class UnknownKey(WebhookServiceError):
+    """The endpoint key is unknown, revoked or malformed: the three answer alike."""
+
+    status = 403
+    code = "unknown_key"
+
+
+class RoleNotAllowed(WebhookServiceError):
+    """The caller is known, but the role may not do this; v1.6 answers 405 here."""
+
+    status = 405
+    code = "role_not_allowed"
+
+
+class NotFound(WebhookServiceError):
+    """No such object in the caller's project; ids of other projects answer the same."""
+
+    status = 404
+    code = "not_found"
+
+
+class RequestTimedOut(WebhookServiceError):
+    """The request body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class BodyTooLarge(WebhookServiceError):
+    """The request body is over the limit."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedBody(WebhookServiceError):
+    """The request body is compressed: nothing is ever decompressed before authentication."""
+
+    status = 415
+    code = "unsupported_body"
+
+
+class StoreUnavailable(WebhookServiceError):
+    """The database did not take the write, so nothing was accepted.
+
+    Attributes:
+        retry_after: seconds after which sending again makes sense.
+    """
+
+    status = 503
+    code = "store_unavailable"
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PluginUnavailable(WebhookServiceError):
+    """A driver, format or scheme is not installed, failed to load, or exists twice."""
+
+    status = 400
+    code = "plugin_unavailable"
+
+
+class SettingsError(WebhookServiceError):
+    """A setting is missing or cannot be used; the message names it."""
+
+    code = "settings_error"
+
+
+class DriverError(WebhookServiceError):
+    """A driver gives up for good: the execution ends as failed.
+
+    Args:
+        message: one sentence that says what is wrong and what to do.
+        code: machine-readable reason, kept on the execution; defaults to the class's.
+        changes: what the driver had changed (and undone) before it gave up.
+    """
+
+    status = 502
+    code = "driver_failed"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, changes: Sequence[Change] = ()
+    ) -> None:
+        super().__init__(message)
+        self.reason = code or type(self).code
+        self.changes = tuple(changes)
+
+
+class TargetConflict(DriverError):
+    """The live object is not what this push may change; nothing was overwritten."""
+
+    status = 409
+    code = "conflict"
+
+
+class Superseded(DriverError):
+    """The target already runs a newer push; the execution ends as superseded."""
+
+    code = "superseded"
+
+
+class Retry(DriverError):
+    """A transient fault: the engine runs the execution again after its backoff.
+
+    Args:
+        after: seconds to wait at least, for servers that said so (``Retry-After``).
+    """
+
+    code = "transient"
+
+    def __init__(self, message: str, *, code: str | None = None, after: float = 0.0) -> None:
+        super().__init__(message, code=code)
+        self.after = after

@@ -1,0 +1,54 @@
+"""Identifiers and secrets: every random value the service hands out.
+
+Ids are ``rcv_…``, ``dlv_…``, ``exe_…`` over UUIDv7 (RFC 9562), so that they sort by time.
+Endpoint keys are ``whk_`` and API tokens ``wht_``, each with 256 random bits; only their
+SHA-256 is stored in clear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+
+RECEIVER = "rcv"
+DELIVERY = "dlv"
+EXECUTION = "exe"
+
+_KEY = re.compile(r"whk_[A-Za-z0-9_-]{43}")
+_TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
+
+
+def new_id(kind: str) -> str:
+    """A new identifier of a kind: its prefix and the 32 hex digits of a UUIDv7."""
+    millis = time.time_ns() // 1_000_000
+    random = secrets.randbits(74)
+    value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62) << 64
+    value |= 0b10 << 62 | random & (1 << 62) - 1
+    return f"{kind}_{value:032x}"
+
+
+def new_key() -> str:
+    """A new endpoint key, ``whk_`` and 43 characters."""
+    return "whk_" + secrets.token_urlsafe(32)
+
+
+def new_token() -> str:
+    """A new API token, ``wht_`` and 43 characters."""
+    return "wht_" + secrets.token_urlsafe(32)
+
+
+def is_key(text: str) -> bool:
+    """Whether the text has the form of an endpoint key; checked before any look-up."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_token(text: str) -> bool:
+    """Whether the text has the form of an API token; checked before any look-up."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def fingerprint(secret: str) -> str:
+    """SHA-256 of a key or token, in hex: what the database knows it by."""
+    return hashlib.sha256(secret.encode()).hexdigest()
