@@ -1,0 +1,102 @@
+"""Discovery over real installed metadata: folders that look like installed distributions."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from webhook_service.discovery import Plugins, discover
+from webhook_service.driver import WebhookDriver
+from webhook_service.errors import PluginUnavailable
+
+GROUP = "webhook_service.test_drivers"
+GOOD = """
+from webhook_service import Done, DriverConfig, WebhookDriver
+class Good(WebhookDriver[DriverConfig]):
+    def execute(self, config, event, context):
+        return Done()
+"""
+
+
+class Site:
+    """A folder on sys.path to which distributions are added."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, distribution: str, module: str, source: str, **points: str) -> None:
+        (self.folder / f"{module}.py").write_text(source)
+        info = self.folder / f"{distribution}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0")
+        lines = [f"{name} = {module}:{target}" for name, target in points.items()]
+        (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Site(tmp_path)
+
+
+def find(*only: str) -> Plugins[WebhookDriver]:  # type: ignore[type-arg]
+    return discover(GROUP, "driver", WebhookDriver, only)
+
+
+def test_an_installed_driver_is_found_with_its_distribution(site: Site) -> None:
+    site.add("good-driver", "good_one", GOOD, good="Good")
+    (plugin,) = find()
+    assert (plugin.name, plugin.distribution, plugin.version) == ("good", "good-driver", "1.0")
+    assert find().get("good") is plugin.target
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import no_such_module", "no_such_module"),
+        ("assert False, 'an assertion'", "an assertion"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("broken(", "SyntaxError"),
+        ("class Bad: pass", "not a complete WebhookDriver"),
+        ("from webhook_service import WebhookDriver as Bad", "not a complete WebhookDriver"),
+        ("", "Bad"),
+    ],
+)
+def test_a_broken_driver_is_kept_with_its_error_and_harms_no_other(
+    site: Site, source: str, error: str
+) -> None:
+    site.add("good-driver", "good_two", GOOD, good="Good")
+    module = f"bad_{abs(hash(source))}"
+    site.add("bad-driver", module, source, bad="Bad")
+    plugins = find()
+    assert plugins.names == ("good",)
+    (broken,) = [plugin for plugin in plugins if plugin.name == "bad"]
+    assert error in (broken.error or "")
+    with pytest.raises(PluginUnavailable, match="cannot be used"):
+        plugins.get("bad")
+
+
+def test_two_distributions_with_one_name_are_an_error_that_names_both(site: Site) -> None:
+    site.add("first-driver", "first_module", GOOD, same="Good")
+    site.add("second-driver", "second_module", GOOD, same="Good")
+    with pytest.raises(PluginUnavailable, match="first-driver.*second-driver|second.*first"):
+        find().get("same")
+
+
+def test_what_is_not_allowed_is_not_even_imported(site: Site) -> None:
+    site.add("good-driver", "good_three", GOOD, good="Good")
+    site.add("other-driver", "other_module", "raise RuntimeError", other="X")
+    assert [plugin.name for plugin in find("good")] == ["good"]
+    assert "other_module" not in sys.modules
+
+
+def test_a_driver_installed_later_is_found_at_the_next_look(site: Site) -> None:
+    assert list(find()) == []
+    site.add("good-driver", "good_four", GOOD, good="Good")
+    assert find().names == ("good",)
+
+
+def test_an_unknown_name_lists_the_known_ones(site: Site) -> None:
+    site.add("good-driver", "good_five", GOOD, good="Good")
+    with pytest.raises(PluginUnavailable, match="known: good"):
+        find().get("nope")

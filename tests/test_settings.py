@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from webhook_service.errors import SettingsError
+from webhook_service.settings import load_settings
+
+
+def test_defaults_need_nothing_set() -> None:
+    settings = load_settings()
+    assert settings.database_url.startswith("sqlite:///")
+    assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8085)
+    assert settings.driver_options == {}
+
+
+def test_the_environment_is_read_by_the_documented_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("WEBHOOK_SERVICE_LISTEN", "[::1]:9000")
+    monkeypatch.setenv("WEBHOOK_SERVICE_BASE_URL", "https://hooks.example/")
+    monkeypatch.setenv("WEBHOOK_SERVICE_KUBECONFIG", "/k")
+    monkeypatch.setenv("WEBHOOK_SERVICE_KUBE_CONTEXT", "blue")
+    monkeypatch.setenv("WEBHOOK_SERVICE_DRIVERS", "deploymentUpdate, other")
+    monkeypatch.setenv("WEBHOOK_SERVICE_TRUSTED_PROXIES", "10.0.0.0/8,::1")
+    settings = load_settings()
+    assert settings.database_url == "postgresql://u@h/d"
+    assert (settings.listen_host, settings.listen_port) == ("::1", 9000)
+    assert settings.base_url == "https://hooks.example"
+    assert settings.drivers == ("deploymentUpdate", "other")
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.driver_options == {"kubeconfig": "/k", "kube_context": "blue"}
+
+
+def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('listen = "0.0.0.0:80"\nworkers = 3\n')
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(file))
+    monkeypatch.setenv("WEBHOOK_SERVICE_WORKERS", "5")
+    settings = load_settings()
+    assert (settings.listen_port, settings.workers) == (80, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LISTEN", "nowhere"),
+        ("LISTEN", "host:99999"),
+        ("BASE_URL", "hooks.example"),
+        ("ENGINE", "magic"),
+        ("WORKERS", "0"),
+        ("SECRET_KEY", "short"),
+        ("TRUSTED_PROXIES", "everyone"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"WEBHOOK_SERVICE_{name}", value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert name.lower() in error.value.message
+    assert value == "0" or f"'{value}'" not in error.value.message
+
+
+def test_a_missing_or_broken_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(tmp_path / "none.toml"))
+    with pytest.raises(SettingsError, match="none.toml"):
+        load_settings()
+    (tmp_path / "bad.toml").write_text("listen = [")
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(tmp_path / "bad.toml"))
+    with pytest.raises(SettingsError, match="bad.toml"):
+        load_settings()
+    (tmp_path / "typo.toml").write_text("lisssten = 1")
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(tmp_path / "typo.toml"))
+    with pytest.raises(SettingsError, match="lisssten"):
+        load_settings()

@@ -1,0 +1,84 @@
+"""Deliveries: one call of a sender, the decision on it, and why.
+
+Every call that carried a valid key and a readable body is kept with its decision; calls that
+were refused (4xx) are only counted, so that strangers cannot fill the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from webhook_service.driver import PushEvent, Request
+
+
+class DeliveryState(StrEnum):
+    """What was decided on a call."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+
+
+class Reason(StrEnum):
+    """Why an item of a call was ignored; plug-ins may use words of their own."""
+
+    NOT_A_PUSH = "not_a_push"
+    NOT_AN_IMAGE = "not_an_image"
+    UNTAGGED = "untagged"
+    REPOSITORY_MISMATCH = "repository_mismatch"
+    TAG_MISMATCH = "tag_mismatch"
+    FILTERED = "filtered"
+    FROZEN = "frozen"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP call on the endpoint, read whole. Header names are lower case."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing a call spoke of: what it was, what was decided, and why."""
+
+    subject: str
+    state: DeliveryState
+    reason: str | None = None
+    execution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An accepted event on its way into the store, as one execution to be."""
+
+    execution: str
+    event: PushEvent | Request
+    subject: str
+    identity: str
+    slot: str
+    ordered_at: datetime
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery."""
+
+    id: str
+    project: str
+    receiver: str
+    state: DeliveryState
+    received: datetime
+    reason: str | None = None
+    items: tuple[Item, ...] = ()
+    executions: tuple[str, ...] = ()
+    duplicate_of: str | None = None
+    client: str = ""

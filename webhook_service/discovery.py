@@ -1,0 +1,163 @@
+"""Plug-ins: found through entry points, loaded once, kept and shown even when broken.
+
+The only importer of stevedore. Its recorded pitfalls are worked around here: load errors are
+only logged, of two plug-ins with one name the last wins silently, and results are cached on
+disk, so that a fresh install may stay invisible.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import isabstract
+from typing import Generic, TypeVar
+
+from stevedore.extension import ExtensionManager
+
+from webhook_service.errors import PluginUnavailable
+
+DRIVERS = "webhook_service.drivers"
+FORMATS = "webhook_service.formats"
+SCHEMES = "webhook_service.schemes"
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin(Generic[T]):
+    """One entry point: the loaded class, or why there is none."""
+
+    name: str
+    distribution: str
+    version: str
+    target: type[T] | None = None
+    error: str | None = None
+
+
+class Plugins(Generic[T]):
+    """The plug-ins of one group, by name.
+
+    Args:
+        group: the entry-point group, for messages.
+        noun: what one of them is called, for messages: "driver".
+    """
+
+    def __init__(self, group: str, noun: str, plugins: Collection[Plugin[T]] = ()) -> None:
+        self.group = group
+        self._noun = noun
+        self._plugins = {plugin.name: plugin for plugin in plugins}
+
+    def __iter__(self) -> Iterator[Plugin[T]]:
+        return iter(sorted(self._plugins.values(), key=lambda plugin: plugin.name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that can be used, in alphabetical order."""
+        return tuple(plugin.name for plugin in self if plugin.target is not None)
+
+    def add(self, name: str, target: type[T]) -> None:
+        """Offer a class under a name without an entry point, as embedding apps and tests do."""
+        self._plugins[name] = Plugin(name, "(this application)", "", target)
+
+    def get(self, name: str) -> type[T]:
+        """The class with this name.
+
+        Raises:
+            PluginUnavailable: none is installed, or it is broken; the message says which.
+        """
+        plugin = self._plugins.get(name)
+        if plugin is None:
+            known = ", ".join(self.names) or "none"
+            raise PluginUnavailable(f"There is no {self._noun} {name[:100]!r}; known: {known}.")
+        if plugin.target is None:
+            raise PluginUnavailable(f"The {self._noun} {name!r} cannot be used: {plugin.error}")
+        return plugin.target
+
+
+def discover(group: str, noun: str, base: type[T], only: Collection[str] = ()) -> Plugins[T]:
+    """Find and load the plug-ins of a group.
+
+    Args:
+        base: the class that every plug-in must extend.
+        only: names to keep; empty keeps all. What is not kept is not imported either.
+    """
+    points = _entry_points(group, only)
+    failures: dict[str, str] = {}
+
+    def keep_failure(_: object, point: _GuardedPoint, exc: BaseException) -> None:
+        failures[point.name] = str(exc)
+        log.warning("The %s %r cannot be loaded: %s", noun, point.name, exc)
+
+    unique = [_GuardedPoint(found[0]) for found in points.values() if len(found) == 1]
+    manager = _Manager(group, unique, keep_failure)
+    loaded = {extension.name: extension.plugin for extension in manager}
+    return Plugins(
+        group,
+        noun,
+        [_plugin(name, found, loaded, failures, base) for name, found in points.items()],
+    )
+
+
+class _GuardedPoint:
+    """An entry point whose load fails as an ImportError, whatever the module does.
+
+    stevedore lets AssertionError and SystemExit through: one plug-in would take all others down.
+    """
+
+    def __init__(self, point: importlib.metadata.EntryPoint) -> None:
+        self.name = point.name
+        self._point = point
+
+    def load(self) -> object:
+        try:
+            return self._point.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:
+            raise ImportError(f"{type(exc).__name__}: {exc}") from exc
+
+
+class _Manager(ExtensionManager[object]):
+    """stevedore's manager over a given list, read afresh: its cache on disk is never asked."""
+
+    def __init__(self, group: str, points: list[_GuardedPoint], on_failure: object) -> None:
+        self._points = points
+        super().__init__(group, on_load_failure_callback=on_failure)  # type: ignore[arg-type]
+
+    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
+        return self._points  # type: ignore[return-value]
+
+
+def _entry_points(
+    group: str, only: Collection[str]
+) -> dict[str, list[importlib.metadata.EntryPoint]]:
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for point in importlib.metadata.entry_points(group=group):
+        if only and point.name not in only:
+            continue
+        others = found.setdefault(point.name, [])
+        if all(other.value != point.value for other in others):
+            others.append(point)
+    return found
+
+
+def _plugin(
+    name: str,
+    found: list[importlib.metadata.EntryPoint],
+    loaded: Mapping[str, object],
+    failures: Mapping[str, str],
+    base: type[T],
+) -> Plugin[T]:
+    names = [point.dist.name if point.dist else "?" for point in found]
+    version = found[0].dist.version if found[0].dist else ""
+    if len(found) > 1:
+        error = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
+        return Plugin(name, ", ".join(names), "", error=error)
+    target = loaded.get(name)
+    if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
+        return Plugin(name, names[0], version, target)
+    error = failures.get(name, f"{found[0].value} is not a complete {base.__name__} subclass.")
+    return Plugin(name, names[0], version, error=error)

@@ -1,0 +1,109 @@
+"""Executions: one event handed to a driver, from queued to its end, with every attempt.
+
+queued → running → succeeded | unchanged | failed | superseded | cancelled
+         running ⇄ waiting    follow a rollout without holding a thread
+         running ⇄ retrying   after a transient fault, with growing pauses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from webhook_service.driver import Change, PushEvent, Request
+
+
+class ExecutionState(StrEnum):
+    """Where an execution stands. ``failed`` is the dead letter: it can be replayed."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+PENDING = (ExecutionState.QUEUED, ExecutionState.RETRYING)
+ACTIVE = (ExecutionState.RUNNING, ExecutionState.WAITING)
+ENDED = (
+    ExecutionState.SUCCEEDED,
+    ExecutionState.UNCHANGED,
+    ExecutionState.FAILED,
+    ExecutionState.SUPERSEDED,
+    ExecutionState.CANCELLED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run at an execution, from its claim to an end or a retry.
+
+    ``steps`` counts the calls of ``execute`` in it: more than one when the driver waited.
+    """
+
+    number: int
+    started: datetime
+    finished: datetime | None = None
+    state: str = ExecutionState.RUNNING
+    message: str = ""
+    steps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A stored execution. ``reason`` is a code for programs, ``message`` a sentence for people."""
+
+    id: str
+    project: str
+    receiver: str
+    delivery: str
+    driver: str
+    slot: str
+    state: ExecutionState
+    event: PushEvent | Request
+    identity: str
+    order_key: str
+    created: datetime
+    due: datetime | None = None
+    finished: datetime | None = None
+    reason: str | None = None
+    message: str = ""
+    changes: tuple[Change, ...] = ()
+    superseded_by: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    driver_state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An execution handed to one worker: valid until the lease ends, by fence number."""
+
+    execution: Execution
+    config: Mapping[str, Any]
+    named: bool
+    attempt: int
+    retries: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an attempt came to: the state to record, and what goes with it.
+
+    ``pause`` is in seconds, for waiting and retrying. ``changes`` of None keeps those recorded.
+    """
+
+    state: ExecutionState
+    message: str = ""
+    reason: str | None = None
+    changes: tuple[Change, ...] | None = None
+    pause: float = 0.0
+    driver_state: Mapping[str, Any] = field(default_factory=dict)

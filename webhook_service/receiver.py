@@ -1,0 +1,125 @@
+"""Receivers: what a project says should happen on a push, and how it reads as JSON.
+
+The JSON is v1.6's (``name``, ``driver``, ``<driver>Config``) with four optional parts of the
+core: ``source``, ``match``, ``verify`` and ``respond``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+MAX_NAME = 255
+MAX_REPOSITORIES = 100
+
+
+class ReceiverState(StrEnum):
+    """A suspended receiver records its calls as ignored and runs nothing."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Source(_Part):
+    """The sender: a payload format by name, and that format's own options beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: str = "dockerhub"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.__pydantic_extra__ or {}
+
+
+class Verify(_Part):
+    """How a call is proven genuine: a scheme by name, and its own options beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    scheme: str = "none"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.__pydantic_extra__ or {}
+
+
+class TagRule(_Part):
+    """Which tags pass: a policy (``any``, ``exact``, ``glob``, ``semver``) and its value."""
+
+    policy: str = "any"
+    value: str | None = Field(default=None, max_length=256)
+
+
+class Match(_Part):
+    """Which pushes pass; without repositories, only those that the target runs already."""
+
+    repositories: tuple[str, ...] = Field(default=(), max_length=MAX_REPOSITORIES)
+    tags: TagRule = TagRule()
+    when: str | None = None
+
+
+class ReceiverSpec(_Part):
+    """What a caller says of a receiver; ``config`` is the driver's own part."""
+
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+    driver: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    source: Source = Source()
+    match: Match = Match()
+    verify: Verify = Verify()
+    respond: Literal["accepted"] = "accepted"
+    state: ReceiverState = ReceiverState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A stored receiver. ``version`` grows with every update."""
+
+    id: str
+    project: str
+    spec: ReceiverSpec
+    created: datetime
+    updated: datetime
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def suspended(self) -> bool:
+        return self.spec.state is ReceiverState.SUSPENDED
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverKey:
+    """One live endpoint key of a receiver; an old one ``expires`` at the end of its overlap."""
+
+    receiver: str
+    key: str
+    created: datetime
+    expires: datetime | None = None
+
+
+def config_field(driver: str) -> str:
+    """The JSON field that holds a driver's config: ``<driver>Config``."""
+    return f"{driver}Config"
+
+
+def as_json(spec: ReceiverSpec) -> Mapping[str, Any]:
+    """The part of a receiver's JSON that its owner wrote."""
+    parts = spec.model_dump(mode="json", by_alias=True, exclude={"config"})
+    return {**parts, config_field(spec.driver): dict(spec.config)}

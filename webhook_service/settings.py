@@ -1,0 +1,140 @@
+"""Settings: environment variables ``WEBHOOK_SERVICE_*``, or a TOML file of the same names.
+
+The file is named by ``WEBHOOK_SERVICE_CONFIG``; a variable wins over the file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from webhook_service.errors import SettingsError
+
+CONFIG_VARIABLE = "WEBHOOK_SERVICE_CONFIG"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _default_database_url() -> str:
+    folder = platformdirs.user_data_path("webhook-service")
+    return f"sqlite:///{folder / 'webhook-service.db'}"
+
+
+class Settings(BaseSettings):
+    """All that a deployment can set. Every duration is in seconds, every size in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="WEBHOOK_SERVICE_", extra="forbid", frozen=True)
+
+    database_url: str = Field(
+        default_factory=_default_database_url,
+        description="sqlite:///path or postgresql://user:password@host/database",
+    )
+    listen: str = Field(default="127.0.0.1:8085", description="address:port to serve on")
+    base_url: str | None = Field(
+        default=None, description="the address that senders reach, for the URLs of receivers"
+    )
+    secret_key: str | None = Field(
+        default=None, min_length=16, description="seals endpoint keys at rest; newest first"
+    )
+    secret_key_file: Path | None = Field(default=None, description="a file with the secret key")
+    engine: Literal["local"] = Field(default="local", description="who runs executions")
+    workers: int = Field(default=8, ge=1, le=256, description="threads that run drivers")
+    lease_seconds: float = Field(
+        default=30.0, ge=1, le=3600, description="how long a lost worker blocks what it ran"
+    )
+    kubeconfig: Path | None = Field(default=None, description="how to reach the clusters")
+    kube_context: str | None = Field(default=None, description="the default cluster's context")
+    drivers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="the only drivers to offer, by name; empty offers all"
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(), description="networks whose X-Forwarded-* headers are believed"
+    )
+    proxy_roles: bool = Field(
+        default=False,
+        description="believe X-API-Roles of trusted proxies, which then must strip it from callers",
+    )
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("drivers", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("listen")
+    @classmethod
+    def _check_listen(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if not (host and colon and port.isdigit() and int(port) < 65536):
+            raise ValueError("must be address:port, such as 127.0.0.1:8085")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    @property
+    def listen_host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def driver_options(self) -> Mapping[str, str]:
+        """What drivers are constructed with."""
+        options = {"kubeconfig": self.kubeconfig, "kube_context": self.kube_context}
+        return {name: str(value) for name, value in options.items() if value is not None}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get(CONFIG_VARIABLE)
+        if not file:
+            return init_settings, env_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsError: the message names each setting that cannot be used, never its value.
+    """
+    file = os.environ.get(CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is not a file.")
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
+            for error in exc.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"Settings cannot be used: {problems}.") from exc
+    except ValueError as exc:
+        raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is no TOML: {exc}.") from exc
