@@ -1,0 +1,52 @@
+"""A receiver's rules, compiled: one answer per event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webhook_service.delivery import Reason
+from webhook_service.driver import PushEvent
+from webhook_service.events import event_to_json
+from webhook_service.match.filter import Filter, compile_filter
+from webhook_service.match.repositories import RepositoryRule, parse_rules
+from webhook_service.match.tags import TagTest, tag_test
+from webhook_service.receiver import Match
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Decides whether an event passes, and whether the receiver names its repository."""
+
+    repositories: tuple[RepositoryRule, ...]
+    tag_passes: TagTest
+    when: Filter | None
+
+    def refusal(self, event: PushEvent) -> Reason | None:
+        """Why the event does not pass; None if it does."""
+        if self.repositories and not any(rule.matches(event) for rule in self.repositories):
+            return Reason.REPOSITORY_MISMATCH
+        if event.tag is None or not self.tag_passes(event.tag):
+            return Reason.TAG_MISMATCH
+        if self.when is not None and not self.when(event_to_json(event)):
+            return Reason.FILTERED
+        return None
+
+    def names(self, event: PushEvent) -> bool:
+        """Whether a rule names the event's repository, registry host included."""
+        return any(rule.fixes_host and rule.matches(event) for rule in self.repositories)
+
+
+def compile_match(match: Match, home: str | None) -> Matcher:
+    """Compile the rules.
+
+    Args:
+        home: the registry that rules without a host mean, if there is only one.
+
+    Raises:
+        InvalidConfig: a rule cannot be used; the message says which.
+    """
+    return Matcher(
+        repositories=parse_rules(match.repositories, home),
+        tag_passes=tag_test(match.tags),
+        when=None if match.when is None else compile_filter(match.when),
+    )

@@ -1,0 +1,40 @@
+"""The notifications of CNCF distribution (``registry:2`` and ``registry:3``; GitLab ships it).
+
+Source: distribution documentation, "Work with notifications". Version 2 sends the content type
+``…events.v1+json``, version 3 ``…events.v2+json``, people's proxies plain JSON: the envelope is
+the same, so the body decides. One push is many calls (each blob, each pull during it), and only
+one event in them has the tag. The registry repeats a refused call for ever, in front of all
+others, so an event that cannot be read is dropped and the rest of its envelope is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from webhook_service.driver import PushEvent
+from webhook_service.errors import InvalidPayload
+from webhook_service.payloads import strict_json
+from webhook_service.payloads.fields import Fields
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.manifests import read_event
+from webhook_service.payloads.pushes import parsed
+
+MAX_EVENTS = 1000
+MALFORMED = "malformed"
+
+
+class Distribution(Format):
+    """Read an envelope of events that need not belong together."""
+
+    def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
+        envelope = Fields.of(strict_json.loads(body))
+        events = envelope.elements("events", MAX_EVENTS)
+        return parsed(_read(path, event, options.registry) for path, event in events)
+
+
+def _read(path: str, event: object, registry: str | None) -> PushEvent | Dropped:
+    try:
+        return read_event(Fields.of(event, path), registry, trust_url=True)
+    except InvalidPayload as exc:
+        # The message names event and field, and there may be nothing else to name.
+        return Dropped(exc.message, MALFORMED)

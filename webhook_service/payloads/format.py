@@ -1,0 +1,69 @@
+"""The contract of a payload format: bytes and headers in, pushed images and dropped items out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypeVar
+
+from webhook_service.driver import PushEvent
+
+
+class FormatOptions(BaseModel):
+    """What a receiver's ``source`` may say beside ``format``; formats add fields of their own."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+    registry: str | None = Field(
+        default=None,
+        max_length=255,
+        description="Registry host to assume instead of the one the body names or implies.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An item that is no deployable push: what it was, and a reason code."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """All that a body spoke of."""
+
+    events: tuple[PushEvent, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+OptionsT = TypeVar("OptionsT", bound=FormatOptions, default=FormatOptions)
+
+
+class Format(ABC, Generic[OptionsT]):
+    """One sender's payload shape. Instances hold no state."""
+
+    Options: ClassVar[type[FormatOptions]] = FormatOptions
+
+    @abstractmethod
+    def parse(self, body: bytes, headers: Mapping[str, str], options: OptionsT) -> Parsed:
+        """Read a body; deletes, pulls, pings and untagged pushes are dropped with their reason.
+
+        Args:
+            body: the raw bytes, at most 1 MiB.
+            headers: of the call, with names in lower case.
+
+        Raises:
+            InvalidPayload: the body cannot be read, or is not of this format.
+        """
+
+    def home(self, options: OptionsT) -> str | None:
+        """The registry that all pushes of this sender are in, if the body cannot choose it."""
+        return options.registry

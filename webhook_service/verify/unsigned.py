@@ -1,0 +1,13 @@
+"""The scheme ``none``: the URL alone is the credential, as Docker Hub leaves no other choice."""
+
+from __future__ import annotations
+
+from webhook_service.delivery import Call
+from webhook_service.verify.scheme import Scheme, SchemeOptions
+
+
+class Unsigned(Scheme):
+    """Lets every call pass; a receiver has to ask for it."""
+
+    def check(self, call: Call, options: SchemeOptions) -> None:
+        return None
