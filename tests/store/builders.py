@@ -1,0 +1,44 @@
+"""Rows for the store's tests."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from tests.support import PROJECT
+from webhook_service.delivery import Delivery, DeliveryState, Work
+from webhook_service.driver import PushEvent, Request
+from webhook_service.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
+from webhook_service.receiver import Receiver, ReceiverSpec
+from webhook_service.store.store import Store
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+_numbers = count()
+
+
+def add_receiver(store: Store, name: str = "shop", project: str = PROJECT) -> tuple[str, str]:
+    """A stored receiver's id and key."""
+    spec = ReceiverSpec(name=name, driver="stub", config={"target": "t"})
+    receiver, key = Receiver(new_id(RECEIVER), project, spec, NOW, NOW), new_key()
+    store.receivers.add(receiver, key)
+    return receiver.id, key
+
+
+def work(tag: str = "1", at: float = 0, slot: str = "slot", identity: str | None = None) -> Work:
+    """A push that happened ``at`` seconds after now."""
+    event = PushEvent(registry="docker.io", repository="acme/shop", tag=tag)
+    moment = NOW + timedelta(seconds=at)
+    name = identity or f"push-{next(_numbers)}"
+    return Work(new_id(EXECUTION), event, event.image, name, slot, moment)
+
+
+def request(slot: str = "slot") -> Work:
+    """A raw request."""
+    execution = new_id(EXECUTION)
+    return Work(execution, Request(body=b"{}"), "request", execution, slot, NOW)
+
+
+def accept(store: Store, receiver: str, *works: Work, project: str = PROJECT) -> Delivery:
+    """Store a call that brings the works."""
+    delivery = Delivery(
+        new_id(DELIVERY), project, receiver, DeliveryState.IGNORED, datetime.now(UTC)
+    )
+    return store.deliveries.accept(delivery, works, "stub", b"{}")

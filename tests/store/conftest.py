@@ -1,0 +1,30 @@
+"""The store's tests run on both databases: what holds on one must hold on the other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import SECRET, sqlite_url
+from webhook_service.settings import load_settings
+from webhook_service.store import migrate
+from webhook_service.store.database import Database
+from webhook_service.store.store import Store, open_store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    url: str = request.getfixturevalue("postgres").new_database()
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    database = Database(database_url)
+    migrate.upgrade(database)
+    database.close()
+    store = open_store(load_settings(database_url=database_url, secret_key=SECRET))
+    yield store
+    store.close()

@@ -1,0 +1,89 @@
+import importlib.resources
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from tests.support import SECRET, sqlite_url
+from webhook_service.errors import SettingsError
+from webhook_service.settings import load_settings
+from webhook_service.store import migrate
+from webhook_service.store.database import Database, parse_url
+from webhook_service.store.store import open_store
+from webhook_service.store.tables import metadata
+
+
+def test_the_migrations_build_exactly_the_tables(database_url: str) -> None:
+    database = Database(database_url)
+    migrate.upgrade(database)
+    with database.connect_for_migration() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    assert migrate.current_revision(database) == migrate.HEAD
+    database.close()
+
+
+def test_every_migration_can_be_undone_and_done_again(database_url: str) -> None:
+    database = Database(database_url)
+    migrate.upgrade(database)
+    migrate.downgrade(database, "base")
+    assert migrate.current_revision(database) is None
+    migrate.upgrade(database)
+    migrate.upgrade(database)
+    assert migrate.current_revision(database) == migrate.HEAD
+    database.close()
+
+
+def test_head_is_the_newest_migration_shipped() -> None:
+    folder = importlib.resources.files("webhook_service.migrations.versions")
+    files = sorted(f.name for f in folder.iterdir() if f.name[:1].isdigit())
+    assert files[-1].startswith(migrate.HEAD)
+
+
+def test_an_embedded_database_is_brought_up_to_date_by_itself(tmp_path: Path) -> None:
+    settings = load_settings(database_url=sqlite_url(tmp_path))
+    open_store(settings).close()
+    open_store(settings).close()
+    key = tmp_path / "test.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_database_is_never_migrated_behind_its_owners_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    if parse_url(database_url).get_backend_name() == "sqlite":
+        open_store(load_settings(database_url=database_url, secret_key=SECRET)).close()
+        return
+    with pytest.raises(SettingsError, match="webhook-service migrate"):
+        open_store(load_settings(database_url=database_url, secret_key=SECRET))
+
+
+def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
+    database = Database(database_url)
+    migrate.upgrade(database)
+    newer = text("UPDATE alembic_version SET version_num = '9999'")
+    database.write(lambda connection: connection.execute(newer))
+    with pytest.raises(SettingsError, match="newer"):
+        migrate.require_current(database)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("no url", "not a URL"),
+        ("sqlite://", "needs a file"),
+        ("mysql://u@h/d", "mysql is not supported"),
+    ],
+)
+def test_a_database_url_that_cannot_be_used_says_what_to_write(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        parse_url(url)
+
+
+def test_a_server_database_needs_a_secret_key() -> None:
+    settings = load_settings(database_url="postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(SettingsError, match="SECRET_KEY"):
+        open_store(settings)

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from webhook_service.errors import SettingsError
+from webhook_service.settings import load_settings
+from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
+from webhook_service.store.store import open_store
+
+OLD, NEW = "the old secret key", "the new secret key"
+
+
+def test_a_sealed_secret_opens_again() -> None:
+    assert Sealer([OLD]).open("r", Sealer([OLD]).seal("r", "whk_1")) == "whk_1"
+
+
+def test_a_rotated_key_still_opens_what_the_old_one_sealed() -> None:
+    sealed = Sealer([OLD]).seal("r", "whk_1")
+    assert Sealer([NEW, OLD]).open("r", sealed) == "whk_1"
+    with pytest.raises(SettingsError, match="Set the old key again"):
+        Sealer([NEW]).open("r", sealed)
+
+
+def test_a_short_or_missing_key_is_refused() -> None:
+    for keys in ([], ["short"], [OLD, "short"]):
+        with pytest.raises(SettingsError, match="16 characters"):
+            Sealer(keys)
+
+
+def test_keys_are_separated_by_commas_or_lines() -> None:
+    assert split_keys(f"{NEW},{OLD}\n") == [NEW, OLD]
+    assert split_keys(f"{NEW}\n{OLD}") == [NEW, OLD]
+
+
+def test_a_made_key_is_its_owners_alone_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.key"
+    first = read_or_make_key(path)
+    assert read_or_make_key(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    settings = load_settings(
+        database_url=f"sqlite:///{tmp_path / 'x.db'}", secret_key_file=tmp_path / "none"
+    )
+    with pytest.raises(SettingsError, match="SECRET_KEY_FILE"):
+        open_store(settings)

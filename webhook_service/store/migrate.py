@@ -1,0 +1,74 @@
+"""Bringing a database to the schema that this version needs."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+from sqlalchemy import Connection, inspect, text
+
+from webhook_service.errors import SettingsError
+from webhook_service.store.database import Database
+
+HEAD = "0001"
+_MIGRATIONS = "webhook_service.migrations"
+_LOCK = 7_304_115_208
+
+
+def current_revision(database: Database) -> str | None:
+    """The revision a database is at; None for an empty one."""
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version"))
+        return found.scalar_one_or_none()
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run the migrations that are missing; safe to call from several processes at once."""
+    with database.connect_for_migration() as connection, connection.begin():
+        _lock(connection)
+        _alembic(connection, "upgrade", revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Undo migrations down to a revision; ``base`` undoes them all."""
+    with database.connect_for_migration() as connection, connection.begin():
+        _lock(connection)
+        _alembic(connection, "downgrade", revision)
+
+
+def require_current(database: Database) -> None:
+    """Make sure that the schema fits; an embedded SQLite database is brought up to date.
+
+    Raises:
+        SettingsError: a PostgreSQL database that is behind, or one from a newer version.
+    """
+    found = current_revision(database)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise SettingsError(f"The database is at {found}, newer than this version's {HEAD}.")
+    if not database.is_sqlite:
+        raise SettingsError(
+            f"The database is at {found or 'no revision'}, this version needs {HEAD}: "
+            "run 'webhook-service migrate' first."
+        )
+    upgrade(database)
+
+
+def _alembic(connection: Connection, command: str, revision: str) -> None:
+    # Alembic takes a third of a second to import, and a current database does not need it.
+    import alembic.command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(importlib.resources.files(_MIGRATIONS)))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    getattr(alembic.command, command)(config, revision)
+
+
+def _lock(connection: Connection) -> None:
+    """One migration at a time; SQLite's write transaction does the same by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -1,0 +1,210 @@
+"""Receivers and their endpoint keys in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from webhook_service.errors import InvalidConfig, NotFound
+from webhook_service.ids import fingerprint
+from webhook_service.receiver import Receiver, ReceiverKey, ReceiverSpec
+from webhook_service.store.database import Database
+from webhook_service.store.pages import Page, PageRequest, fetch
+from webhook_service.store.sealing import Sealer
+from webhook_service.store.tables import keys, receivers
+
+T = TypeVar("T")
+
+_FILTERS = {
+    "name": receivers.c.name,
+    "driver": receivers.c.driver,
+    "state": receivers.c.state,
+    "id": receivers.c.id,
+}
+
+
+class ReceiverStore:
+    """Reads and writes receivers, each within its project."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    def add(self, receiver: Receiver, key: str) -> None:
+        """Store a new receiver with its first key.
+
+        Raises:
+            InvalidConfig: the project has a receiver of this name.
+        """
+
+        def job(connection: Connection) -> None:
+            row = _values(receiver.spec)
+            connection.execute(
+                insert(receivers).values(
+                    id=receiver.id,
+                    project=receiver.project,
+                    created=receiver.created,
+                    updated=receiver.updated,
+                    version=receiver.version,
+                    **row,
+                )
+            )
+            self._add_key(connection, receiver.id, key, receiver.created)
+
+        self._write_named(job, receiver.name)
+
+    def update(self, project: str, receiver_id: str, spec: ReceiverSpec) -> Receiver:
+        """Replace what a receiver says.
+
+        Raises:
+            NotFound: no such receiver in the project.
+            InvalidConfig: another receiver of the project has the name.
+        """
+
+        def job(connection: Connection) -> Receiver:
+            changed = connection.execute(
+                update(receivers)
+                .where(receivers.c.id == receiver_id, receivers.c.project == project)
+                .values(updated=datetime.now(UTC), version=receivers.c.version + 1, **_values(spec))
+                .returning(receivers)
+            ).one_or_none()
+            if changed is None:
+                raise _not_found()
+            return _receiver(changed)
+
+        return self._write_named(job, spec.name)
+
+    def remove(self, project: str, receiver_id: str) -> None:
+        """Delete a receiver and its keys; its history stays.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+
+        def job(connection: Connection) -> None:
+            where = (receivers.c.id == receiver_id, receivers.c.project == project)
+            if not connection.execute(delete(receivers).where(*where)).rowcount:
+                raise _not_found()
+
+        self._database.write(job)
+
+    def get(self, project: str, receiver_id: str) -> Receiver:
+        """One receiver.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+        query = select(receivers).where(
+            receivers.c.id == receiver_id, receivers.c.project == project
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise _not_found()
+        return _receiver(row)
+
+    def page(self, project: str, page: PageRequest) -> Page[Receiver]:
+        """The project's receivers, newest first."""
+        query = select(receivers).where(receivers.c.project == project)
+        with self._database.read() as connection:
+            return fetch(connection, query, receivers.c.id, page, _FILTERS, _receiver)
+
+    def find_by_key(self, project: str, key: str) -> Receiver | None:
+        """The receiver that a live key belongs to, if it is the project's."""
+        query = (
+            select(receivers)
+            .join(keys, keys.c.receiver == receivers.c.id)
+            .where(
+                keys.c.fingerprint == fingerprint(key),
+                receivers.c.project == project,
+                or_(keys.c.expires.is_(None), keys.c.expires > datetime.now(UTC)),
+            )
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _receiver(row)
+
+    def key(self, receiver_id: str) -> ReceiverKey:
+        """The newest key of a receiver, opened.
+
+        Raises:
+            NotFound: the receiver has no key: it was deleted.
+        """
+        query = (
+            select(keys)
+            .where(keys.c.receiver == receiver_id, keys.c.expires.is_(None))
+            .order_by(keys.c.created.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise _not_found()
+        secret = self._sealer.open(receiver_id, row.sealed)
+        return ReceiverKey(receiver_id, secret, row.created)
+
+    def rotate(self, project: str, receiver_id: str, key: str, overlap: timedelta) -> None:
+        """Add a key; those before it end after the overlap, or earlier if they already do.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+        now = datetime.now(UTC)
+
+        def job(connection: Connection) -> None:
+            where = (receivers.c.id == receiver_id, receivers.c.project == project)
+            if connection.execute(select(receivers.c.id).where(*where)).one_or_none() is None:
+                raise _not_found()
+            old = keys.c.receiver == receiver_id
+            end = now + overlap
+            later = or_(keys.c.expires.is_(None), keys.c.expires > end)
+            connection.execute(delete(keys).where(old, keys.c.expires <= now))
+            connection.execute(update(keys).where(old, later).values(expires=end))
+            self._add_key(connection, receiver_id, key, now)
+
+        self._database.write(job)
+
+    def _add_key(
+        self, connection: Connection, receiver_id: str, key: str, created: datetime
+    ) -> None:
+        connection.execute(
+            insert(keys).values(
+                fingerprint=fingerprint(key),
+                receiver=receiver_id,
+                sealed=self._sealer.seal(receiver_id, key),
+                created=created,
+            )
+        )
+
+    def _write_named(self, job: Callable[[Connection], T], name: str) -> T:
+        try:
+            return self._database.write(job)
+        except IntegrityError as exc:
+            raise InvalidConfig(
+                f"Cannot have duplicate webhook name, webhook {name} already exists"
+            ) from exc
+
+
+def _not_found() -> NotFound:
+    return NotFound("Webhook not found")
+
+
+def _values(spec: ReceiverSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", by_alias=True)
+
+
+def _receiver(row: Row[Any]) -> Receiver:
+    values = row._mapping
+    spec = ReceiverSpec.model_validate({name: values[name] for name in ReceiverSpec.model_fields})
+    return Receiver(
+        values["id"],
+        values["project"],
+        spec,
+        values["created"],
+        values["updated"],
+        values["version"],
+    )

@@ -1,0 +1,86 @@
+"""The store as a whole: one database with all that is kept in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from webhook_service.errors import SettingsError
+from webhook_service.settings import Settings
+from webhook_service.store import migrate
+from webhook_service.store.claims import ClaimStore
+from webhook_service.store.database import Database, sqlite_file
+from webhook_service.store.deliveries import DeliveryStore
+from webhook_service.store.executions import ExecutionStore
+from webhook_service.store.receivers import ReceiverStore
+from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
+from webhook_service.store.tokens import TokenStore
+
+
+class Store:
+    """Receivers, deliveries, executions, claims and tokens of one database.
+
+    Args:
+        database: whose schema is current (see ``open_store``).
+        sealer: opens and seals endpoint keys.
+        lease: seconds a claimed execution is a worker's own unless it is renewed.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer, lease: float = 30.0) -> None:
+        self.database = database
+        self.receivers = ReceiverStore(database, sealer)
+        self.deliveries = DeliveryStore(database)
+        self.executions = ExecutionStore(database)
+        self.claims = ClaimStore(database, lease)
+        self.tokens = TokenStore(database)
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+        """
+        with self.database.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def close(self) -> None:
+        """Finish the queued writes and close the connections."""
+        self.database.close()
+
+
+def open_store(settings: Settings, lease: float = 30.0) -> Store:
+    """Open the database that the settings name, with a current schema.
+
+    Raises:
+        SettingsError: a setting cannot be used, or the schema does not fit.
+        StoreUnavailable: the database does not answer.
+    """
+    database = Database(settings.database_url)
+    try:
+        sealer = Sealer(_secret_keys(settings, database))
+        migrate.require_current(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database, sealer, lease)
+
+
+def _secret_keys(settings: Settings, database: Database) -> list[str]:
+    if settings.secret_key is not None:
+        return split_keys(settings.secret_key)
+    if settings.secret_key_file is not None:
+        return _read_key_file(settings.secret_key_file)
+    if database.is_sqlite:
+        return read_or_make_key(sqlite_file(database.url).with_suffix(".key"))
+    raise SettingsError(
+        "WEBHOOK_SERVICE_SECRET_KEY or WEBHOOK_SERVICE_SECRET_KEY_FILE must be set with "
+        "PostgreSQL: any secret text of at least 16 characters, the same for every host."
+    )
+
+
+def _read_key_file(path: Path) -> list[str]:
+    try:
+        return split_keys(path.read_text())
+    except OSError as exc:
+        raise SettingsError(
+            f"WEBHOOK_SERVICE_SECRET_KEY_FILE: {path} cannot be read: {exc.strerror}."
+        ) from exc

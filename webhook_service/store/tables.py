@@ -1,0 +1,205 @@
+"""The tables. The migrations must build exactly these: a test compares the two.
+
+Times are integers, microseconds since 1970 UTC: they sort, index and compare alike in SQLite and
+PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Big = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def micros(moment: datetime) -> int:
+    """A moment as it is stored."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+receivers = Table(
+    "receivers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("driver", String(255), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("source", JSON, nullable=False),
+    Column("match", JSON, nullable=False),
+    Column("verify", JSON, nullable=False),
+    Column("respond", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("project", "name"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("receiver", String(40), ForeignKey("receivers.id", ondelete="CASCADE"), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Index(None, "receiver"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("seq", _Big, primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("project", String(255), nullable=False),
+    Column("receiver", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("reason", String(40)),
+    Column("items", JSON, nullable=False),
+    Column("duplicate_of", String(40)),
+    Column("client", String(64), nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("body", LargeBinary),
+    Index(None, "project", "seq"),
+    Index(None, "receiver", "seq"),
+    sqlite_autoincrement=True,
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("seq", _Big, primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("project", String(255), nullable=False),
+    Column("receiver", String(40), nullable=False),
+    Column("delivery", String(40), nullable=False),
+    Column("driver", String(255), nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("coalesce", Boolean, nullable=False),
+    Column("named", Boolean, nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("identity", String(64), nullable=False),
+    Column("dedupe", String(64), nullable=False),
+    Column("ordered", Moment, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("due", Moment),
+    Column("finished", Moment),
+    Column("lease_until", Moment),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("lost", Integer, nullable=False, server_default="0"),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("driver_state", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("reason", String(64)),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("superseded_by", String(40)),
+    UniqueConstraint("receiver", "dedupe"),
+    Index(None, "project", "seq"),
+    Index(None, "delivery"),
+    sqlite_autoincrement=True,
+)
+
+_OPEN = text("state IN ('queued', 'retrying', 'waiting')")
+_RUNNING = text("state = 'running'")
+_ACTIVE = text("state IN ('running', 'waiting')")
+
+Index("ix_executions_due", executions.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index(
+    "ix_executions_lease",
+    executions.c.lease_until,
+    sqlite_where=_RUNNING,
+    postgresql_where=_RUNNING,
+)
+Index(
+    "ix_executions_pending",
+    executions.c.slot,
+    executions.c.ordered,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+# The database itself refuses a second active execution in a slot, whatever a claim believed.
+Index(
+    "uq_executions_active_slot",
+    executions.c.slot,
+    unique=True,
+    sqlite_where=_ACTIVE,
+    postgresql_where=_ACTIVE,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column(
+        "execution", String(40), ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("number", Integer, primary_key=True),
+    Column("started", Moment, nullable=False),
+    Column("finished", Moment),
+    Column("state", String(20), nullable=False),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("steps", Integer, nullable=False, server_default="1"),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("slot", Text, primary_key=True),
+    Column("ordered", Moment, nullable=False),
+    Column("seq", _Big, nullable=False),
+    Column("execution", String(40), nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("project", String(255), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("revoked", Moment),
+)
