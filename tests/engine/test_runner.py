@@ -1,0 +1,124 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from webhook_service.discovery import DRIVERS, Plugins
+from webhook_service.driver import Change, Done, PushEvent, Unchanged, Wait, WebhookDriver
+from webhook_service.drivers import Drivers
+from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
+from webhook_service.engine.runner import MAX_MESSAGE, MAX_WAIT, run
+from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
+from webhook_service.execution import Claim, Execution, ExecutionState, Verdict
+from webhook_service.testing.stub import StubDriver
+
+EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
+CHANGE = Change("t", "f", "a", "b")
+
+
+@pytest.fixture
+def drivers() -> Drivers:
+    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
+    plugins.add("stub", StubDriver)
+    return Drivers(plugins)
+
+
+def claim(**values: Any) -> Claim:
+    execution = Execution(
+        id="exe_1",
+        project="p",
+        receiver="rcv_1",
+        delivery="dlv_1",
+        driver=values.pop("driver", "stub"),
+        slot="p/slot",
+        state=ExecutionState.QUEUED,
+        event=EVENT,
+        identity="push",
+        order_key="7",
+        created=datetime.now(UTC),
+        driver_state=values.pop("driver_state", {}),
+    )
+    return replace(Claim(execution, {}, True, 1, 0, 1), **values)
+
+
+def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
+    stub = drivers.get("stub")
+    assert isinstance(stub, StubDriver)
+    stub.steps = [step]
+    return run(claim(**values), drivers)
+
+
+@pytest.mark.parametrize(
+    ("step", "verdict"),
+    [
+        (Done((CHANGE,), "ok"), Verdict(ExecutionState.SUCCEEDED, "ok", changes=(CHANGE,))),
+        (Done(), Verdict(ExecutionState.SUCCEEDED)),
+        (Unchanged("same"), Verdict(ExecutionState.UNCHANGED, "same")),
+        (
+            Wait(2, {"a": 1}, "rolling"),
+            Verdict(ExecutionState.WAITING, "rolling", pause=2, driver_state={"a": 1}),
+        ),
+        (Wait(1e9, {}), Verdict(ExecutionState.WAITING, pause=MAX_WAIT)),
+        (DriverError("no"), Verdict(ExecutionState.FAILED, "no", "driver_failed")),
+        (TargetConflict("other"), Verdict(ExecutionState.FAILED, "other", "conflict")),
+        (
+            DriverError("undone", code="rolled_back", changes=[CHANGE]),
+            Verdict(ExecutionState.FAILED, "undone", "rolled_back", (CHANGE,)),
+        ),
+        (Superseded("newer"), Verdict(ExecutionState.SUPERSEDED, "newer", "superseded")),
+    ],
+)
+def test_every_outcome_becomes_its_state(drivers: Drivers, step: Any, verdict: Verdict) -> None:
+    assert verdict_on(drivers, step) == verdict
+
+
+def test_the_driver_sees_where_the_call_comes_from(drivers: Drivers) -> None:
+    verdict_on(drivers, Done(), driver_state={"step": 3}, attempt=2)
+    stub = drivers.get("stub")
+    assert isinstance(stub, StubDriver)
+    context = stub.calls[0].context
+    assert (context.project, context.delivery, context.execution) == ("p", "dlv_1", "exe_1")
+    assert (context.identity, context.order_key, context.named) == ("push", "7", True)
+    assert (context.attempt, context.state) == (2, {"step": 3})
+
+
+def test_a_transient_fault_is_retried_with_its_state_kept(drivers: Drivers) -> None:
+    verdict = verdict_on(drivers, Retry("API down", after=90), driver_state={"step": 3})
+    assert (verdict.state, verdict.reason) == (ExecutionState.RETRYING, "transient")
+    assert verdict.pause == 90
+    assert verdict.driver_state == {"step": 3}
+
+
+def test_retries_end_in_the_dead_letter(drivers: Drivers) -> None:
+    verdict = verdict_on(drivers, Retry("API down"), retries=len(PAUSES))
+    assert verdict.state is ExecutionState.FAILED
+    assert verdict.message == f"Given up after {len(PAUSES)} retries: API down"
+
+
+def test_a_crash_is_retried_a_few_times_and_tells_no_secret(drivers: Drivers) -> None:
+    first = verdict_on(drivers, KeyError("hunter2"))
+    assert (first.state, first.reason) == (ExecutionState.RETRYING, "driver_crashed")
+    assert "hunter2" not in first.message
+    last = verdict_on(drivers, KeyError("hunter2"), retries=CRASH_RETRIES)
+    assert last.state is ExecutionState.FAILED
+
+
+def test_an_outcome_that_is_none_is_a_crash_of_the_driver(drivers: Drivers) -> None:
+    verdict = verdict_on(drivers, lambda event, context: None, retries=CRASH_RETRIES)
+    assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "driver_crashed")
+
+
+def test_a_missing_driver_fails_with_what_to_do(drivers: Drivers) -> None:
+    verdict = run(claim(driver="gone"), drivers)
+    assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "plugin_unavailable")
+    assert "known: stub" in verdict.message
+
+
+def test_a_config_that_no_longer_fits_fails(drivers: Drivers) -> None:
+    verdict = run(claim(config={"nope": 1}), drivers)
+    assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "invalid_config")
+
+
+def test_long_messages_are_cut(drivers: Drivers) -> None:
+    assert len(verdict_on(drivers, DriverError("x" * 10_000)).message) == MAX_MESSAGE

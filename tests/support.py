@@ -1,0 +1,98 @@
+"""Builders that most tests of the core share."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from webhook_service.delivery import Call, Delivery
+from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
+from webhook_service.driver import WebhookDriver
+from webhook_service.drivers import Drivers
+from webhook_service.engine.local import LocalEngine
+from webhook_service.execution import ENDED, Execution
+from webhook_service.payloads.dockerhub import DockerHub
+from webhook_service.service import WebhookService
+from webhook_service.settings import load_settings
+from webhook_service.store.store import open_store
+from webhook_service.testing.payloads import PUSHED_AT, dockerhub_push
+from webhook_service.testing.stub import StubDriver
+from webhook_service.verify.unsigned import Unsigned
+
+PROJECT = "1a5"
+SECRET = "a secret key of the tests"
+
+
+def make_service(
+    database_url: str,
+    drivers: Mapping[str, type[WebhookDriver[Any, Any]]] | None = None,
+    *,
+    run: bool = True,
+    lease: float = 30.0,
+) -> WebhookService:
+    """A service over a database, with the stub driver and the Docker Hub format."""
+    settings = load_settings(database_url=database_url, secret_key=SECRET)
+    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
+    for name, driver in (drivers or {"stub": StubDriver}).items():
+        plugins.add(name, driver)
+    formats: Plugins[Any] = Plugins(FORMATS, "format")
+    formats.add("dockerhub", DockerHub)
+    schemes: Plugins[Any] = Plugins(SCHEMES, "scheme")
+    schemes.add("none", Unsigned)
+    store = open_store(settings, lease)
+    all_drivers = Drivers(plugins)
+    engine = LocalEngine(store, all_drivers, workers=4, poll=0.05) if run else None
+    return WebhookService(store, all_drivers, formats, schemes, engine)
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'test.db'}"
+
+
+def stub_of(service: WebhookService) -> StubDriver:
+    driver = service.drivers.get("stub")
+    assert isinstance(driver, StubDriver)
+    return driver
+
+
+def receiver_body(name: str = "shop", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "driver": "stub", "stubConfig": {}, **fields}
+
+
+def add_receiver(service: WebhookService, project: str = PROJECT, **fields: Any) -> tuple[str, str]:
+    """Create a receiver; its id and key."""
+    receiver = service.create_receiver(project, receiver_body(**fields))
+    return receiver.id, service.receiver_key(project, receiver.id)
+
+
+def push(
+    service: WebhookService,
+    key: str,
+    tag: str = "1.2.3",
+    repository: str = "acme/shop",
+    pushed_at: datetime | None = PUSHED_AT,
+    project: str = PROJECT,
+) -> Delivery:
+    """Send a Docker Hub push to a receiver."""
+    body = dockerhub_push(repository, tag, pushed_at=pushed_at)
+    return service.accept(project, key, Call(body, {"content-type": "application/json"}))
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Poll until the condition is true; fail when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)
+    return found
+
+
+def wait_for_end(service: WebhookService, execution: str, seconds: float = 10.0) -> Execution:
+    """Wait until an execution has ended."""
+
+    def ended() -> Execution | None:
+        found = service.get_execution(PROJECT, execution)
+        return found if found.state in ENDED else None
+
+    return wait_for(ended, seconds)  # type: ignore[no-any-return]

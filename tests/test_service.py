@@ -1,0 +1,259 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
+from webhook_service.delivery import Call, DeliveryState
+from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request, WebhookDriver
+from webhook_service.errors import (
+    InvalidConfig,
+    InvalidPayload,
+    NotFound,
+    PluginUnavailable,
+    StoreUnavailable,
+    Unauthenticated,
+    UnknownKey,
+)
+from webhook_service.ids import new_key
+from webhook_service.payloads.format import Format, FormatOptions, Parsed
+from webhook_service.receiver import ReceiverState
+from webhook_service.service import WebhookService
+from webhook_service.store.tokens import Role
+from webhook_service.testing.stub import StubDriver
+from webhook_service.verify.scheme import Scheme, SchemeOptions
+
+RULES = {"repositories": ["acme/shop"], "tags": {"policy": "semver", "value": "^1.2"}}
+UNSIGNED = {"scheme": "none"}
+
+
+class RawDriver(WebhookDriver[DriverConfig, Request]):
+    """Takes the call as it is."""
+
+    consumes = Request
+
+    def execute(self, config: DriverConfig, event: Request, context: Context) -> Outcome:
+        return Done(message=event.body.decode())
+
+
+class Token(SchemeOptions):
+    token: str
+
+
+class TokenScheme(Scheme[Token]):
+    Options = Token
+
+    def check(self, call: Call, options: Token) -> None:
+        if call.headers.get("x-token") != options.token:
+            raise Unauthenticated("The call is not signed.")
+
+
+class CrashingFormat(Format):
+    def parse(self, body: bytes, headers: object, options: FormatOptions) -> Parsed:
+        raise IndexError("hunter2")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[WebhookService]:
+    drivers = {"stub": StubDriver, "raw": RawDriver}
+    with make_service(sqlite_url(tmp_path), drivers, run=False) as service:
+        service.schemes.add("token", TokenScheme)
+        service.formats.add("crashing", CrashingFormat)
+        yield service
+
+
+def test_a_push_within_the_rules_is_accepted_with_one_execution(service: WebhookService) -> None:
+    receiver, key = add_receiver(service, match=RULES, verify=UNSIGNED)
+    delivery = push(service, key)
+    assert (delivery.state, delivery.receiver) == (DeliveryState.ACCEPTED, receiver)
+    execution = service.get_execution(PROJECT, delivery.executions[0])
+    assert (execution.delivery, execution.state) == (delivery.id, "queued")
+    assert service.get_delivery(PROJECT, delivery.id) == delivery
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ({"tag": "2.0.0"}, "tag_mismatch"),
+        ({"repository": "evil/shop"}, "repository_mismatch"),
+        ({"repository": "evil.example/acme/shop"}, "repository_mismatch"),
+    ],
+)
+def test_a_push_outside_the_rules_is_kept_as_ignored_with_its_reason(
+    service: WebhookService, sent: dict[str, str], reason: str
+) -> None:
+    _, key = add_receiver(service, match=RULES, verify=UNSIGNED)
+    delivery = push(service, key, **sent)  # type: ignore[arg-type]
+    assert (delivery.state, delivery.reason) == (DeliveryState.IGNORED, reason)
+    assert service.get_delivery(PROJECT, delivery.id).reason == reason
+    assert service.list_executions(PROJECT).items == ()
+
+
+def test_six_equal_calls_are_one_execution(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    found = [push(service, key) for _ in range(6)]
+    assert [delivery.state for delivery in found] == ["accepted"] + ["duplicate"] * 5
+    assert {delivery.duplicate_of for delivery in found[1:]} == {found[0].id}
+
+
+@pytest.mark.parametrize("key", ["", "x", "whk_short", new_key(), "' OR 1=1 --", "whk_" + "é" * 43])
+def test_every_key_that_is_not_live_gets_the_same_answer(service: WebhookService, key: str) -> None:
+    receiver, revoked = add_receiver(service)
+    service.delete_receiver(PROJECT, receiver)
+    messages = set()
+    for tried in (key, revoked):
+        with pytest.raises(UnknownKey) as error:
+            push(service, tried)
+        messages.add(error.value.message)
+    assert len(messages) == 1
+
+
+def test_a_key_works_in_its_own_project_only(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    with pytest.raises(UnknownKey):
+        push(service, key, project="other")
+
+
+def test_a_suspended_receiver_records_and_runs_nothing(service: WebhookService) -> None:
+    receiver, key = add_receiver(service)
+    assert service.suspend_receiver(PROJECT, receiver).spec.state is ReceiverState.SUSPENDED
+    delivery = push(service, key)
+    assert (delivery.state, delivery.reason) == (DeliveryState.IGNORED, "suspended")
+    service.resume_receiver(PROJECT, receiver)
+    assert push(service, key).state is DeliveryState.ACCEPTED
+
+
+def test_a_raw_request_reaches_its_driver_without_credentials(service: WebhookService) -> None:
+    body = {"name": "raw", "driver": "raw"}
+    receiver = service.create_receiver(PROJECT, body)
+    key = service.receiver_key(PROJECT, receiver.id)
+    call = Call(
+        b"hello",
+        {"content-type": "text/plain", "authorization": "secret", "cookie": "secret"},
+        {"key": key, "projectId": PROJECT, "x": "1"},
+    )
+    first, second = (service.accept(PROJECT, key, call) for _ in range(2))
+    assert (first.state, second.state) == (DeliveryState.ACCEPTED, DeliveryState.ACCEPTED)
+    event = service.get_execution(PROJECT, first.executions[0]).event
+    assert event == Request(body=b"hello", headers={"content-type": "text/plain"}, query={"x": "1"})
+    service.suspend_receiver(PROJECT, receiver.id)
+    assert service.accept(PROJECT, key, call).reason == "suspended"
+
+
+def test_a_call_that_is_not_proven_genuine_leaves_no_trace(service: WebhookService) -> None:
+    verify = {"scheme": "token", "token": "t"}
+    _, key = add_receiver(service, verify=verify)
+    with pytest.raises(Unauthenticated):
+        push(service, key)
+    assert service.list_deliveries(PROJECT).items == ()
+
+
+def test_a_body_of_another_format_is_refused_and_leaves_no_trace(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    with pytest.raises(InvalidPayload):
+        service.accept(PROJECT, key, Call(b'{"events": []}'))
+    assert service.list_deliveries(PROJECT).items == ()
+
+
+def test_a_crashing_format_is_a_refusal_without_its_words(service: WebhookService) -> None:
+    _, key = add_receiver(service, source={"format": "crashing"}, verify=UNSIGNED)
+    with pytest.raises(InvalidPayload) as error:
+        push(service, key)
+    assert "hunter2" not in error.value.message
+
+
+def test_an_update_takes_effect_on_the_next_call(service: WebhookService) -> None:
+    receiver, key = add_receiver(service)
+    assert push(service, key, "2.0.0").state is DeliveryState.ACCEPTED
+    service.update_receiver(PROJECT, receiver, {"match": RULES})
+    assert push(service, key, "2.0.1").reason == "tag_mismatch"
+    assert service.receiver_key(PROJECT, receiver) == key
+
+
+def test_a_rotated_key_replaces_the_old_one(service: WebhookService) -> None:
+    receiver, old = add_receiver(service)
+    new = service.rotate_key(PROJECT, receiver, timedelta(0))
+    assert service.receiver_key(PROJECT, receiver) == new
+    assert push(service, new).state is DeliveryState.ACCEPTED
+    with pytest.raises(UnknownKey):
+        push(service, old)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "text"),
+    [
+        ({"stubConfig": {"valid": False}}, InvalidConfig, "told to refuse"),
+        ({"source": {"format": "nope"}, "verify": UNSIGNED}, PluginUnavailable, "format 'nope'"),
+        ({"verify": {"scheme": "nope"}}, PluginUnavailable, "scheme 'nope'"),
+        ({"verify": {"scheme": "token"}}, InvalidConfig, "verify.token"),
+        ({"verify": {"scheme": "none", "x": 1}}, InvalidConfig, "verify.x"),
+        ({"match": {"when": "("}, "verify": UNSIGNED}, InvalidConfig, "CEL"),
+        ({"match": {"repositories": ["A"]}, "verify": UNSIGNED}, InvalidConfig, "lower case"),
+    ],
+)
+def test_a_receiver_that_cannot_work_is_not_created(
+    service: WebhookService, fields: dict[str, object], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        service.create_receiver(PROJECT, receiver_body(**fields))
+    assert service.list_receivers(PROJECT).items == ()
+
+
+def test_an_update_that_cannot_work_changes_nothing(service: WebhookService) -> None:
+    receiver, _ = add_receiver(service)
+    with pytest.raises(InvalidConfig):
+        service.update_receiver(PROJECT, receiver, {"stubConfig": {"valid": False}})
+    assert service.get_receiver(PROJECT, receiver).version == 1
+
+
+def test_foreign_ids_answer_like_unknown_ones(service: WebhookService) -> None:
+    receiver, key = add_receiver(service)
+    delivery = push(service, key)
+    for call in (
+        lambda: service.get_receiver("other", receiver),
+        lambda: service.receiver_key("other", receiver),
+        lambda: service.delete_receiver("other", receiver),
+        lambda: service.update_receiver("other", receiver, {}),
+        lambda: service.rotate_key("other", receiver),
+        lambda: service.suspend_receiver("other", receiver),
+        lambda: service.get_delivery("other", delivery.id),
+        lambda: service.get_execution("other", delivery.executions[0]),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert service.list_receivers("other").items == ()
+
+
+@pytest.mark.parametrize("project", ["", "x" * 256, "a\nb"])
+def test_a_project_id_that_cannot_be_used_is_refused(service: WebhookService, project: str) -> None:
+    with pytest.raises(InvalidConfig, match="project id"):
+        service.create_receiver(project, receiver_body())
+    with pytest.raises(InvalidConfig, match="project id"):
+        service.create_token(project)
+
+
+def test_a_token_is_bound_to_its_project_and_role(service: WebhookService) -> None:
+    token, secret = service.create_token(PROJECT, Role.READONLY)
+    found = service.store.tokens.find(secret)
+    assert found == token
+    assert (found.project, found.role) == (PROJECT, Role.READONLY)
+
+
+def test_a_closed_store_accepts_nothing(tmp_path: Path) -> None:
+    service = make_service(sqlite_url(tmp_path), run=False)
+    _, key = add_receiver(service)
+    service.stop()
+    with pytest.raises(StoreUnavailable):
+        push(service, key)
+
+
+def test_a_service_opens_from_settings_with_the_installed_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", sqlite_url(tmp_path))
+    service = WebhookService.open()
+    assert "deploymentUpdate" in service.drivers.plugins.names
+    assert {"dockerhub", "distribution", "alicloud", "azure"} <= set(service.formats.names)
+    assert service.schemes.names == ("none",)
+    service.stop()

@@ -1,0 +1,96 @@
+"""One attempt: hand a claimed execution to its driver and judge what comes back.
+
+The runner decides states, not the driver, and nothing a driver does gets past it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pydantic import ValidationError
+
+from webhook_service.driver import Context, Done, Outcome, Unchanged, Wait
+from webhook_service.drivers import Drivers
+from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
+from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
+from webhook_service.execution import Claim, ExecutionState, Verdict
+
+MAX_MESSAGE = 2000
+MIN_WAIT, MAX_WAIT = 0.05, 3600.0
+
+log = logging.getLogger(__name__)
+
+
+def run(claim: Claim, drivers: Drivers) -> Verdict:
+    """Call the driver once; every error becomes a verdict."""
+    try:
+        driver = drivers.get(claim.execution.driver)
+        config = driver.Config.model_validate(dict(claim.config))
+        return _judge(driver.execute(config, claim.execution.event, _context(claim)))
+    except Superseded as exc:
+        return Verdict(ExecutionState.SUPERSEDED, exc.message, exc.reason)
+    except Retry as exc:
+        return _retry(claim, exc.message, exc.reason, pause_after(claim.retries, exc.after))
+    except DriverError as exc:
+        changes = exc.changes or None
+        return Verdict(ExecutionState.FAILED, exc.message[:MAX_MESSAGE], exc.reason, changes)
+    except WebhookServiceError as exc:
+        return Verdict(ExecutionState.FAILED, exc.message[:MAX_MESSAGE], exc.code)
+    except ValidationError as exc:
+        message = f"The receiver's config no longer fits its driver: {exc.error_count()} errors."
+        return Verdict(ExecutionState.FAILED, message, "invalid_config")
+    except Exception as exc:
+        return _crash(claim, exc)
+
+
+def _context(claim: Claim) -> Context:
+    execution = claim.execution
+    return Context(
+        project=execution.project,
+        receiver=execution.receiver,
+        delivery=execution.delivery,
+        execution=execution.id,
+        identity=execution.identity,
+        order_key=execution.order_key,
+        named=claim.named,
+        attempt=claim.attempt,
+        state=execution.driver_state,
+    )
+
+
+def _judge(outcome: Outcome) -> Verdict:
+    match outcome:
+        case Done(changes, message):
+            return Verdict(ExecutionState.SUCCEEDED, message[:MAX_MESSAGE], changes=changes or None)
+        case Unchanged(reason):
+            return Verdict(ExecutionState.UNCHANGED, reason[:MAX_MESSAGE])
+        case Wait(after, state, message, changes):
+            return Verdict(
+                ExecutionState.WAITING,
+                message[:MAX_MESSAGE],
+                changes=changes or None,
+                pause=min(max(after, MIN_WAIT), MAX_WAIT),
+                driver_state=state,
+            )
+    raise TypeError(f"execute returned {type(outcome).__name__}, not Done, Unchanged or Wait")
+
+
+def _retry(claim: Claim, message: str, reason: str, pause: float | None) -> Verdict:
+    if pause is None:
+        message = f"Given up after {claim.retries} retries: {message}"
+        return Verdict(ExecutionState.FAILED, message[:MAX_MESSAGE], reason)
+    return Verdict(
+        ExecutionState.RETRYING,
+        message[:MAX_MESSAGE],
+        reason,
+        pause=pause,
+        driver_state=claim.execution.driver_state,
+    )
+
+
+def _crash(claim: Claim, exc: Exception) -> Verdict:
+    """A fault of the driver itself: few retries, and no text of the exception to callers."""
+    log.exception("The driver %s crashed on %s.", claim.execution.driver, claim.execution.id)
+    message = f"The driver crashed with {type(exc).__name__}; the service's log has the details."
+    pause = pause_after(claim.retries) if claim.retries < CRASH_RETRIES else None
+    return _retry(claim, message, "driver_crashed", pause)

@@ -1,0 +1,124 @@
+"""Reading a receiver's JSON body: v1.6's fields, the driver's config, and the core's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from webhook_service.driver import DriverConfig
+from webhook_service.drivers import Drivers
+from webhook_service.errors import InvalidConfig, UnknownField
+from webhook_service.receiver import ReceiverSpec, as_json, config_field
+
+PARTS = ("source", "match", "verify", "respond", "state")
+# What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
+READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
+
+
+def read_body(
+    body: Any, drivers: Drivers, base: ReceiverSpec | None = None
+) -> tuple[ReceiverSpec, DriverConfig]:
+    """Read and check a receiver's body, all but what needs the live system.
+
+    Args:
+        base: the stored receiver, for an update: fields that the body leaves out stay.
+
+    Raises:
+        InvalidConfig: a field is missing or cannot be used; the message names it.
+        UnknownField: the body has a field that no receiver has.
+    """
+    if not isinstance(body, Mapping):
+        raise InvalidConfig("Bad request body: a receiver is a JSON object.")
+    given = {name: value for name, value in body.items() if value is not None}
+    stored = {} if base is None else dict(as_json(base))
+    whole = {**stored, **given}
+    name, driver = _required(whole, "name"), _required(whole, "driver")
+    config = _read_config(whole, driver, drivers)
+    _refuse_unknown_fields(given, driver, drivers)
+    if base is None:
+        _require_verify(given)
+    values = {
+        "name": name,
+        "driver": driver,
+        "config": config.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        **_merge_parts(stored, config.implied(), given),
+    }
+    try:
+        return ReceiverSpec.model_validate(values), config
+    except ValidationError as exc:
+        raise InvalidConfig(describe(exc)) from exc
+
+
+def describe(exc: ValidationError, prefix: str = "") -> str:
+    """Every problem of a validation in one line, without the values that caused them."""
+    problems = []
+    for error in exc.errors(include_input=False, include_url=False):
+        path = ".".join([prefix, *map(str, error["loc"])]).strip(".")
+        text = error["msg"].removeprefix("Value error, ")
+        own = error["type"] == "value_error"
+        problems.append(text if own and not error["loc"] else f"{path}: {text}")
+    return "; ".join(problems)
+
+
+def _required(given: Mapping[str, Any], field: str) -> str:
+    value = given.get(field)
+    if not value:
+        raise InvalidConfig(f"{field.capitalize()} not provided")
+    if not isinstance(value, str):
+        raise InvalidConfig(f"{field}: must be a text.")
+    return value
+
+
+def _read_config(given: Mapping[str, Any], driver: str, drivers: Drivers) -> DriverConfig:
+    known = {plugin.name for plugin in drivers.plugins}
+    if driver not in known:
+        raise InvalidConfig(f"Invalid driver {driver[:100]}")
+    model = drivers.get(driver).Config
+    field = config_field(driver)
+    value = given.get(field, {})
+    if not isinstance(value, Mapping):
+        raise InvalidConfig(f"{field}: must be an object.")
+    try:
+        return model.model_validate({key: item for key, item in value.items() if key != "type"})
+    except ValidationError as exc:
+        raise InvalidConfig(describe(exc, field)) from exc
+
+
+def _refuse_unknown_fields(given: Mapping[str, Any], driver: str, drivers: Drivers) -> None:
+    others = {config_field(plugin.name) for plugin in drivers.plugins} - {config_field(driver)}
+    for field in others & given.keys():
+        if given[field]:
+            raise InvalidConfig(f"{field} is not the config of {driver}; leave it out.")
+    possible = {"name", "driver", config_field(driver), *PARTS, *READ_ONLY, *others}
+    for field in sorted(given.keys() - possible):
+        close = get_close_matches(field, possible, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        raise UnknownField(f"A receiver has no field {field[:100]!r}{hint}")
+
+
+def _require_verify(given: Mapping[str, Any]) -> None:
+    """A plain v1.6 body cannot say how calls are verified; any newer one must."""
+    if "verify" not in given and any(part in given for part in ("source", "match", "respond")):
+        raise InvalidConfig(
+            'verify: say how calls are proven genuine; {"scheme": "none"} relies on the '
+            "secrecy of the URL alone."
+        )
+
+
+def _merge_parts(
+    stored: Mapping[str, Any], implied: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The core's parts: as given, else as the driver's config implies, else as stored."""
+    parts = {part: stored[part] for part in PARTS if part in stored}
+    for part, fields in implied.items():
+        parts[part] = {**parts.get(part, {}), **fields}
+    for part in PARTS:
+        value = given.get(part)
+        if isinstance(value, Mapping):
+            parts[part] = {**implied.get(part, {}), **value}
+        elif value is not None:
+            parts[part] = value
+    return parts

@@ -1,0 +1,149 @@
+"""A route: one receiver, compiled for its calls (verify, parse, match)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from webhook_service.delivery import Call, DeliveryState, Item, Reason, Work
+from webhook_service.discovery import Plugins
+from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
+from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
+from webhook_service.ids import EXECUTION, new_id
+from webhook_service.match.matcher import Matcher, compile_match
+from webhook_service.ordering import order_time, push_identity
+from webhook_service.payloads.format import Format, FormatOptions, Parsed
+from webhook_service.receiver import Receiver, config_field
+from webhook_service.receiver_body import describe
+from webhook_service.verify.scheme import Scheme, SchemeOptions
+
+# Of a raw request, drivers see these and no credential that a caller may have sent along.
+SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
+SECRET_QUERY = frozenset({"key", "projectId", "token"})
+
+log = logging.getLogger(__name__)
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the calls of one receiver are verified, read and matched."""
+
+    receiver: Receiver
+    driver: WebhookDriver[Any, Any]
+    config: DriverConfig
+    format: Format[Any]
+    format_options: FormatOptions
+    scheme: Scheme[Any]
+    scheme_options: SchemeOptions
+    matcher: Matcher
+
+    def verify(self, call: Call) -> None:
+        """Let a genuine call pass.
+
+        Raises:
+            Unauthenticated: it is not proven genuine.
+        """
+        self.scheme.check(call, self.scheme_options)
+
+    def parse(self, call: Call) -> Parsed | Request:
+        """What the call brings: parsed pushes, or itself for a driver of raw requests.
+
+        Raises:
+            InvalidPayload: the body is not of the receiver's format.
+        """
+        if self.driver.consumes is Request:
+            return _raw_request(call)
+        try:
+            return self.format.parse(call.body, call.headers, self.format_options)
+        except WebhookServiceError:
+            raise
+        except Exception as exc:
+            log.exception("The format %s crashed on a body.", self.receiver.spec.source.format)
+            raise InvalidPayload("The body cannot be read by the receiver's format.") from exc
+
+    def match(self, parsed: Parsed | Request, received: datetime) -> tuple[list[Work], list[Item]]:
+        """The work that passes the receiver's rules, and what does not, with its reason."""
+        if isinstance(parsed, Request):
+            if self.receiver.suspended:
+                return [], [_ignored("request", Reason.SUSPENDED)]
+            return [self._request_work(parsed, received)], []
+        items = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
+        works = []
+        for event in parsed.events:
+            if (reason := self._refusal(event)) is not None:
+                items.append(_ignored(event.image, reason))
+            else:
+                works.append(self._push_work(event, received))
+        return works, items
+
+    def _refusal(self, event: PushEvent) -> Reason | None:
+        return Reason.SUSPENDED if self.receiver.suspended else self.matcher.refusal(event)
+
+    def _push_work(self, event: PushEvent, received: datetime) -> Work:
+        return Work(
+            execution=new_id(EXECUTION),
+            event=event,
+            subject=event.image,
+            identity=push_identity(self.receiver.spec.source.format, event, received),
+            slot=self.driver.slot(self.config, event),
+            ordered_at=order_time(event, received),
+            named=self.matcher.names(event),
+        )
+
+    def _request_work(self, request: Request, received: datetime) -> Work:
+        execution = new_id(EXECUTION)
+        slot = self.driver.slot(self.config, request)
+        return Work(execution, request, "request", execution, slot, received)
+
+
+def compile_route(
+    receiver: Receiver,
+    driver: WebhookDriver[Any, Any],
+    formats: Plugins[Format[Any]],
+    schemes: Plugins[Scheme[Any]],
+) -> Route:
+    """Compile a receiver.
+
+    Raises:
+        InvalidConfig: a part of it cannot be used; the message says which.
+        PluginUnavailable: its format or scheme is not installed.
+    """
+    spec = receiver.spec
+    format_ = formats.get(spec.source.format)()
+    options = _options(format_.Options, spec.source.options, "source")
+    scheme = schemes.get(spec.verify.scheme)()
+    return Route(
+        receiver=receiver,
+        driver=driver,
+        config=_options(driver.Config, spec.config, config_field(spec.driver)),
+        format=format_,
+        format_options=options,
+        scheme=scheme,
+        scheme_options=_options(scheme.Options, spec.verify.options, "verify"),
+        matcher=compile_match(spec.match, format_.home(options)),
+    )
+
+
+def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as exc:
+        raise InvalidConfig(describe(exc, part)) from exc
+
+
+def _raw_request(call: Call) -> Request:
+    return Request(
+        body=call.body,
+        headers={name: value for name, value in call.headers.items() if name in SAFE_HEADERS},
+        query={name: value for name, value in call.query.items() if name not in SECRET_QUERY},
+    )
+
+
+def _ignored(subject: str, reason: str) -> Item:
+    return Item(subject[:500], DeliveryState.IGNORED, str(reason))

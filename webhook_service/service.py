@@ -1,0 +1,261 @@
+"""WebhookService: what an embedding application holds, and the path of a call.
+
+``accept`` is steps 2 to 6 of a delivery, read top to bottom; the engine does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from webhook_service.delivery import Call, Delivery, DeliveryState
+from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
+from webhook_service.driver import Context, DriverConfig, WebhookDriver
+from webhook_service.drivers import Drivers
+from webhook_service.engine.engine import Engine
+from webhook_service.engine.local import LocalEngine
+from webhook_service.errors import InvalidConfig, UnknownKey
+from webhook_service.execution import Execution
+from webhook_service.ids import DELIVERY, RECEIVER, is_key, new_id, new_key, new_token
+from webhook_service.payloads.format import Format
+from webhook_service.receiver import Receiver, ReceiverState
+from webhook_service.receiver_body import read_body
+from webhook_service.route import Route, compile_route
+from webhook_service.settings import Settings, load_settings
+from webhook_service.store.pages import Page, PageRequest
+from webhook_service.store.store import Store, open_store
+from webhook_service.store.tokens import Role, Token
+from webhook_service.verify.scheme import Scheme
+
+KEY_OVERLAP = timedelta(hours=24)
+MAX_ROUTES = 10_000
+
+
+class WebhookService:
+    """Receivers, their deliveries and executions, and the engine that runs them.
+
+    Args:
+        store: an open store (see ``open_store``).
+        drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
+        engine: runs the executions; without one they are kept for other processes to run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        drivers: Drivers,
+        formats: Plugins[Format[Any]],
+        schemes: Plugins[Scheme[Any]],
+        engine: Engine | None = None,
+    ) -> None:
+        self.store = store
+        self.drivers = drivers
+        self.formats = formats
+        self.schemes = schemes
+        self._engine = engine
+        self._routes: dict[str, Route] = {}
+
+    @classmethod
+    def open(cls, settings: Settings | None = None, *, run: bool = True) -> WebhookService:
+        """Build a service from settings, with all installed plug-ins.
+
+        Args:
+            settings: those of the environment if left out.
+            run: whether this process runs executions once the service is started.
+
+        Raises:
+            SettingsError: a setting cannot be used; the message says which.
+        """
+        settings = settings or load_settings()
+        plugins: Plugins[WebhookDriver[Any, Any]] = discover(
+            DRIVERS, "driver", WebhookDriver, settings.drivers
+        )
+        drivers = Drivers(plugins, settings.driver_options)
+        store = open_store(settings, settings.lease_seconds)
+        engine = LocalEngine(store, drivers, settings.workers) if run else None
+        return cls(
+            store,
+            drivers,
+            discover(FORMATS, "format", Format),
+            discover(SCHEMES, "scheme", Scheme),
+            engine,
+        )
+
+    def start(self) -> None:
+        """Begin to run executions."""
+        if self._engine is not None:
+            self._engine.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish what runs, for at most ``timeout`` seconds, and close everything."""
+        if self._engine is not None:
+            self._engine.stop(timeout)
+        self.drivers.close()
+        self.store.close()
+
+    def __enter__(self) -> WebhookService:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # Receivers
+
+    def create_receiver(self, project: str, body: Mapping[str, Any]) -> Receiver:
+        """Check a receiver's body, also against the live system, and store it.
+
+        Args:
+            body: as in the JSON API (``name``, ``driver``, ``<driver>Config``, …).
+
+        Raises:
+            InvalidConfig: it cannot work; the message says what to change.
+        """
+        _check_project(project)
+        spec, config = read_body(body, self.drivers)
+        now = datetime.now(UTC)
+        receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
+        self._validate(receiver, config)
+        self.store.receivers.add(receiver, new_key())
+        return receiver
+
+    def update_receiver(self, project: str, receiver_id: str, body: Mapping[str, Any]) -> Receiver:
+        """Change the fields that the body has; the rest stays, and so do the URL and history.
+
+        Raises:
+            NotFound: no such receiver in the project.
+            InvalidConfig: the result cannot work.
+        """
+        old = self.store.receivers.get(project, receiver_id)
+        spec, config = read_body(body, self.drivers, old.spec)
+        self._validate(Receiver(old.id, project, spec, old.created, old.updated), config)
+        return self.store.receivers.update(project, receiver_id, spec)
+
+    def suspend_receiver(self, project: str, receiver_id: str) -> Receiver:
+        """Record calls as ignored and run nothing, until ``resume_receiver``."""
+        return self._set_state(project, receiver_id, ReceiverState.SUSPENDED)
+
+    def resume_receiver(self, project: str, receiver_id: str) -> Receiver:
+        """End a suspension."""
+        return self._set_state(project, receiver_id, ReceiverState.ACTIVE)
+
+    def get_receiver(self, project: str, receiver_id: str) -> Receiver:
+        """One receiver; raises NotFound for an id that the project does not have."""
+        return self.store.receivers.get(project, receiver_id)
+
+    def list_receivers(self, project: str, page: PageRequest | None = None) -> Page[Receiver]:
+        """The project's receivers, newest first."""
+        return self.store.receivers.page(project, page or PageRequest())
+
+    def delete_receiver(self, project: str, receiver_id: str) -> None:
+        """Delete a receiver; its URL ends at once, its history stays."""
+        self.store.receivers.remove(project, receiver_id)
+        self._routes.pop(receiver_id, None)
+
+    def receiver_key(self, project: str, receiver_id: str) -> str:
+        """The key in the receiver's URL."""
+        return self.store.receivers.key(self.get_receiver(project, receiver_id).id).key
+
+    def rotate_key(self, project: str, receiver_id: str, overlap: timedelta = KEY_OVERLAP) -> str:
+        """Give the receiver a new key; the old one works for the overlap, and then never again."""
+        key = new_key()
+        self.store.receivers.rotate(project, receiver_id, key, overlap)
+        return key
+
+    # The path of a call
+
+    def accept(self, project: str, key: str, call: Call) -> Delivery:
+        """Take a call: find its receiver, verify, parse, match, and commit the decision.
+
+        When this returns, the delivery and its executions are stored for good.
+
+        Raises:
+            UnknownKey: no receiver of the project has this key.
+            Unauthenticated: the call is not proven genuine.
+            InvalidPayload: the body is not of the receiver's format.
+            StoreUnavailable: nothing was stored; the sender should try again.
+        """
+        received = datetime.now(UTC)
+        route = self._find(project, key)
+        route.verify(call)
+        parsed = route.parse(call)
+        works, items = route.match(parsed, received)
+        delivery = self.store.deliveries.accept(
+            Delivery(
+                id=new_id(DELIVERY),
+                project=project,
+                receiver=route.receiver.id,
+                state=DeliveryState.IGNORED,
+                received=received,
+                reason=items[0].reason if items else None,
+                items=tuple(items),
+                client=call.client,
+            ),
+            works,
+            route.receiver.spec.driver,
+            call.body,
+        )
+        if delivery.state is DeliveryState.ACCEPTED and self._engine is not None:
+            self._engine.wake()
+        return delivery
+
+    # History
+
+    def get_delivery(self, project: str, delivery_id: str) -> Delivery:
+        """One delivery; raises NotFound for an id that the project does not have."""
+        return self.store.deliveries.get(project, delivery_id)
+
+    def list_deliveries(self, project: str, page: PageRequest | None = None) -> Page[Delivery]:
+        """The project's deliveries, newest first."""
+        return self.store.deliveries.page(project, page or PageRequest())
+
+    def get_execution(self, project: str, execution_id: str) -> Execution:
+        """One execution with its attempts; raises NotFound for a foreign id."""
+        return self.store.executions.get(project, execution_id)
+
+    def list_executions(self, project: str, page: PageRequest | None = None) -> Page[Execution]:
+        """The project's executions, newest first, without their attempts."""
+        return self.store.executions.page(project, page or PageRequest())
+
+    # Tokens
+
+    def create_token(self, project: str, role: Role = Role.OWNER) -> tuple[Token, str]:
+        """Make an API token; its secret is in the answer and nowhere else."""
+        _check_project(project)
+        secret = new_token()
+        token = Token(new_id("tok"), project, role, datetime.now(UTC))
+        self.store.tokens.add(token, secret)
+        return token, secret
+
+    def _set_state(self, project: str, receiver_id: str, state: ReceiverState) -> Receiver:
+        old = self.store.receivers.get(project, receiver_id)
+        spec = old.spec.model_copy(update={"state": state})
+        return self.store.receivers.update(project, receiver_id, spec)
+
+    def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
+        """Compile every part of the receiver, then let the driver look at the live system."""
+        driver = self.drivers.get(receiver.spec.driver)
+        compile_route(receiver, driver, self.formats, self.schemes)
+        driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
+
+    def _find(self, project: str, key: str) -> Route:
+        receiver = self.store.receivers.find_by_key(project, key) if is_key(key) else None
+        if receiver is None:
+            raise UnknownKey("Requested webhook has been revoked/does not exist for this account")
+        route = self._routes.get(receiver.id)
+        if route is None or route.receiver.version != receiver.version:
+            driver = self.drivers.get(receiver.spec.driver)
+            route = compile_route(receiver, driver, self.formats, self.schemes)
+            self._remember(route)
+        return route
+
+    def _remember(self, route: Route) -> None:
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        self._routes[route.receiver.id] = route
+
+
+def _check_project(project: str) -> None:
+    if not project or len(project) > 255 or not project.isprintable():
+        raise InvalidConfig("A project id needs 1 to 255 printable characters.")

@@ -1,0 +1,69 @@
+"""StubDriver: a driver that does what a test tells it to, and remembers how it was called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from webhook_service.driver import (
+    Context,
+    Done,
+    DriverConfig,
+    Outcome,
+    PushEvent,
+    WebhookDriver,
+)
+from webhook_service.errors import InvalidConfig
+
+Step = Outcome | BaseException | Callable[[PushEvent, Context], Outcome]
+
+
+class StubConfig(DriverConfig):
+    """``target`` names the slot; ``valid`` decides whether ``validate`` accepts the config."""
+
+    target: str = "stub"
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StubCall:
+    """One call of ``execute``."""
+
+    config: StubConfig
+    event: PushEvent
+    context: Context
+
+
+class StubDriver(WebhookDriver[StubConfig]):
+    """Gives the prepared outcomes in turn, and ``Done`` when there are none left.
+
+    ``steps`` takes outcomes to return, exceptions to raise, and functions to call.
+    """
+
+    Config = StubConfig
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        super().__init__(options)
+        self.steps: list[Step] = []
+        self.calls: list[StubCall] = []
+        self.closed = False
+        self._lock = threading.Lock()
+
+    def validate(self, config: StubConfig, context: Context) -> None:
+        if not config.valid:
+            raise InvalidConfig("The stub was told to refuse this config.")
+
+    def slot(self, config: StubConfig, event: PushEvent) -> str:
+        return config.target
+
+    def execute(self, config: StubConfig, event: PushEvent, context: Context) -> Outcome:
+        with self._lock:
+            self.calls.append(StubCall(config, event, context))
+            step = self.steps.pop(0) if self.steps else Done(message="the stub is done")
+        if isinstance(step, BaseException):
+            raise step
+        return step(event, context) if callable(step) else step
+
+    def close(self) -> None:
+        self.closed = True
