@@ -1,0 +1,101 @@
+"""What all tests share: real servers as fixtures, and the rules for skipping."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+
+from tests.servers.control_plane import ControlPlane
+from tests.servers.listener import Listener
+from tests.servers.postgres import Postgres
+from tests.servers.registry import Registry
+from tests.servers.requirements import VARIABLE, all_required
+
+MARKERS = (
+    "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
+    "postgres: needs a real PostgreSQL; tests with the fixture get the mark",
+    "e2e: several real parts together",
+    "slow: takes more than a few seconds",
+    "xdist_group(name): runs in one worker with the others of the group",
+)
+# With `--dist loadgroup` a group stays in one worker, so each server is started once.
+GROUPS = {"control_plane": "controlplane", "postgres": "postgres"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+        group = next((GROUPS[name] for name in GROUPS if name in names), None)
+        if group and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(group))
+        for name in names & GROUPS.keys():
+            item.add_marker(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if not hasattr(report, "wasxfail"):
+        refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Nobody reads skips in CI: where everything must be there, each one is a failure."""
+    if report.skipped and all_required():
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} ({VARIABLE}=all)"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A new namespace; it goes away on its own after the test."""
+    name = control_plane.new_namespace()
+    yield name
+    control_plane.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as running:
+        yield running
+
+
+StartRegistry = Callable[..., Registry]
+
+
+@pytest.fixture
+def start_registry() -> Iterator[StartRegistry]:
+    """Called with the URL to notify (and headers), it gives a running registry."""
+    with ExitStack() as stack:
+
+        def start(notify: str, headers: Mapping[str, str] | None = None) -> Registry:
+            return stack.enter_context(Registry(notify, headers))
+
+        yield start

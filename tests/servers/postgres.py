@@ -1,0 +1,125 @@
+"""A PostgreSQL server of the tests' own, durable like a real one."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Literal, Self
+
+import psycopg
+
+from tests.servers.process import Process, free_port
+from tests.servers.requirements import require
+
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+class Postgres:
+    """Use as a context manager; the server keeps its port and data over `stop` and `start`."""
+
+    def __init__(self, fsync: bool = True) -> None:
+        self._programs = programs()
+        self._port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._user = _unprivileged_user()
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self._port,
+            "unix_socket_directories": "",
+            "fsync": "on" if fsync else "off",
+            "max_connections": 200,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        command: list[str | Path] = [self._programs / "postgres", "-D", "data", *options]
+        self._server = Process(
+            command, self.folder, user=self._user, env=_environment(), death_signal="QUIT"
+        )
+
+    @property
+    def url(self) -> str:
+        return self._url("postgres")
+
+    def __enter__(self) -> Self:
+        try:
+            self._initdb()
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self._url(name)
+
+    def start(self) -> None:
+        self._server.start(self._answers)
+
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """`immediate` is a crash: the next start recovers from the log."""
+        self._server.stop(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{database}"
+
+    def _connect(self) -> psycopg.Connection:
+        url = self.url.replace("+psycopg", "")
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+
+    def _answers(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _initdb(self) -> None:
+        command = [
+            *(str(self._programs / "initdb"), "-D", "data", "-U", "postgres", "--auth=trust"),
+            *("--encoding=UTF8", "--locale=C", "--no-sync"),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=_environment(),
+            user=self._user,
+            group=self._user and pwd.getpwnam(self._user).pw_gid,
+            extra_groups=[] if self._user else None,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs; Debian keeps them outside of PATH."""
+    debian = sorted(DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = [Path(path).resolve() for path in (shutil.which("initdb"),) if path] or debian
+    require("PostgreSQL", found, "apt-get install postgresql, or put its programs on PATH")
+    return found[-1].parent
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+def _environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("PG")}

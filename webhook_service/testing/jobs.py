@@ -1,0 +1,45 @@
+"""The Job controller: pods until enough succeeded, or too many failed."""
+
+from __future__ import annotations
+
+from webhook_service.testing.kubelet import phase
+from webhook_service.testing.objects import timestamp
+from webhook_service.testing.resources import JOBS, PODS, Object
+from webhook_service.testing.simulation import Simulation
+
+LABELS = ("controller-uid", "job-name")
+
+
+def reconcile_job(simulation: Simulation, job: Object) -> None:
+    """Starts the pods that are missing, without a back-off, and counts the others."""
+    before = job.get("status") or {}
+    if any(c["status"] == "True" for c in before.get("conditions") or ()):
+        return
+    phases = [phase(pod) for pod in simulation.children(job, PODS)]
+    succeeded, failed = phases.count("Succeeded"), phases.count("Failed")
+    active = len(phases) - succeeded - failed
+    status: Object = {"startTime": before.get("startTime") or timestamp()}
+    if failed > job["spec"]["backoffLimit"]:
+        message = "Job has reached the specified backoff limit"
+        status["conditions"] = [_condition("Failed", "BackoffLimitExceeded", message)]
+    elif succeeded >= job["spec"]["completions"]:
+        status["conditions"] = [_condition("Complete", "", "")]
+        status["completionTime"] = timestamp()
+    elif not job["spec"].get("suspend"):
+        left = job["spec"]["completions"] - succeeded
+        for _ in range(min(job["spec"]["parallelism"], left) - active):
+            _start(simulation, job)
+            active += 1
+    status |= {"active": active, "succeeded": succeeded, "failed": failed}
+    simulation.set_status(JOBS, job, status)
+
+
+def _start(simulation: Simulation, job: Object) -> None:
+    values = (job["metadata"]["uid"], job["metadata"]["name"])
+    simulation.create_pod(job, job["spec"]["template"], dict(zip(LABELS, values, strict=True)))
+
+
+def _condition(kind: str, reason: str, message: str) -> Object:
+    now = timestamp()
+    found = {"type": kind, "status": "True", "lastProbeTime": now, "lastTransitionTime": now}
+    return found | ({"reason": reason, "message": message} if reason else {})

@@ -1,0 +1,131 @@
+"""Plays the kubelet: pods become ready, finish or stay broken; and the Endpoints of Services."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from webhook_service.testing.defaults import tag_of
+from webhook_service.testing.objects import controller_of, timestamp
+from webhook_service.testing.resources import ENDPOINTS, PODS, Object
+from webhook_service.testing.simulation import Simulation, selects
+
+
+def is_broken(pod: Object) -> bool:
+    """Whether a container's image can not be pulled: its tag contains ``bad``."""
+    return any("bad" in tag_of(container["image"]) for container in pod["spec"]["containers"])
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def phase(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase", "Pending"))
+
+
+def reconcile_pod(simulation: Simulation, pod: Object) -> float | None:
+    """Starts a new pod, and brings it up when its time has come."""
+    uid = pod["metadata"]["uid"]
+    if uid not in simulation.created:
+        simulation.created[uid] = monotonic()
+        _write(simulation, pod, "Pending", _waiting(pod, "ContainerCreating"))
+        return simulation.ready_delay
+    if phase(pod) != "Pending":
+        return None
+    left = simulation.created[uid] + simulation.ready_delay - monotonic()
+    if left > 0:
+        return left
+    _settle(simulation, pod)
+    return None
+
+
+def _settle(simulation: Simulation, pod: Object) -> None:
+    owner = controller_of(pod)
+    runs_once = owner is not None and owner["kind"] == "Job"
+    if is_broken(pod) and not runs_once:
+        _write(simulation, pod, "Pending", _waiting(pod, "ImagePullBackOff"))
+    elif runs_once:
+        failed = is_broken(pod)
+        ended = {"exitCode": int(failed), "reason": "Error" if failed else "Completed"}
+        _write(simulation, pod, "Failed" if failed else "Succeeded", {"terminated": ended})
+    else:
+        simulation.ready[pod["metadata"]["uid"]] = monotonic()
+        _write(simulation, pod, "Running", {"running": {"startedAt": timestamp()}})
+
+
+def _waiting(pod: Object, reason: str) -> Object:
+    image = pod["spec"]["containers"][0]["image"]
+    pulling = reason == "ImagePullBackOff"
+    message = {"message": f'Back-off pulling image "{image}"'} if pulling else {}
+    return {"waiting": {"reason": reason, **message}}
+
+
+def _write(simulation: Simulation, pod: Object, phase: str, state: Object) -> None:
+    ready = phase == "Running"
+    broken = any("bad" in tag_of(container["image"]) for container in pod["spec"]["containers"])
+    statuses = []
+    for container in pod["spec"]["containers"]:
+        pullable = "bad" not in tag_of(container["image"])
+        # Only the image that can not be pulled keeps its pod from starting.
+        own = {"waiting": {"reason": "ContainerCreating"}} if broken and pullable else state
+        identity = {"name": container["name"], "image": container["image"], "imageID": ""}
+        statuses.append(
+            {**identity, "ready": ready, "started": ready, "restartCount": 0, "state": own}
+        )
+    verdict = "True" if ready else "False"
+    reason = {} if ready else {"reason": "ContainersNotReady"}
+    now = timestamp()
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+    conditions = [placed] + [
+        {"type": kind, "status": verdict, "lastTransitionTime": now, **reason}
+        for kind in ("ContainersReady", "Ready")
+    ]
+    status = {**(pod.get("status") or {}), "phase": phase, "conditions": conditions}
+    status |= {"containerStatuses": statuses}
+    status.setdefault("startTime", now)
+    simulation.store.update(PODS, {**pod, "status": status})
+
+
+def reconcile_service(simulation: Simulation, service: Object) -> None:
+    """Keeps the Endpoints of a Service with a selector."""
+    if not service["spec"].get("selector"):
+        return
+    metadata = service["metadata"]
+    found = simulation.store.find(ENDPOINTS, metadata["namespace"], metadata["name"])
+    subsets = _subsets(simulation, service)
+    if found is None:
+        endpoints: Object = {"metadata": {"name": metadata["name"]}}
+        simulation.create(ENDPOINTS, service, endpoints | ({"subsets": subsets}))
+    else:
+        simulation.store.update(ENDPOINTS, {**found, "subsets": subsets})
+
+
+def _subsets(simulation: Simulation, service: Object) -> list[Object]:
+    namespace = service["metadata"]["namespace"]
+    pods = [
+        pod
+        for pod in simulation.store.all(PODS, namespace)
+        if selects(service, pod) and phase(pod) in ("Pending", "Running")
+    ]
+    sides = {
+        "addresses": [_address(pod) for pod in pods if is_ready(pod)],
+        "notReadyAddresses": [_address(pod) for pod in pods if not is_ready(pod)],
+    }
+    subset: Object = {key: addresses for key, addresses in sides.items() if addresses}
+    ports = [_port(port) for port in service["spec"].get("ports") or ()]
+    return [subset | ({"ports": ports} if ports else {})] if subset else []
+
+
+def _address(pod: Object) -> Object:
+    metadata = pod["metadata"]
+    target = {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"]}
+    target["uid"] = metadata["uid"]
+    address = {"ip": (pod.get("status") or {}).get("podIP", ""), "targetRef": target}
+    return address | {"nodeName": pod["spec"].get("nodeName", "")}
+
+
+def _port(port: Object) -> Object:
+    target = port["targetPort"] if isinstance(port["targetPort"], int) else port["port"]
+    named = {"name": port["name"]} if port.get("name") else {}
+    return named | {"port": target, "protocol": port["protocol"]}

@@ -1,0 +1,43 @@
+"""The ReplicaSet controller: as many pods as the spec says."""
+
+from __future__ import annotations
+
+from webhook_service.testing.kubelet import is_ready
+from webhook_service.testing.resources import PODS, REPLICASETS, Object
+from webhook_service.testing.simulation import Simulation, created
+
+
+def reconcile_replica_set(simulation: Simulation, item: Object) -> float | None:
+    """Creates or deletes pods, and counts them."""
+    pods = simulation.children(item, PODS)
+    missing = item["spec"]["replicas"] - len(pods)
+    for _ in range(missing):
+        simulation.create_pod(item, item["spec"]["template"], {})
+    for pod in _least_useful(pods)[: max(0, -missing)]:
+        simulation.remove(PODS, pod)
+    return count(simulation, item)
+
+
+def count(simulation: Simulation, item: Object) -> float | None:
+    """Writes the status; answers when the next pod will count as available."""
+    pods = simulation.children(item, PODS)
+    waits = [simulation.available_in(pod, item["spec"].get("minReadySeconds", 0)) for pod in pods]
+    pending = [wait for wait in waits if wait]
+    labels = len(pods)
+    status = {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": labels,
+        "readyReplicas": sum(map(is_ready, pods)),
+        "availableReplicas": sum(wait == 0 for wait in waits),
+        "observedGeneration": item["metadata"]["generation"],
+    }
+    # The one count that the real server always shows.
+    shown = {key: value for key, value in status.items() if value or key == "replicas"}
+    simulation.store.update(REPLICASETS, {**item, "status": shown})
+    return min(pending, default=None)
+
+
+def _least_useful(pods: list[Object]) -> list[Object]:
+    """In the order in which they are deleted: not ready first, then the youngest."""
+    newest_first = sorted(pods, key=created, reverse=True)
+    return sorted(newest_first, key=is_ready)

@@ -1,0 +1,134 @@
+"""Which resources the fake cluster serves: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Object: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the API.
+
+    Args:
+        api_version: ``v1`` or ``group/version``.
+        plural: as in paths, for example ``deployments``.
+        kind: as in manifests, for example ``Deployment``.
+        namespaced: whether its objects live in namespaces.
+        status: whether it has the subresource ``/status``.
+        scale: whether it has the subresource ``/scale``.
+        generation: whether a change of the spec raises ``metadata.generation``.
+        annotated: whether a change of the annotations raises it too.
+        custom: a custom resource: no strategic merge, as on a real server.
+        fields: field selectors beyond ``metadata.name`` and ``metadata.namespace``.
+        short: what kubectl calls it, for example ``deploy``.
+    """
+
+    api_version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    status: bool = False
+    scale: bool = False
+    generation: bool = False
+    annotated: bool = False
+    custom: bool = False
+    fields: tuple[str, ...] = ()
+    short: str = ""
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def qualified(self) -> str:
+        """The name in messages: ``deployments.apps``, ``pods``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def qualified_kind(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @property
+    def subresources(self) -> tuple[str, ...]:
+        offered = (("status", self.status), ("scale", self.scale))
+        return tuple(name for name, present in offered if present)
+
+
+INVOLVED = tuple(f"involvedObject.{field}" for field in ("name", "namespace", "kind", "uid"))
+
+NAMESPACES = Resource("v1", "namespaces", "Namespace", namespaced=False, status=True, short="ns")
+PODS = Resource(
+    "v1", "pods", "Pod", status=True, fields=("status.phase", "spec.nodeName"), short="po"
+)
+SERVICES = Resource("v1", "services", "Service", status=True, short="svc")
+EVENTS = Resource("v1", "events", "Event", fields=(*INVOLVED, "reason", "type"))
+CONFIGMAPS = Resource("v1", "configmaps", "ConfigMap", short="cm")
+ENDPOINTS = Resource("v1", "endpoints", "Endpoints")
+DEPLOYMENTS = Resource(
+    "apps/v1",
+    "deployments",
+    "Deployment",
+    status=True,
+    scale=True,
+    generation=True,
+    annotated=True,
+    short="deploy",
+)
+REPLICASETS = Resource(
+    "apps/v1", "replicasets", "ReplicaSet", status=True, scale=True, generation=True, short="rs"
+)
+STATEFULSETS = Resource(
+    "apps/v1", "statefulsets", "StatefulSet", status=True, scale=True, generation=True, short="sts"
+)
+DAEMONSETS = Resource(
+    "apps/v1", "daemonsets", "DaemonSet", status=True, generation=True, short="ds"
+)
+REVISIONS = Resource("apps/v1", "controllerrevisions", "ControllerRevision")
+JOBS = Resource("batch/v1", "jobs", "Job", status=True, generation=True)
+CRONJOBS = Resource("batch/v1", "cronjobs", "CronJob", status=True, generation=True)
+ENDPOINTSLICES = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+ACCESS_REVIEWS = Resource(
+    "authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False
+)
+
+RESOURCES = (
+    NAMESPACES,
+    PODS,
+    SERVICES,
+    EVENTS,
+    CONFIGMAPS,
+    ENDPOINTS,
+    DEPLOYMENTS,
+    REPLICASETS,
+    STATEFULSETS,
+    DAEMONSETS,
+    REVISIONS,
+    JOBS,
+    CRONJOBS,
+    ENDPOINTSLICES,
+    ACCESS_REVIEWS,
+)
+
+
+class Catalogue:
+    """Finds resources by path and by kind."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self.resources = tuple(resources)
+        self._paths = {(r.api_version, r.plural): r for r in self.resources}
+        self._kinds = {r.kind: r for r in self.resources}
+
+    def at(self, api_version: str, plural: str) -> Resource | None:
+        return self._paths.get((api_version, plural))
+
+    def of_kind(self, kind: str) -> Resource:
+        """The resource of a kind.
+
+        Raises:
+            KeyError: the fake cluster does not serve this kind.
+        """
+        return self._kinds[kind]

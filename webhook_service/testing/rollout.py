@@ -1,0 +1,233 @@
+"""The Deployment controller: ReplicaSets, revisions and rolling updates as Kubernetes does them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+from time import monotonic
+
+from webhook_service.testing import rollout_status
+from webhook_service.testing.kubelet import phase
+from webhook_service.testing.resources import DEPLOYMENTS, PODS, REPLICASETS, Object
+from webhook_service.testing.simulation import Simulation, hash_of, version_of
+
+HASH = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+HISTORY = "deployment.kubernetes.io/revision-history"
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+MAXIMUM = "deployment.kubernetes.io/max-replicas"
+# Annotations of a Deployment that its ReplicaSets do not get.
+OWN = (REVISION, HISTORY, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a rolling update may go above and below the wanted number of pods."""
+
+    surge: int
+    unavailable: int
+
+
+def limits_of(deployment: Object) -> Limits:
+    """``maxSurge`` rounded up and ``maxUnavailable`` rounded down; never both zero."""
+    spec = deployment["spec"]
+    rolling = spec["strategy"].get("rollingUpdate") or {}
+    if spec["strategy"]["type"] != "RollingUpdate":
+        return Limits(0, 0)
+    surge = resolve(rolling["maxSurge"], spec["replicas"], round_up=True)
+    unavailable = resolve(rolling["maxUnavailable"], spec["replicas"], round_up=False)
+    if not surge and not unavailable:
+        unavailable = 1
+    return Limits(surge, min(unavailable, spec["replicas"]))
+
+
+def resolve(value: int | str, total: int, round_up: bool) -> int:
+    """A number or a percentage of ``total``."""
+    if isinstance(value, int):
+        return value
+    share = int(value.rstrip("%")) * total / 100
+    return ceil(share) if round_up else floor(share)
+
+
+def reconcile_deployment(simulation: Simulation, deployment: Object) -> float | None:
+    """One step of a Deployment; the change it makes brings the next."""
+    sets = simulation.children(deployment, REPLICASETS)
+    new = _current(deployment, sets)
+    old = [item for item in sets if item is not new]
+    paused = deployment["spec"].get("paused", False)
+    if paused:
+        _scale_paused(simulation, deployment, sets, new)
+    elif deployment["spec"]["strategy"]["type"] == "Recreate":
+        new = _recreate(simulation, deployment, old, new)
+    else:
+        new = _roll(simulation, deployment, old, new)
+    sets = simulation.children(deployment, REPLICASETS)
+    again = rollout_status.write(simulation, deployment, sets, new, limits_of(deployment))
+    if not paused and rollout_status.is_complete(_reread(simulation, deployment)):
+        _prune(simulation, deployment, sets, new)
+    return again
+
+
+def _reread(simulation: Simulation, deployment: Object) -> Object:
+    metadata = deployment["metadata"]
+    return simulation.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"]) or deployment
+
+
+def _current(deployment: Object, sets: list[Object]) -> Object | None:
+    wanted = _bare(deployment["spec"]["template"])
+    return next((item for item in sets if _bare(item["spec"]["template"]) == wanted), None)
+
+
+def _bare(template: Object) -> Object:
+    metadata = template["metadata"]
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
+def _roll(
+    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+) -> Object:
+    current = _adopt(simulation, deployment, old, new)
+    limits, wanted = limits_of(deployment), deployment["spec"]["replicas"]
+    running = current["spec"]["replicas"] + sum(item["spec"]["replicas"] for item in old)
+    target = wanted
+    if current["spec"]["replicas"] < wanted:
+        room = max(0, wanted + limits.surge - running)
+        target = min(wanted, current["spec"]["replicas"] + room)
+    if target != current["spec"]["replicas"]:
+        return _scale(simulation, deployment, current, target)
+    _scale_down_old(simulation, deployment, old, current, limits)
+    return current
+
+
+def _scale_down_old(
+    simulation: Simulation,
+    deployment: Object,
+    old: list[Object],
+    current: Object,
+    limits: Limits,
+) -> None:
+    needed = deployment["spec"]["replicas"] - limits.unavailable
+    everything = [*old, current]
+    running = sum(item["spec"]["replicas"] for item in everything)
+    not_yet = current["spec"]["replicas"] - _available(current)
+    allowed = running - needed - not_yet
+    if allowed <= 0:
+        return
+    spare = sum(_available(item) for item in everything) - needed
+    for item in old:
+        replicas = item["spec"]["replicas"]
+        # Pods that serve nobody go first and cost no availability.
+        unhealthy = min(allowed, replicas - _available(item)) if replicas else 0
+        healthy = max(0, min(spare, replicas - unhealthy, allowed - unhealthy))
+        if unhealthy + healthy > 0:
+            _scale(simulation, deployment, item, replicas - unhealthy - healthy)
+        allowed, spare = allowed - unhealthy - healthy, spare - healthy
+
+
+def _available(replica_set: Object) -> int:
+    return int((replica_set.get("status") or {}).get("availableReplicas", 0))
+
+
+def _recreate(
+    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+) -> Object | None:
+    active = [item for item in old if item["spec"]["replicas"]]
+    for item in active:
+        _scale(simulation, deployment, item, 0)
+    left = [pod for item in old for pod in simulation.children(item, PODS)]
+    if active or any(phase(pod) not in ("Failed", "Succeeded") for pod in left):
+        return new
+    current = _adopt(simulation, deployment, old, new)
+    return _scale(simulation, deployment, current, deployment["spec"]["replicas"])
+
+
+def _scale_paused(
+    simulation: Simulation, deployment: Object, sets: list[Object], new: Object | None
+) -> None:
+    active = [item for item in sets if item["spec"]["replicas"]]
+    newest = max(active, key=_revision, default=new)
+    if newest is not None and len(active) < 2:
+        _scale(simulation, deployment, newest, deployment["spec"]["replicas"])
+
+
+def _scale(simulation: Simulation, deployment: Object, item: Object, replicas: int) -> Object:
+    wanted = deployment["spec"]["replicas"]
+    annotations = {
+        **(item["metadata"].get("annotations") or {}),
+        DESIRED: str(wanted),
+        MAXIMUM: str(wanted + limits_of(deployment).surge),
+    }
+    metadata = {**item["metadata"], "annotations": annotations}
+    spec = {**item["spec"], "replicas": replicas}
+    return simulation.store.update(REPLICASETS, {**item, "metadata": metadata, "spec": spec})
+
+
+def _revision(item: Object) -> int:
+    return int((item["metadata"].get("annotations") or {}).get(REVISION, 0))
+
+
+def _adopt(
+    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+) -> Object:
+    """The ReplicaSet of the current template, with the newest revision; made if it is missing."""
+    number = max(map(_revision, old), default=0) + 1
+    current = new or _create(simulation, deployment)
+    annotations = dict(current["metadata"].get("annotations") or {})
+    inherited = deployment["metadata"].get("annotations") or {}
+    annotations |= {key: value for key, value in inherited.items() if key not in OWN}
+    if _revision(current) < number:
+        if _revision(current):
+            earlier = annotations.get(HISTORY, "")
+            annotations[HISTORY] = ",".join(filter(None, (earlier, annotations[REVISION])))
+        annotations[REVISION] = str(number)
+    metadata = {**current["metadata"], "annotations": annotations}
+    spec = {**current["spec"], "minReadySeconds": deployment["spec"].get("minReadySeconds", 0)}
+    if not spec["minReadySeconds"]:
+        del spec["minReadySeconds"]
+    current = simulation.store.update(REPLICASETS, {**current, "metadata": metadata, "spec": spec})
+    _mark(simulation, deployment, str(_revision(current)))
+    return current
+
+
+def _create(simulation: Simulation, deployment: Object) -> Object:
+    spec = deployment["spec"]
+    digest = hash_of(spec["template"])
+    template = spec["template"]
+    labels = {**(template["metadata"].get("labels") or {}), HASH: digest}
+    selector = spec["selector"]
+    matched = {**(selector.get("matchLabels") or {}), HASH: digest}
+    item = {
+        "metadata": {"name": f"{deployment['metadata']['name']}-{digest}", "labels": labels},
+        "spec": {
+            "replicas": 0,
+            "selector": {**selector, "matchLabels": matched},
+            "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
+        },
+    }
+    simulation.progressed[deployment["metadata"]["uid"]] = monotonic()
+    return simulation.create(REPLICASETS, deployment, item)
+
+
+def _mark(simulation: Simulation, deployment: Object, revision: str) -> None:
+    live = _reread(simulation, deployment)
+    annotations = {**(live["metadata"].get("annotations") or {}), REVISION: revision}
+    metadata = {**live["metadata"], "annotations": annotations}
+    simulation.store.update(DEPLOYMENTS, {**live, "metadata": metadata})
+
+
+def _prune(
+    simulation: Simulation, deployment: Object, sets: list[Object], new: Object | None
+) -> None:
+    kept = deployment["spec"]["revisionHistoryLimit"]
+    name = new["metadata"]["name"] if new else ""
+    idle = [
+        item
+        for item in sets
+        if item["metadata"]["name"] != name
+        and not item["spec"]["replicas"]
+        and not (item.get("status") or {}).get("replicas")
+    ]
+    idle.sort(key=lambda item: (_revision(item), version_of(item)))
+    for item in idle[: max(0, len(idle) - kept)]:
+        simulation.remove(REPLICASETS, item)

@@ -1,0 +1,126 @@
+"""The status of a Deployment: counts, and the conditions that rollouts are followed by."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from webhook_service.testing.resources import DEPLOYMENTS, Object
+from webhook_service.testing.simulation import Simulation, condition
+
+if TYPE_CHECKING:
+    from webhook_service.testing.rollout import Limits
+
+COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+COMPLETE, UPDATED, LATE = "NewReplicaSetAvailable", "ReplicaSetUpdated", "ProgressDeadlineExceeded"
+
+
+def is_complete(deployment: Object) -> bool:
+    """Whether only wanted pods of the current template exist, and all are available."""
+    return _complete(deployment, deployment.get("status") or {})
+
+
+def write(
+    simulation: Simulation,
+    deployment: Object,
+    sets: list[Object],
+    new: Object | None,
+    limits: Limits,
+) -> float | None:
+    """Writes the status; answers when the progress deadline will have passed."""
+    metadata = deployment["metadata"]
+    live = simulation.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"])
+    if live is None:
+        return None
+    before = live.get("status") or {}
+    status = _counts(sets, new)
+    status["observedGeneration"] = metadata["generation"]
+    conditions = _availability(live, before.get("conditions") or [], status, limits)
+    status["conditions"], again = _progress(simulation, live, before, status, conditions, new)
+    simulation.set_status(DEPLOYMENTS, live, status)
+    return again
+
+
+def _counts(sets: list[Object], new: Object | None) -> Object:
+    def total(field: str, items: list[Object]) -> int:
+        return sum((item.get("status") or {}).get(field, 0) for item in items)
+
+    name = new["metadata"]["name"] if new else ""
+    current = [item for item in sets if item["metadata"]["name"] == name]
+    available, replicas = total("availableReplicas", sets), total("replicas", sets)
+    return {
+        "replicas": replicas,
+        "updatedReplicas": total("replicas", current),
+        "readyReplicas": total("readyReplicas", sets),
+        "availableReplicas": available,
+        "unavailableReplicas": max(0, sum(i["spec"]["replicas"] for i in sets) - available),
+    }
+
+
+def _availability(
+    live: Object, conditions: list[Object], status: Object, limits: Limits
+) -> list[Object]:
+    if status["availableReplicas"] >= live["spec"]["replicas"] - limits.unavailable:
+        message = "Deployment has minimum availability."
+        return condition(conditions, "Available", "True", "MinimumReplicasAvailable", message)
+    message = "Deployment does not have minimum availability."
+    return condition(conditions, "Available", "False", "MinimumReplicasUnavailable", message)
+
+
+def _progress(
+    simulation: Simulation,
+    live: Object,
+    before: Object,
+    status: Object,
+    conditions: list[Object],
+    new: Object | None,
+) -> tuple[list[Object], float | None]:
+    reason = next((c["reason"] for c in conditions if c["type"] == "Progressing"), "")
+    if live["spec"].get("paused"):
+        return condition(
+            conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"
+        ), None
+    uid = live["metadata"]["uid"]
+    if reason == "DeploymentPaused":
+        simulation.progressed[uid] = monotonic()
+    subject = f'ReplicaSet "{new["metadata"]["name"]}"' if new else "Deployment"
+    if _complete(live, status):
+        message = f"{subject} has successfully progressed."
+        return condition(conditions, "Progressing", "True", COMPLETE, message), None
+    if _advanced(live, before, status) or not reason:
+        simulation.progressed[uid] = monotonic()
+    elif reason == LATE:
+        return conditions, None
+    elif reason == COMPLETE and status["updatedReplicas"] == status["replicas"]:
+        # Only a pod was lost: for a finished rollout that is no new one.
+        return conditions, None
+    left = _left(simulation, live)
+    if left <= 0:
+        message = f"{subject} has timed out progressing."
+        return condition(conditions, "Progressing", "False", LATE, message), None
+    message = f"{subject} is progressing."
+    return condition(conditions, "Progressing", "True", UPDATED, message), left
+
+
+def _left(simulation: Simulation, live: Object) -> float:
+    since = simulation.progressed.setdefault(live["metadata"]["uid"], monotonic())
+    return float(since + live["spec"]["progressDeadlineSeconds"] - monotonic())
+
+
+def _advanced(live: Object, before: Object, status: Object) -> bool:
+    now = {field: status.get(field, 0) for field in COUNTS}
+    then = {field: before.get(field, 0) for field in COUNTS}
+    remaining = now["replicas"] - now["updatedReplicas"]
+    return bool(
+        now["updatedReplicas"] > then["updatedReplicas"]
+        or remaining < then["replicas"] - then["updatedReplicas"]
+        or now["readyReplicas"] > then["readyReplicas"]
+        or now["availableReplicas"] > then["availableReplicas"]
+    )
+
+
+def _complete(live: Object, status: Object) -> bool:
+    wanted = live["spec"]["replicas"]
+    counts = [status.get(f, 0) for f in ("replicas", "updatedReplicas", "availableReplicas")]
+    observed = bool(status.get("observedGeneration", 0) >= live["metadata"]["generation"])
+    return observed and all(count == wanted for count in counts)
