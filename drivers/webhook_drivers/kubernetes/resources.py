@@ -1,0 +1,52 @@
+"""Addresses of objects in the Kubernetes API: kinds, their paths and their names in RBAC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A namespaced kind as the API names it; ``group`` is empty for the core group."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """The name in messages and in ``kubectl``: ``deployments.apps``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str, name: str = "") -> str:
+        root = f"/apis/{self.group}" if self.group else "/api"
+        parts = [root, self.version, "namespaces", quote(namespace, safe=""), self.plural]
+        return "/".join([*parts, quote(name, safe="")] if name else parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One object: which resource, where, and its name. As text: ``Deployment shop/shop``."""
+
+    resource: Resource
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return self.resource.path(self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.namespace}/{self.name}"
+
+
+EVENTS = Resource("Event", "", "v1", "events")

@@ -1,0 +1,54 @@
+"""What an execution remembers between its steps: JSON in ``Wait.state``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from webhook_service import Change
+
+
+class Phase(StrEnum):
+    ROLLING = "rolling"
+    ROLLBACK = "rollback"
+
+
+class RolloutState(BaseModel):
+    """Where an execution stands.
+
+    Attributes:
+        started: seconds since the epoch at which this phase began.
+        expected: the images that our containers must have now; others mean somebody else's hand.
+        previous: the images to go back to; ``previous_push`` is the annotation that goes with them.
+        stale_deadline: see ``rollout.progress``.
+        reason: why the rollout is undone.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    phase: Phase
+    started: float
+    expected: dict[str, str]
+    previous: dict[str, str] = {}
+    previous_push: str | None = None
+    stale_deadline: str | None = None
+    reason: str = ""
+    changes: tuple[Change, ...] = ()
+
+    @classmethod
+    def read(cls, state: Mapping[str, Any]) -> Self | None:
+        """What the last step remembered; None before the first, and for what is not ours.
+
+        A lost state is harmless: the first step finds its own push in the object's record.
+        """
+        try:
+            return cls.model_validate(state) if state else None
+        except ValidationError:
+            return None
+
+    def as_json(self) -> Mapping[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)

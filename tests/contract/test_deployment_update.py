@@ -1,0 +1,262 @@
+"""The driver deploymentUpdate with the rights of its shipped Role."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.contract.client import Client, eventually
+from tests.contract.conftest import Cluster
+from tests.contract.manifests import resource
+from tests.drivers.steps import (
+    OTHER_SHA,
+    SHA,
+    config,
+    context,
+    image_change,
+    images_of,
+    push,
+    run_to_end,
+    template_of,
+    workload,
+)
+from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.record import CHANGE_CAUSE, PUSH
+from webhook_drivers.kubernetes.role import ROLE_NAME, role
+from webhook_service import (
+    Context,
+    Done,
+    DriverError,
+    InvalidConfig,
+    Superseded,
+    TargetConflict,
+    Unchanged,
+    Wait,
+)
+
+ACCOUNT = "webhook-service"
+RBAC = "rbac.authorization.k8s.io/v1"
+PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+
+
+class Shop:
+    """The workload of a test, as its owner sees it."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client, self.namespace = client, namespace
+
+    def path(self, kind: str = "Deployment", name: str = "shop") -> str:
+        return resource("apps/v1", PLURALS[kind], self.namespace, name)
+
+    def create(self, kind: str = "Deployment", image: str = "acme/shop:1") -> dict[str, Any]:
+        body = workload(kind, image)
+        body["metadata"]["namespace"] = self.namespace
+        self.client.ok("POST", self.path(kind, ""), body)
+        return eventually(lambda: self.settled(kind))
+
+    def settled(self, kind: str) -> dict[str, Any]:
+        found = self.get(kind)
+        assert found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        assert found["status"].get("readyReplicas") or found["status"].get("numberReady")
+        return found
+
+    def get(self, kind: str = "Deployment") -> dict[str, Any]:
+        found: dict[str, Any] = self.client.ok("GET", self.path(kind))
+        return found
+
+    def images(self) -> dict[str, str]:
+        return images_of(self.get())
+
+    def reasons(self) -> set[str]:
+        events = self.client.ok("GET", resource("v1", "events", self.namespace))["items"]
+        return {e["reason"] for e in events if e["source"].get("component") == "webhook-service"}
+
+
+@pytest.fixture
+def shop(client: Client, namespace: str) -> Shop:
+    return Shop(client, namespace)
+
+
+def account(request: pytest.FixtureRequest, client: Client, namespace: str, bound: bool) -> Path:
+    """A new service account's kubeconfig, with the shipped Role or without any right."""
+    body = {"metadata": {"name": ACCOUNT}}
+    client.ok("POST", resource("v1", "serviceaccounts", namespace), body)
+    if bound:
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE_NAME}
+        binding = {"metadata": {"name": ACCOUNT}, "subjects": [subject], "roleRef": reference}
+        client.ok("POST", resource(RBAC, "roles", namespace), yaml.safe_load(role()))
+        client.ok("POST", resource(RBAC, "rolebindings", namespace), binding)
+    plane = request.getfixturevalue("control_plane")
+    path: Path = plane.kubeconfig_for_service_account(namespace, ACCOUNT)
+    return path
+
+
+@pytest.fixture
+def driver(
+    request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str
+) -> Iterator[DeploymentUpdate]:
+    path = cluster.kubeconfig
+    if cluster.real:
+        path = account(request, client, namespace, bound=True)
+    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
+        if cluster.real:
+            eventually(lambda: permitted(driver, namespace))
+        yield driver
+
+
+@pytest.fixture
+def powerless(
+    request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str
+) -> Iterator[DeploymentUpdate]:
+    path = cluster.kubeconfig
+    if cluster.fake is None:
+        path = account(request, client, namespace, bound=False)
+    else:
+        for verb in ("get", "patch"):
+            cluster.fake.deny(verb, "deployments", namespace)
+    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
+        yield driver
+    if cluster.fake is not None:
+        cluster.fake.allow_all()
+
+
+def permitted(driver: DeploymentUpdate, namespace: str) -> bool:
+    """Whether the API server knows the new binding already."""
+    with pytest.raises(InvalidConfig) as caught:
+        driver.validate(config(namespace, name="nothing"), Context())
+    return "Not allowed" not in caught.value.message
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+def test_a_push_is_rolled_out_to_its_end(driver: DeploymentUpdate, shop: Shop, kind: str) -> None:
+    before = shop.create(kind)
+    settings = config(shop.namespace, kind=kind)
+    driver.validate(settings, Context())
+    outcome = run_to_end(driver, settings, push("2", SHA), context(1))
+    assert isinstance(outcome, Done)
+    assert outcome.changes == (
+        image_change("acme/shop:1", f"acme/shop:2@{SHA}", kind, shop.namespace),
+    )
+    after = shop.get(kind)
+    wanted = template_of(before)
+    wanted["spec"]["containers"][0]["image"] = f"acme/shop:2@{SHA}"
+    assert template_of(after) == wanted
+    assert shop.reasons() == {"ImageUpdated", "RolloutComplete"}
+    assert after["metadata"]["annotations"][CHANGE_CAUSE].startswith("docker.io/acme/shop:2@sha256")
+
+
+def test_a_duplicate_is_unchanged(driver: DeploymentUpdate, shop: Shop) -> None:
+    shop.create()
+    settings = config(shop.namespace)
+    run_to_end(driver, settings, push("2"), context(1))
+    generation = shop.get()["metadata"]["generation"]
+    copy = context(2, identity="push-1")
+    assert isinstance(driver.execute(settings, push("2"), copy), Unchanged)
+    assert shop.get()["metadata"]["generation"] == generation
+
+
+def test_the_same_tag_pushed_again_rolls_once(driver: DeploymentUpdate, shop: Shop) -> None:
+    shop.create(image="acme/shop:latest")
+    settings = config(shop.namespace)
+    for number in (1, 2):
+        outcome = run_to_end(driver, settings, push("latest"), context(number))
+        assert isinstance(outcome, Done)
+        again = context(number, execution="exe_other")
+        assert isinstance(driver.execute(settings, push("latest"), again), Unchanged)
+    found = shop.get()
+    assert found["metadata"]["generation"] == 3
+    assert template_of(found)["metadata"]["annotations"] == {PUSH: "push-2"}
+
+
+def test_an_older_push_is_superseded(driver: DeploymentUpdate, shop: Shop) -> None:
+    shop.create()
+    settings = config(shop.namespace)
+    run_to_end(driver, settings, push("2", SHA), context(2))
+    with pytest.raises(Superseded, match="dlv_2"):
+        driver.execute(settings, push("1", OTHER_SHA), context(1))
+    assert shop.images()["app"] == f"acme/shop:2@{SHA}"
+
+
+def test_a_bad_tag_is_rolled_back_and_held(driver: DeploymentUpdate, shop: Shop) -> None:
+    shop.create()
+    run_to_end(driver, config(shop.namespace), push("2"), context(1))
+    good = template_of(shop.get())
+    settings = config(shop.namespace, rollbackOnFailure=True, timeoutSeconds=2)
+    with pytest.raises(DriverError, match="rolled back to acme/shop:2") as caught:
+        run_to_end(driver, settings, push("bad"), context(2))
+    assert caught.value.reason == "rolled_back"
+    assert template_of(shop.get()) == good
+    replay = driver.execute(settings, push("bad"), context(3, identity="push-2"))
+    assert isinstance(replay, Unchanged)
+    sets = shop.client.ok("GET", resource("apps/v1", "replicasets", shop.namespace))["items"]
+    assert sorted(item["spec"]["replicas"] for item in sets) == [0, 0, 2]
+    assert {"RolloutFailed", "RolledBack"} <= shop.reasons()
+
+
+def test_the_deployments_own_deadline_is_seen_and_forgotten(
+    driver: DeploymentUpdate, shop: Shop
+) -> None:
+    shop.create()
+    patch = {"spec": {"progressDeadlineSeconds": 1}}
+    shop.client.ok("PATCH", shop.path(), patch, "application/merge-patch+json")
+    settings = config(shop.namespace, timeoutSeconds=30)
+    with pytest.raises(DriverError) as caught:
+        run_to_end(driver, settings, push("bad"), context(1))
+    assert caught.value.reason == "rollout_failed"
+    # Back to a ReplicaSet that exists: the controller keeps the failed condition for a while.
+    outcome = run_to_end(driver, settings, push("1"), context(2))
+    assert isinstance(outcome, Done)
+
+
+def test_a_crash_at_any_point_is_survived(driver: DeploymentUpdate, shop: Shop) -> None:
+    shop.create()
+    settings = config(shop.namespace, rollbackOnFailure=True, timeoutSeconds=1)
+    assert isinstance(driver.execute(settings, push("bad"), context(1)), Wait)
+    with pytest.raises(DriverError) as caught:
+        run_to_end(driver, settings, push("bad"), context(1))
+    assert caught.value.reason == "rolled_back"
+    with pytest.raises(DriverError) as caught:
+        run_to_end(driver, settings, push("bad"), context(1))
+    assert caught.value.reason == "rolled_back"
+    assert shop.images()["app"] == "acme/shop:1"
+    assert shop.get()["metadata"]["generation"] == 3
+
+
+def test_another_repository_is_never_overwritten(driver: DeploymentUpdate, shop: Shop) -> None:
+    before = template_of(shop.create())
+    settings = config(shop.namespace)
+    with pytest.raises(TargetConflict, match="nothing was changed"):
+        driver.execute(settings, push("2", repository="evil/shop"), context(1))
+    assert template_of(shop.get()) == before
+
+
+def test_a_missing_deployment_is_a_clear_failure(driver: DeploymentUpdate, shop: Shop) -> None:
+    says = f'deployments.apps "shop" in namespace {shop.namespace} was not found: create it'
+    with pytest.raises(DriverError, match=says):
+        driver.execute(config(shop.namespace), push("2"), context(1))
+    with pytest.raises(InvalidConfig, match=says):
+        driver.validate(config(shop.namespace), Context())
+
+
+def test_missing_rights_are_a_clear_failure(powerless: DeploymentUpdate, namespace: str) -> None:
+    settings = config(namespace)
+    with pytest.raises(DriverError, match=f"Not allowed to get.*bind the Role {ROLE_NAME}"):
+        powerless.execute(settings, push("2"), context(1))
+    with pytest.raises(InvalidConfig, match="Not allowed to get and patch deployments.apps"):
+        powerless.validate(settings, Context())
+
+
+def test_a_plan_is_checked_by_the_cluster_and_changes_nothing(
+    driver: DeploymentUpdate, shop: Shop
+) -> None:
+    shop.create()
+    before = shop.get()["metadata"]["generation"]
+    plan = driver.plan(config(shop.namespace), push("2", SHA), Context())
+    assert [change.after for change in plan.changes] == [f"acme/shop:2@{SHA}"]
+    assert plan.notes == ()
+    assert shop.get()["metadata"]["generation"] == before
+    assert shop.images()["app"] == "acme/shop:1"

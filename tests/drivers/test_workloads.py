@@ -1,0 +1,68 @@
+import pytest
+
+from tests.drivers.steps import template_of, workload
+from webhook_drivers.kubernetes.workloads import (
+    WORKLOADS,
+    Container,
+    containers,
+    image_patch,
+    pod_template,
+    template_annotation,
+    with_metadata,
+    with_rolling,
+)
+
+APP = Container("app", "acme/shop:2")
+MIGRATE = Container("migrate", "acme/migrate:2", init=True)
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+def test_every_kind_knows_its_pod_template(kind: str) -> None:
+    obj = workload(kind)
+    assert pod_template(WORKLOADS[kind], obj) == template_of(obj)
+    assert [item.field for item in containers(WORKLOADS[kind], obj)] == [
+        "initContainers[migrate].image",
+        "containers[app].image",
+        "containers[proxy].image",
+    ]
+
+
+def test_a_patch_names_containers_and_changes_only_images() -> None:
+    assert image_patch(WORKLOADS["Deployment"], (MIGRATE, APP)) == {
+        "spec": {
+            "template": {
+                "spec": {
+                    "initContainers": [{"name": "migrate", "image": "acme/migrate:2"}],
+                    "containers": [{"name": "app", "image": "acme/shop:2"}],
+                }
+            }
+        }
+    }
+
+
+def test_the_patch_of_a_cron_job_goes_to_its_job_template() -> None:
+    patch = image_patch(WORKLOADS["CronJob"], (APP,), {"a": None})
+    template = patch["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["metadata"] == {"annotations": {"a": None}}
+    assert template["spec"] == {"containers": [{"name": "app", "image": "acme/shop:2"}]}
+
+
+def test_a_patch_carries_the_precondition_and_rolling_limits() -> None:
+    patch = image_patch(WORKLOADS["DaemonSet"], (APP,))
+    patch = with_rolling(WORKLOADS["DaemonSet"], patch, {"maxUnavailable": "10%"})
+    patch = with_metadata(patch, "42", {"note": "x"})
+    assert patch["metadata"] == {"annotations": {"note": "x"}, "resourceVersion": "42"}
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}
+    assert patch["spec"]["updateStrategy"] == rolling
+    assert "template" in patch["spec"]
+
+
+def test_without_limits_the_strategy_of_the_workload_stays() -> None:
+    patch = image_patch(WORKLOADS["Deployment"], (APP,))
+    assert with_rolling(WORKLOADS["Deployment"], patch, {}) == patch
+
+
+@pytest.mark.parametrize("obj", [{}, {"spec": None}, {"spec": {"template": []}}])
+def test_incomplete_objects_have_no_containers(obj: dict[str, object]) -> None:
+    assert containers(WORKLOADS["Deployment"], obj) == ()
+    assert template_annotation(WORKLOADS["Deployment"], obj, "a") is None
