@@ -28,10 +28,10 @@ class Reason(StrEnum):
     NOT_A_PUSH = "not_a_push"
     NOT_AN_IMAGE = "not_an_image"
     UNTAGGED = "untagged"
+    MALFORMED = "malformed"
     REPOSITORY_MISMATCH = "repository_mismatch"
     TAG_MISMATCH = "tag_mismatch"
     FILTERED = "filtered"
-    FROZEN = "frozen"
     SUSPENDED = "suspended"
 
 

@@ -23,7 +23,6 @@ class ExecutionState(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     RETRYING = "retrying"
-    HELD = "held"
     SUCCEEDED = "succeeded"
     UNCHANGED = "unchanged"
     FAILED = "failed"

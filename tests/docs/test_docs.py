@@ -1,0 +1,131 @@
+"""The documentation runs: its examples are executed, its tables compared with the code."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
+from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
+from webhook_service import Call, Context, PushEvent, Settings, WebhookService
+from webhook_service.delivery import Reason
+from webhook_service.receiver import ReceiverSpec
+from webhook_service.testing import FakeCluster
+from webhook_service.testing.payloads import dockerhub_push
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+RECEIVERS = (ROOT / "docs/receivers.md").read_text()
+SHOP = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "shop", "namespace": "shop"},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "shop"}},
+        "template": {
+            "metadata": {"labels": {"app": "shop"}},
+            "spec": {"containers": [{"name": "shop", "image": "acme/shop:1.0.0"}]},
+        },
+    },
+}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Iterator[Path]:
+    with FakeCluster() as cluster:
+        cluster.apply(SHOP)
+        yield cluster.write_kubeconfig(tmp_path / "kubeconfig")
+
+
+def test_the_readme_example_of_embedding_runs(
+    tmp_path: Path, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source,) = blocks(README, "python")
+    body = dockerhub_push("acme/shop", "1.2.3")
+    exec(source, {"folder": tmp_path, "kubeconfig": kubeconfig, "body": body})
+    assert capsys.readouterr().out.startswith("accepted ")
+
+
+def test_the_readme_commands_run(
+    tmp_path: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", sqlite_url(tmp_path))
+    monkeypatch.setenv("WEBHOOK_SERVICE_KUBECONFIG", str(kubeconfig))
+    program = str(Path(sys.executable).with_name("webhook-service"))
+    ran = 0
+    for block in blocks(README, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] != ["webhook-service"] or words[1] in ("serve", "send"):
+                continue
+            done = subprocess.run([program, *words[1:]], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            ran += 1
+    assert ran == 3
+
+
+def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None:
+    (body,) = blocks(RECEIVERS, "json")
+    settings = Settings(database_url=sqlite_url(tmp_path), secret_key=SECRET, kubeconfig=kubeconfig)
+
+    with WebhookService.open(settings) as service:
+        receiver = service.create_receiver(PROJECT, json.loads(body))
+        key = service.receiver_key(PROJECT, receiver.id)
+        delivery = service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "1.2.3")))
+        assert wait_for_end(service, delivery.executions[0]).state == "succeeded"
+        ignored = service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "latest")))
+        assert ignored.reason == "tag_mismatch"
+
+
+def test_every_part_of_a_receiver_is_documented() -> None:
+    fields = {*ReceiverSpec.model_fields} - {"config"}
+    missing = [field for field in fields if not re.search(rf"`{field}[`.]", RECEIVERS)]
+    assert missing == []
+
+
+def test_every_field_of_the_kubernetes_driver_is_documented() -> None:
+    fields = DeploymentUpdateConfig.model_json_schema(by_alias=True)["properties"]
+    assert [field for field in fields if f"`{field}`" not in RECEIVERS] == []
+
+
+def test_every_reason_of_an_ignored_call_is_documented() -> None:
+    assert [reason for reason in Reason if f"`{reason}`" not in RECEIVERS] == []
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    text = (ROOT / "docs/settings.md").read_text()
+    documented = set(re.findall(r"^\| `WEBHOOK_SERVICE_(\w+)`", text, re.MULTILINE))
+    assert documented == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_driver_of_the_guide_runs() -> None:
+    guide = (ROOT / "docs/writing-a-driver.md").read_text()
+    (source,) = blocks(guide, "python")
+    names: dict[str, Any] = {}
+    exec(source, names)
+
+    event = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
+    outcome = names["Greet"]().execute(names["GreetConfig"](), event, Context())
+    assert outcome.changes[0].after == "hello docker.io/acme/shop:1"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    broken = [
+        f"{page.name}: {link}"
+        for page in [*pages, *(ROOT / "docs").rglob("*.md")]
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
