@@ -16,7 +16,6 @@ from webhook_service.errors import (
     Unauthenticated,
     UnknownKey,
 )
-from webhook_service.ids import new_key
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiver import ReceiverState
 from webhook_service.service import WebhookService
@@ -97,7 +96,9 @@ def test_six_equal_calls_are_one_execution(service: WebhookService) -> None:
     assert {delivery.duplicate_of for delivery in found[1:]} == {found[0].id}
 
 
-@pytest.mark.parametrize("key", ["", "x", "whk_short", new_key(), "' OR 1=1 --", "whk_" + "é" * 43])
+@pytest.mark.parametrize(
+    "key", ["", "x", "whk_short", "whk_" + "A" * 43, "' OR 1=1 --", "whk_" + "é" * 43]
+)
 def test_every_key_that_is_not_live_gets_the_same_answer(service: WebhookService, key: str) -> None:
     receiver, revoked = add_receiver(service)
     service.delete_receiver(PROJECT, receiver)

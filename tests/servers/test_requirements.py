@@ -56,6 +56,7 @@ def test_what_is_missing_fails_where_all_is_required(monkeypatch: pytest.MonkeyP
 def run(folder: Path, code: str, required: str, *options: str) -> str:
     (folder / "test_it.py").write_text(code)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    command += ["-p", "no:kmock"]
     done = subprocess.run(
         [*command, "-rA", f"--rootdir={folder}", *options, folder],
         cwd=ROOT,
