@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from webhook_service.driver import PushEvent, Request
 
@@ -70,7 +71,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery."""
+    """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery.
+
+    ``reply`` is what the sender's format wants to be answered instead; it is not stored.
+    """
 
     id: str
     project: str
@@ -82,3 +86,4 @@ class Delivery:
     executions: tuple[str, ...] = ()
     duplicate_of: str | None = None
     client: str = ""
+    reply: Mapping[str, Any] | None = None

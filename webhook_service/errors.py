@@ -52,9 +52,17 @@ class InvalidRequest(WebhookServiceError):
 
 
 class InvalidPayload(InvalidRequest):
-    """The body cannot be read, or is not what the receiver's format sends."""
+    """The body cannot be read, or is not what the receiver's format sends.
+
+    Attributes:
+        driver: that of the receiver which was called, once it is known.
+    """
 
     code = "invalid_payload"
+
+    def __init__(self, message: str, driver: str | None = None) -> None:
+        super().__init__(message)
+        self.driver = driver
 
 
 class InvalidConfig(InvalidRequest):

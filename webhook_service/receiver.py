@@ -17,6 +17,8 @@ from pydantic.alias_generators import to_camel
 
 MAX_NAME = 255
 MAX_REPOSITORIES = 100
+HIDDEN = "********"
+"""What answers show of a secret; sent back, it means the secret that is stored."""
 
 
 class ReceiverState(StrEnum):
@@ -45,15 +47,19 @@ class Source(_Part):
 
 
 class Verify(_Part):
-    """How a call is proven genuine: a scheme by name, and its own options beside it."""
+    """How a call is proven genuine: a scheme by name, and its own options beside it.
+
+    ``secrets`` are those options that no answer shows and that are sealed at rest.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     scheme: str = "none"
+    secrets: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
     def options(self) -> dict[str, Any]:
-        return self.__pydantic_extra__ or {}
+        return {**(self.__pydantic_extra__ or {}), **self.secrets}
 
 
 class TagRule(_Part):
@@ -120,6 +126,7 @@ def config_field(driver: str) -> str:
 
 
 def as_json(spec: ReceiverSpec) -> Mapping[str, Any]:
-    """The part of a receiver's JSON that its owner wrote."""
+    """The part of a receiver's JSON that its owner wrote, with its secrets hidden."""
     parts = spec.model_dump(mode="json", by_alias=True, exclude={"config"})
+    parts["verify"] |= dict.fromkeys(spec.verify.secrets, HIDDEN)
     return {**parts, config_field(spec.driver): dict(spec.config)}

@@ -30,8 +30,7 @@ def read_body(
         InvalidConfig: a field is missing or cannot be used; the message names it.
         UnknownField: the body has a field that no receiver has.
     """
-    if not isinstance(body, Mapping):
-        raise InvalidConfig("Bad request body: a receiver is a JSON object.")
+    _require_object(body)
     given = {name: value for name, value in body.items() if value is not None}
     stored = {} if base is None else dict(as_json(base))
     whole = {**stored, **given}
@@ -52,6 +51,16 @@ def read_body(
         raise InvalidConfig(describe(exc)) from exc
 
 
+def read_name(body: Any) -> str:
+    """The name alone, to be checked first.
+
+    Raises:
+        InvalidConfig: the body has none.
+    """
+    _require_object(body)
+    return _required(body, "name")
+
+
 def describe(exc: ValidationError, prefix: str = "") -> str:
     """Every problem of a validation in one line, without the values that caused them."""
     problems = []
@@ -61,6 +70,11 @@ def describe(exc: ValidationError, prefix: str = "") -> str:
         own = error["type"] == "value_error"
         problems.append(text if own and not error["loc"] else f"{path}: {text}")
     return "; ".join(problems)
+
+
+def _require_object(body: Any) -> None:
+    if not isinstance(body, Mapping):
+        raise InvalidConfig("Bad request body: a receiver is a JSON object.")
 
 
 def _required(given: Mapping[str, Any], field: str) -> str:

@@ -61,11 +61,14 @@ class Route:
             return _raw_request(call)
         try:
             return self.format.parse(call.body, call.headers, self.format_options)
+        except InvalidPayload as exc:
+            raise InvalidPayload(exc.message, self.receiver.spec.driver) from exc
         except WebhookServiceError:
             raise
         except Exception as exc:
             log.exception("The format %s crashed on a body.", self.receiver.spec.source.format)
-            raise InvalidPayload("The body cannot be read by the receiver's format.") from exc
+            message = "The body cannot be read by the receiver's format."
+            raise InvalidPayload(message, self.receiver.spec.driver) from exc
 
     def match(self, parsed: Parsed | Request, received: datetime) -> tuple[list[Work], list[Item]]:
         """The work that passes the receiver's rules, and what does not, with its reason."""

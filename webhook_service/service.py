@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from webhook_service.delivery import Call, Delivery, DeliveryState
 from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
-from webhook_service.driver import Context, DriverConfig, WebhookDriver
+from webhook_service.driver import Context, DriverConfig, Request, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
@@ -19,17 +19,19 @@ from webhook_service.errors import InvalidConfig, UnknownKey
 from webhook_service.execution import Execution
 from webhook_service.ids import DELIVERY, RECEIVER, is_key, new_id, new_key, new_token
 from webhook_service.payloads.format import Format
-from webhook_service.receiver import Receiver, ReceiverState
-from webhook_service.receiver_body import read_body
+from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
+from webhook_service.receiver_body import read_body, read_name
 from webhook_service.route import Route, compile_route
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
 from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.secrets import part_secrets
 
 KEY_OVERLAP = timedelta(hours=24)
 MAX_ROUTES = 10_000
+REVOKED = "Requested webhook has been revoked/does not exist for this account"
 
 
 class WebhookService:
@@ -113,7 +115,8 @@ class WebhookService:
             InvalidConfig: it cannot work; the message says what to change.
         """
         _check_project(project)
-        spec, config = read_body(body, self.drivers)
+        self.store.receivers.require_free(project, read_name(body))
+        spec, config = self._read(body)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
         self._validate(receiver, config)
@@ -128,7 +131,7 @@ class WebhookService:
             InvalidConfig: the result cannot work.
         """
         old = self.store.receivers.get(project, receiver_id)
-        spec, config = read_body(body, self.drivers, old.spec)
+        spec, config = self._read(body, old.spec)
         self._validate(Receiver(old.id, project, spec, old.created, old.updated), config)
         return self.store.receivers.update(project, receiver_id, spec)
 
@@ -156,6 +159,10 @@ class WebhookService:
     def receiver_key(self, project: str, receiver_id: str) -> str:
         """The key in the receiver's URL."""
         return self.store.receivers.key(self.get_receiver(project, receiver_id).id).key
+
+    def receiver_keys(self, receivers: Iterable[Receiver]) -> Mapping[str, str]:
+        """The keys in the receivers' URLs, by receiver id; one deleted meanwhile has none."""
+        return self.store.receivers.keys([receiver.id for receiver in receivers])
 
     def rotate_key(self, project: str, receiver_id: str, overlap: timedelta = KEY_OVERLAP) -> str:
         """Give the receiver a new key; the old one works for the overlap, and then never again."""
@@ -191,6 +198,7 @@ class WebhookService:
                 reason=items[0].reason if items else None,
                 items=tuple(items),
                 client=call.client,
+                reply=None if isinstance(parsed, Request) else parsed.reply,
             ),
             works,
             route.receiver.spec.driver,
@@ -233,6 +241,13 @@ class WebhookService:
         spec = old.spec.model_copy(update={"state": state})
         return self.store.receivers.update(project, receiver_id, spec)
 
+    def _read(
+        self, body: Mapping[str, Any], stored: ReceiverSpec | None = None
+    ) -> tuple[ReceiverSpec, DriverConfig]:
+        spec, config = read_body(body, self.drivers, stored)
+        options = self.schemes.get(spec.verify.scheme).Options
+        return part_secrets(spec, options, stored), config
+
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
         """Compile every part of the receiver, then let the driver look at the live system."""
         driver = self.drivers.get(receiver.spec.driver)
@@ -242,7 +257,7 @@ class WebhookService:
     def _find(self, project: str, key: str) -> Route:
         receiver = self.store.receivers.find_by_key(project, key) if is_key(key) else None
         if receiver is None:
-            raise UnknownKey("Requested webhook has been revoked/does not exist for this account")
+            raise UnknownKey(REVOKED)
         route = self._routes.get(receiver.id)
         if route is None or route.receiver.version != receiver.version:
             driver = self.drivers.get(receiver.spec.driver)
@@ -257,5 +272,5 @@ class WebhookService:
 
 
 def _check_project(project: str) -> None:
-    if not project or len(project) > 255 or not project.isprintable():
-        raise InvalidConfig("A project id needs 1 to 255 printable characters.")
+    if not project or len(project) > 255 or not project.isprintable() or project.endswith("/"):
+        raise InvalidConfig("A project id has 1 to 255 printable characters, the last no slash.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
@@ -20,7 +21,6 @@ from webhook_service.payloads.manifests import read_event
 from webhook_service.payloads.pushes import parsed
 
 MAX_EVENTS = 1000
-MALFORMED = "malformed"
 
 
 class Distribution(Format):
@@ -37,4 +37,4 @@ def _read(path: str, event: object, registry: str | None) -> PushEvent | Dropped
         return read_event(Fields.of(event, path), registry, trust_url=True)
     except InvalidPayload as exc:
         # The message names event and field, and there may be nothing else to name.
-        return Dropped(exc.message, MALFORMED)
+        return Dropped(exc.message, Reason.MALFORMED)

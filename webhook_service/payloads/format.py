@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -38,10 +38,16 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """All that a body spoke of."""
+    """All that a body spoke of.
+
+    Attributes:
+        reply: JSON to answer with instead of the delivery, for senders that want to be
+            answered before they send pushes (a handshake).
+    """
 
     events: tuple[PushEvent, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    reply: Mapping[str, Any] | None = None
 
 
 OptionsT = TypeVar("OptionsT", bound=FormatOptions, default=FormatOptions)

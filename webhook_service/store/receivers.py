@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -42,7 +43,7 @@ class ReceiverStore:
         """
 
         def job(connection: Connection) -> None:
-            row = _values(receiver.spec)
+            row = self._values(receiver.id, receiver.spec)
             connection.execute(
                 insert(receivers).values(
                     id=receiver.id,
@@ -69,12 +70,16 @@ class ReceiverStore:
             changed = connection.execute(
                 update(receivers)
                 .where(receivers.c.id == receiver_id, receivers.c.project == project)
-                .values(updated=datetime.now(UTC), version=receivers.c.version + 1, **_values(spec))
+                .values(
+                    updated=datetime.now(UTC),
+                    version=receivers.c.version + 1,
+                    **self._values(receiver_id, spec),
+                )
                 .returning(receivers)
             ).one_or_none()
             if changed is None:
                 raise _not_found()
-            return _receiver(changed)
+            return self._receiver(changed)
 
         return self._write_named(job, spec.name)
 
@@ -105,13 +110,13 @@ class ReceiverStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise _not_found()
-        return _receiver(row)
+        return self._receiver(row)
 
     def page(self, project: str, page: PageRequest) -> Page[Receiver]:
         """The project's receivers, newest first."""
         query = select(receivers).where(receivers.c.project == project)
         with self._database.read() as connection:
-            return fetch(connection, query, receivers.c.id, page, _FILTERS, _receiver)
+            return fetch(connection, query, receivers.c.id, page, _FILTERS, self._receiver)
 
     def find_by_key(self, project: str, key: str) -> Receiver | None:
         """The receiver that a live key belongs to, if it is the project's."""
@@ -126,7 +131,7 @@ class ReceiverStore:
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _receiver(row)
+        return None if row is None else self._receiver(row)
 
     def key(self, receiver_id: str) -> ReceiverKey:
         """The newest key of a receiver, opened.
@@ -146,6 +151,31 @@ class ReceiverStore:
             raise _not_found()
         secret = self._sealer.open(receiver_id, row.sealed)
         return ReceiverKey(receiver_id, secret, row.created)
+
+    def keys(self, receiver_ids: Collection[str]) -> Mapping[str, str]:
+        """The newest key of each receiver that has one, opened."""
+        query = (
+            select(keys.c.receiver, keys.c.sealed)
+            .where(keys.c.receiver.in_(receiver_ids), keys.c.expires.is_(None))
+            .order_by(keys.c.created)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        newest = {row.receiver: row.sealed for row in rows}
+        return {receiver: self._sealer.open(receiver, key) for receiver, key in newest.items()}
+
+    def require_free(self, project: str, name: str) -> None:
+        """Make sure, before anything costs time, that a name can be had.
+
+        Raises:
+            InvalidConfig: the project has a receiver of this name.
+        """
+        query = select(receivers.c.id).where(
+            receivers.c.project == project, receivers.c.name == name
+        )
+        with self._database.read() as connection:
+            if connection.execute(query).first() is not None:
+                raise _taken(name)
 
     def rotate(self, project: str, receiver_id: str, key: str, overlap: timedelta) -> None:
         """Add a key; those before it end after the overlap, or earlier if they already do.
@@ -184,27 +214,37 @@ class ReceiverStore:
         try:
             return self._database.write(job)
         except IntegrityError as exc:
-            raise InvalidConfig(
-                f"Cannot have duplicate webhook name, webhook {name} already exists"
-            ) from exc
+            raise _taken(name) from exc
+
+    def _values(self, receiver_id: str, spec: ReceiverSpec) -> dict[str, Any]:
+        values = spec.model_dump(mode="json", by_alias=True)
+        if spec.verify.secrets:
+            secrets = json.dumps(spec.verify.secrets)
+            values["verify"]["sealed"] = self._sealer.seal(receiver_id, secrets)
+        return values
+
+    def _receiver(self, row: Row[Any]) -> Receiver:
+        values = dict(row._mapping)
+        verify = dict(values["verify"])
+        if sealed := verify.pop("sealed", None):
+            verify["secrets"] = json.loads(self._sealer.open(values["id"], sealed))
+        values["verify"] = verify
+        spec = ReceiverSpec.model_validate(
+            {name: values[name] for name in ReceiverSpec.model_fields}
+        )
+        return Receiver(
+            values["id"],
+            values["project"],
+            spec,
+            values["created"],
+            values["updated"],
+            values["version"],
+        )
+
+
+def _taken(name: str) -> InvalidConfig:
+    return InvalidConfig(f"Cannot have duplicate webhook name, webhook {name} already exists")
 
 
 def _not_found() -> NotFound:
     return NotFound("Webhook not found")
-
-
-def _values(spec: ReceiverSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", by_alias=True)
-
-
-def _receiver(row: Row[Any]) -> Receiver:
-    values = row._mapping
-    spec = ReceiverSpec.model_validate({name: values[name] for name in ReceiverSpec.model_fields})
-    return Receiver(
-        values["id"],
-        values["project"],
-        spec,
-        values["created"],
-        values["updated"],
-        values["version"],
-    )
