@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from webhook_service.receiver import Receiver
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
+    from webhook_service.store.pages import Page, PageRequest
+    from webhook_service.store.tokens import Role
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
 _HOMES = {
@@ -53,6 +55,8 @@ _HOMES = {
     "receiver": ("Receiver",),
     "service": ("WebhookService",),
     "settings": ("Settings",),
+    "store.pages": ("Page", "PageRequest"),
+    "store.tokens": ("Role",),
 }
 _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
@@ -63,7 +67,10 @@ __all__ = [
     "DeliveryState",
     "Execution",
     "ExecutionState",
+    "Page",
+    "PageRequest",
     "Receiver",
+    "Role",
     "Settings",
     "WebhookService",
     # The driver contract

@@ -1,0 +1,74 @@
+"""The command line in this process, on a database of its own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from webhook_service.cli.app import app
+from webhook_service.cli.options import Output
+from webhook_service.discovery import Plugins
+from webhook_service.service import WebhookService
+from webhook_service.settings import Settings
+from webhook_service.testing.stub import StubDriver
+
+PROJECT = "1a5"
+Run = Callable[..., Result]
+RunJson = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database for each test, and no setting of whoever runs the tests."""
+    monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'cli.db'}")
+    monkeypatch.setenv("WEBHOOK_SERVICE_PROJECT", PROJECT)
+    for name in ("CONFIG", "LISTEN", "BASE_URL", "DRIVERS", "DEBUG"):
+        monkeypatch.delenv(f"WEBHOOK_SERVICE_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def stub_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver ``stub`` is installed too, as far as the command line can tell."""
+    original = WebhookService.open.__func__  # type: ignore[attr-defined]
+
+    def open_with_stub(
+        cls: type[WebhookService], settings: Settings | None = None, *, run: bool = True
+    ) -> WebhookService:
+        service: WebhookService = original(cls, settings, run=run)
+        plugins: Plugins[Any] = service.drivers.plugins
+        plugins.add("stub", StubDriver)
+        return service
+
+    monkeypatch.setattr(WebhookService, "open", classmethod(open_with_stub))
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs a command; its result has exit code, stdout and stderr."""
+    runner = CliRunner()
+
+    def call(*arguments: str, stdin: str | None = None) -> Result:
+        return runner.invoke(app, arguments, input=stdin)
+
+    return call
+
+
+@pytest.fixture
+def run_json(run: Run) -> RunJson:
+    """Runs a command that must succeed, and reads the one JSON document that it prints."""
+
+    def call(*arguments: str, stdin: str | None = None) -> Any:
+        result = run(*arguments, "--output", Output.JSON, stdin=stdin)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return json.loads(result.stdout)
+
+    return call
+
+
+@pytest.fixture
+def receiver(run_json: RunJson) -> Any:
+    """A receiver with the stub driver, as JSON."""
+    return run_json("receiver", "create", "--name", "shop", "--driver", "stub")

@@ -1,0 +1,101 @@
+"""The command itself: exit codes, what goes to which stream, and how fast help is."""
+
+import json
+import socket
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from webhook_service.cli import token
+from webhook_service.service import WebhookService
+
+COMMAND = Path(sys.executable).with_name("webhook-service")
+HEAVY = ("sqlalchemy", "starlette", "uvicorn", "kubernetes", "pydantic", "httpx", "rich", "alembic")
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from webhook_service.cli import main\n"
+        "sys.argv = ['webhook-service', '--help']\n"
+        "try: main()\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (0, "[]")
+    assert "receiver" in done.stdout
+
+
+def test_the_entry_point_prints_the_version() -> None:
+    done = run_command("--version")
+    assert done.stdout == f"webhook-service {version('webhook-service')}\n"
+    assert done.returncode == 0
+
+
+def test_wrong_use_is_2() -> None:
+    done = run_command("receiver", "list", "--no-such-option")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_bad_setting_is_one_line_and_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_LISTEN", "secret-nonsense")
+    done = run_command("receiver", "list")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: Settings cannot be used: listen:")
+    assert done.stderr.count("\n") == 1
+    assert "secret-nonsense" not in done.stderr
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    shell = f"set -o pipefail; {COMMAND} driver schema deploymentUpdate | head -c 1 >/dev/null"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+
+
+def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(WebhookService, "create_token", explode)
+    result = run("token", "create", "--role", "owner")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "error: RuntimeError: two lines (unexpected; WEBHOOK_SERVICE_DEBUG=1 shows where)"
+    ]
+    monkeypatch.setenv("WEBHOOK_SERVICE_DEBUG", "1")
+    assert isinstance(run("token", "create", "--role", "owner").exception, RuntimeError)
+
+
+def test_ctrl_c_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(token, "session", interrupt)
+    assert run("token", "list").exit_code == 130
+
+
+def test_output_can_be_given_before_the_command(run: Run) -> None:
+    assert json.loads(run("--output", "json", "token", "list").stdout)["data"] == []
+    table = run("--output", "json", "token", "list", "--output", "table").stdout
+    assert table.split() == ["ID", "PROJECT", "ROLE", "CREATED", "REVOKED"]
+
+
+def test_a_project_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEBHOOK_SERVICE_PROJECT")
+    result = run("receiver", "list")
+    assert (result.exit_code, "--project" in result.stderr) == (2, True)
+
+
+def test_serve_refuses_a_taken_address_in_one_line(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1

@@ -1,0 +1,38 @@
+"""``webhook-service token``: made, listed, revoked."""
+
+from tests.cli.conftest import PROJECT, Run, RunJson
+from webhook_service.service import WebhookService
+from webhook_service.store.tokens import Role
+
+
+def test_a_token_is_printed_once_and_works(run: Run, run_json: RunJson) -> None:
+    created = run_json("token", "create", "--role", "member")
+    with WebhookService.open(run=False) as service:
+        found = service.store.tokens.find(created["token"])
+    assert found is not None
+    assert (found.id, found.project, found.role) == (created["id"], PROJECT, Role.MEMBER)
+    assert created["token"] not in run("token", "list").stdout
+
+
+def test_tokens_are_listed_by_project(run_json: RunJson) -> None:
+    mine = run_json("token", "create", "--role", "owner")
+    run_json("token", "create", "--role", "owner", "--project", "1a6")
+    assert len(run_json("token", "list")["data"]) == 2
+    listed = run_json("token", "list", "--project", PROJECT)["data"]
+    assert [(item["id"], item["role"]) for item in listed] == [(mine["id"], "owner")]
+
+
+def test_a_revoked_token_no_longer_works(run: Run, run_json: RunJson) -> None:
+    created = run_json("token", "create", "--role", "owner")
+    assert run("token", "revoke", created["id"]).exit_code == 0
+    with WebhookService.open(run=False) as service:
+        assert service.store.tokens.find(created["token"]) is None
+    assert run_json("token", "list")["data"][0]["revoked"]
+    again = run("token", "revoke", created["id"])
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+
+
+def test_a_role_that_does_not_exist_is_wrong_use(run: Run) -> None:
+    result = run("token", "create", "--role", "king")
+    assert result.exit_code == 2
+    assert "'owner', 'member', 'readonly'" in result.stderr

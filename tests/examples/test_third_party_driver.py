@@ -1,0 +1,210 @@
+"""examples/third_party_driver: wheels of both distributions in a fresh environment.
+
+It proves what an editable install cannot: that the wheel holds everything, and that a driver of
+somebody else's is found, configured, called and shown without a change in the service.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers.process import free_port
+from tests.support import wait_for
+from webhook_service.testing.payloads import dockerhub_push
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "third_party_driver"
+# A wheel is built from a copy: a build folder left in the tree would add stale files to it.
+SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+PACKAGES = ("webhook_service", "drivers", "migrations")
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("third_party_driver")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("third_party")
+
+
+@pytest.fixture(scope="module")
+def wheel(folder: Path) -> Path:
+    """The service's own wheel."""
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        shutil.copy(ROOT / name, source)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return build(source, folder)
+
+
+@pytest.fixture(scope="module")
+def drivers_wheel(folder: Path) -> Path:
+    return build(shutil.copytree(EXAMPLE, folder / "driver"), folder)
+
+
+def build(source: Path, folder: Path) -> Path:
+    out = folder / f"{source.name}-wheel"
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(out),
+        str(source),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def programs(folder: Path, wheel: Path, drivers_wheel: Path) -> Path:
+    """The bin folder of a fresh environment that has both; what they need comes from this one.
+
+    The folder of this environment is only on the path: its own .pth files, and with them the
+    editable install, do not count there.
+    """
+    environment = folder / "environment"
+    venv.create(environment, symlinks=True)
+    scripts = environment / "bin"
+    install = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
+    options = ["--quiet", "--no-deps", "--no-index", str(wheel), str(drivers_wheel)]
+    subprocess.run([*install, *options], check=True)
+    (site_packages,) = environment.glob("lib/python*/site-packages")
+    (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    return scripts
+
+
+@pytest.fixture(scope="module")
+def settings(folder: Path) -> dict[str, str]:
+    """The environment variables of the programs."""
+    (folder / "files").mkdir()
+    kept = {name: value for name, value in os.environ.items() if "WEBHOOK_SERVICE" not in name}
+    return {
+        **kept,
+        "WEBHOOK_SERVICE_DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
+        "WEBHOOK_SERVICE_LISTEN": f"127.0.0.1:{free_port()}",
+        "WRITE_FILE_FOLDER": str(folder / "files"),
+    }
+
+
+@pytest.fixture(scope="module")
+def api(programs: Path, settings: dict[str, str], folder: Path) -> Iterator[httpx.Client]:
+    """A client of the running service, as the owner of a project."""
+    create = ("token", "create", "--project", "shop-team", "--role", "owner")
+    token = run_json(programs, settings, folder, *create)["token"]
+    command = [str(programs / "webhook-service"), "serve"]
+    url = f"http://{settings['WEBHOOK_SERVICE_LISTEN']}/v1-webhooks"
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        subprocess.Popen(command, env=settings, cwd=folder, stderr=subprocess.DEVNULL) as process,
+        httpx.Client(base_url=url, headers=headers) as client,
+    ):
+        wait_for(lambda: is_up(client), 20)
+        yield client
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def is_up(client: httpx.Client) -> bool:
+    try:
+        return client.get("").is_success
+    except httpx.TransportError:
+        return False
+
+
+def run_json(programs: Path, settings: dict[str, str], folder: Path, *arguments: str) -> Any:
+    command = [str(programs / "webhook-service"), *arguments, "--output", "json"]
+    done = subprocess.run(
+        command, env=settings, cwd=folder, check=True, stdout=subprocess.PIPE, timeout=60
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "webhook_service/py.typed",
+        "webhook_service/demo/story.py",
+        "webhook_service/migrations/env.py",
+        "webhook_service/migrations/script.py.mako",
+        "webhook_service/migrations/versions/0001_first_schema.py",
+        "webhook_drivers/py.typed",
+        "webhook_drivers/kubernetes/role.yaml",
+    ],
+)
+def test_the_wheel_holds_what_an_embedder_needs(wheel: Path, name: str) -> None:
+    assert name in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_wheel_holds_every_module(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = [path.relative_to(ROOT) for path in (ROOT / "webhook_service").rglob("*.py")]
+    assert [str(path) for path in modules if str(path) not in names] == []
+
+
+def test_the_environment_runs_the_wheels(programs: Path, folder: Path) -> None:
+    code = "import webhook_service, webhook_write_file as w; print(webhook_service.__file__, w)"
+    done = subprocess.run(
+        [programs / "python", "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count(str(programs.parent)) == 2
+
+
+def test_the_command_line_finds_the_driver(
+    programs: Path, settings: dict[str, str], folder: Path
+) -> None:
+    drivers = run_json(programs, settings, folder, "driver", "list")["data"]
+    found = {item["name"]: (item["state"], item["distribution"]) for item in drivers}
+    assert found["writeFile"] == ("ready", "webhook-write-file")
+    assert found["deploymentUpdate"] == ("ready", "webhook-service")
+
+
+def test_the_api_describes_it(api: httpx.Client) -> None:
+    schemas = {item["id"]: item for item in api.get("/schemas").json()["data"]}
+    assert schemas["writeFile"]["resourceFields"]["file"]["type"] == "string"
+    receiver = schemas["receiver"]["resourceFields"]
+    assert receiver["writeFileConfig"]["type"] == "writeFile"
+    assert "writeFile" in receiver["driver"]["options"]
+
+
+def test_a_push_is_executed_by_it(api: httpx.Client, folder: Path) -> None:
+    body = {
+        "name": "list",
+        "driver": "writeFile",
+        "writeFileConfig": {"file": "images.txt"},
+        "match": {"repositories": ["acme/shop"]},
+        "verify": {"scheme": "none"},
+    }
+    receiver = api.post("/receivers", json=body).json()
+    push = dockerhub_push("acme/shop", "1.2.3")
+    (execution,) = httpx.post(receiver["url"], content=push).json()["executions"]
+    done = wait_for(lambda: ended(api, execution))
+    assert (done["state"], done["changes"][0]["target"]) == ("succeeded", "images.txt")
+    assert (folder / "files" / "images.txt").read_text() == "docker.io/acme/shop:1.2.3\n"
+
+
+def ended(api: httpx.Client, execution: str) -> Any:
+    found = api.get(f"/executions/{execution}").json()
+    return found if found["finished"] else None
+
+
+def test_its_own_tests_pass(programs: Path, folder: Path, drivers_wheel: Path) -> None:
+    command = [str(programs / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "driver"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout

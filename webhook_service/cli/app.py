@@ -1,0 +1,59 @@
+"""The command ``webhook-service`` and its sub-commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from webhook_service.cli import (
+    delivery,
+    demo,
+    driver,
+    execution,
+    migrate,
+    receiver,
+    send,
+    serve,
+    token,
+)
+from webhook_service.cli.failures import Commands
+from webhook_service.cli.options import GlobalOutput
+
+app = typer.Typer(
+    name="webhook-service",
+    help="Turns pushed images into verified changes of running workloads.",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("migrate")(migrate.migrate)
+app.command("send")(send.send)
+app.command("demo")(demo.demo)
+app.add_typer(receiver.app, name="receiver")
+app.add_typer(delivery.app, name="delivery")
+app.add_typer(execution.app, name="execution")
+app.add_typer(driver.app, name="driver")
+app.add_typer(token.app, name="token")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"webhook-service {version('webhook-service')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    output: GlobalOutput = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version),
+    ] = False,
+) -> None:
+    """Settings come from WEBHOOK_SERVICE_* variables or the file WEBHOOK_SERVICE_CONFIG names."""

@@ -1,0 +1,55 @@
+"""``webhook-service driver``: what can act on a push, and what its config is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from webhook_service.cli.options import Output, OutputOption
+from webhook_service.cli.output import print_json, print_page
+
+if TYPE_CHECKING:
+    from webhook_service.discovery import Plugin, Plugins
+    from webhook_service.driver import WebhookDriver
+
+app = typer.Typer(help="Look at the installed drivers.", no_args_is_help=True)
+
+COLUMNS = {
+    "NAME": "name",
+    "STATE": "state",
+    "DISTRIBUTION": "distribution",
+    "VERSION": "version",
+    "ERROR": "error",
+}
+
+
+@app.command("list")
+def list_drivers(output: OutputOption = Output.TABLE) -> None:
+    """List the drivers; broken ones are shown with what is wrong."""
+    items = [_as_json(plugin) for plugin in _installed()]
+    print_page(output, {"type": "collection", "resourceType": "driver", "data": items}, COLUMNS)
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(help="The driver's name.")]) -> None:
+    """Print the JSON Schema of a driver's config."""
+    print_json(_installed().get(name).Config.model_json_schema())
+
+
+def _installed() -> Plugins[WebhookDriver[Any, Any]]:
+    from webhook_service.discovery import DRIVERS, discover
+    from webhook_service.driver import WebhookDriver
+    from webhook_service.settings import load_settings
+
+    return discover(DRIVERS, "driver", WebhookDriver, load_settings().drivers)
+
+
+def _as_json(plugin: Plugin[WebhookDriver[Any, Any]]) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "state": "broken" if plugin.error else "ready",
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "error": plugin.error,
+    }

@@ -1,0 +1,47 @@
+"""How commands fail: one line on stderr, and an exit code (0 done, 1 failed, 2 wrong use)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from webhook_service.errors import WebhookServiceError
+
+DEBUG = "WEBHOOK_SERVICE_DEBUG"
+MAX_TEXT = 500
+# Typer's own, which it turns into exit codes by itself; OSError holds its broken pipe.
+_TYPERS_OWN = (typer.Exit, typer.Abort, typer.TyperException, typer.BadParameter, BrokenPipeError)
+
+
+class Commands(TyperGroup):
+    """The root of all commands, where every failure ends."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _reported():
+            return super().invoke(ctx)
+
+
+def fail(message: str) -> NoReturn:
+    """End the command as failed."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except WebhookServiceError as exc:
+        fail(exc.message)
+    except _TYPERS_OWN:
+        raise
+    except Exception as exc:
+        if os.environ.get(DEBUG):
+            raise
+        text = " ".join(f"{type(exc).__name__}: {exc}".split())[:MAX_TEXT]
+        fail(f"{text} (unexpected; {DEBUG}=1 shows where)")

@@ -1,0 +1,44 @@
+"""JSON that options take: inline, ``@file``, or a file's path (``-`` for stdin)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """An object given inline or as ``@file``."""
+    return _parse(_read_file(text[1:]) if text.startswith("@") else text)
+
+
+def read_object_file(path: str) -> dict[str, Any]:
+    """An object in a file; ``-`` is stdin."""
+    return _parse(_read_file(path))
+
+
+def read_name_or_object(text: str) -> str | dict[str, Any]:
+    """A bare word, or an object for those that need more than a name."""
+    return read_object(text) if text.startswith(("{", "@")) else text
+
+
+def _read_file(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except OSError as exc:
+        raise typer.BadParameter(f"{path} cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise typer.BadParameter(f"{path} is not UTF-8 text.") from exc
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"this is not JSON: {exc}.") from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter("this is JSON, but not an object.")
+    return value

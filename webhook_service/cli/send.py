@@ -1,0 +1,61 @@
+"""``webhook-service send``: try a receiver out with a push as its registry would send it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from webhook_service.cli.failures import fail
+from webhook_service.cli.options import Output, OutputOption
+from webhook_service.cli.output import print_json, print_record
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT = 30.0
+
+
+def send(
+    url: Annotated[str, typer.Argument(help="The receiver's URL.")],
+    image: Annotated[str, typer.Option(help="What was pushed: acme/shop:1.2.3.")],
+    format: Annotated[str, typer.Option(help="The registry's payload format.")] = "dockerhub",
+    digest: Annotated[str | None, typer.Option(help="The pushed digest, sha256:….")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Post a sample push to a receiver's URL, and print the answer."""
+    from webhook_service.testing.payloads import sample_push
+
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise typer.BadParameter("this is not an http:// or https:// URL.", param_hint="URL")
+    # With the time of now every call is a new push; an equal one would count as a duplicate.
+    now = datetime.now(UTC).replace(microsecond=0)
+    body, headers = sample_push(format, image, digest, pushed_at=now)
+    answer = _post(url, body, headers)
+    _print(answer, output)
+    if not answer.is_success:
+        raise typer.Exit(1)
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    import httpx
+
+    try:
+        return httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)
+    except (httpx.TransportError, httpx.InvalidURL) as exc:
+        # The query holds the key.
+        fail(f"{url.partition('?')[0]} does not answer: {exc or type(exc).__name__}.")
+
+
+def _print(answer: httpx.Response, output: Output) -> None:
+    try:
+        body: Any = answer.json()
+    except ValueError:
+        body = answer.text
+    if output is Output.JSON:
+        print_json({"status": answer.status_code, "body": body})
+    else:
+        fields = body if isinstance(body, dict) else {"body": body}
+        print_record(output, {"http": f"{answer.status_code} {answer.reason_phrase}", **fields})

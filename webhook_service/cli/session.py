@@ -1,0 +1,37 @@
+"""A command's hold on the configured database, without HTTP and without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webhook_service.host.links import Links
+    from webhook_service.service import WebhookService
+
+
+@dataclass(frozen=True)
+class Session:
+    """The service, and the address that receivers' URLs begin with."""
+
+    service: WebhookService
+    base_url: str
+
+    def links(self, project: str) -> Links:
+        """The links that the management API would answer with."""
+        from webhook_service.host.links import Links
+
+        return Links(self.base_url, project)
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """Open what the settings name; closed again at the end."""
+    from webhook_service.service import WebhookService
+    from webhook_service.settings import load_settings
+
+    settings = load_settings()
+    with WebhookService.open(settings, run=False) as service:
+        yield Session(service, settings.base_url or f"http://{settings.listen}")

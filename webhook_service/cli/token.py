@@ -1,0 +1,78 @@
+"""``webhook-service token``: who may use the management API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from webhook_service.cli.options import Output, OutputOption, Project
+from webhook_service.cli.output import print_json, print_page, print_record
+from webhook_service.cli.session import session
+
+if TYPE_CHECKING:
+    from webhook_service.store.tokens import Token
+
+app = typer.Typer(help="Make and end API tokens.", no_args_is_help=True)
+
+COLUMNS = {
+    "ID": "id",
+    "PROJECT": "project",
+    "ROLE": "role",
+    "CREATED": "created",
+    "REVOKED": "revoked",
+}
+
+
+@app.command()
+def create(
+    project: Project,
+    role: Annotated[
+        Literal["owner", "member", "readonly"], typer.Option(help="What the token may do.")
+    ],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make a token and print it: this is the only time it is shown."""
+    from webhook_service.store.tokens import Role
+
+    with session() as opened:
+        token, secret = opened.service.create_token(project, Role(role))
+    print_record(output, {**_as_json(token), "token": secret})
+
+
+@app.command("list")
+def list_tokens(
+    project: Annotated[str | None, typer.Option("--project", "-p", help="Only of one.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the tokens, newest first; nobody can read their secrets again."""
+    with session() as opened:
+        items = [_as_json(token) for token in opened.service.store.tokens.list(project)]
+    print_page(output, {"type": "collection", "resourceType": "token", "data": items}, COLUMNS)
+
+
+@app.command()
+def revoke(
+    token: Annotated[str, typer.Argument(metavar="ID", help="The token's id, tok_….")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """End a token now."""
+    with session() as opened:
+        opened.service.store.tokens.revoke(token)
+    if output is Output.JSON:
+        print_json({"id": token, "state": "revoked"})
+    else:
+        typer.echo(f"{token} is revoked.")
+
+
+def _as_json(token: Token) -> dict[str, Any]:
+    from webhook_service.events import time_to_json
+
+    return {
+        "id": token.id,
+        "type": "token",
+        "project": token.project,
+        "role": token.role.value,
+        "created": time_to_json(token.created),
+        "revoked": time_to_json(token.revoked),
+    }

@@ -1,0 +1,67 @@
+"""Logging of the service's own process: one line per record, as text or JSON, without secrets.
+
+Only ``serve`` and the demo call this. An embedding application configures logging itself, and may
+add ``Redact`` to its handlers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+_SECRET = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
+TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class Redact(logging.Filter):
+    """Replaces endpoint keys and API tokens in a record, wherever they came from."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _SECRET.sub(r"\1…", _one_line(record.getMessage()))
+        record.args = None
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """One line of text, and the traceback of an exception below it."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT)
+
+    def formatException(self, ei: Any) -> str:
+        return _SECRET.sub(r"\1…", super().formatException(ei))
+
+
+class JsonFormatter(TextFormatter):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(form: Literal["text", "json"], level: int = logging.INFO) -> None:
+    """Send the log to standard error in one of the two forms."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Redact())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("webhook_service").setLevel(level)
+    logging.getLogger("webhook_drivers").setLevel(level)
+
+
+def _one_line(text: str) -> str:
+    """Control characters escaped: what a sender sends must not forge a line."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
