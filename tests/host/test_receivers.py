@@ -1,0 +1,146 @@
+"""Receivers over HTTP."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.host.served import Served, get
+from tests.support import PROJECT, add_receiver, push, receiver_body
+from webhook_service.errors import InvalidConfig, UnknownKey
+from webhook_service.ids import is_key
+
+
+def test_a_created_receiver_is_shown_as_it_is(owner: httpx.Client) -> None:
+    answer = owner.post("/v1-webhooks/receivers", json=receiver_body())
+    made = answer.json()
+    assert answer.status_code == 200
+    assert made["id"].startswith("rcv_") and made["type"] == "receiver"
+    assert (made["name"], made["driver"], made["state"]) == ("shop", "stub", "active")
+    assert made["stubConfig"] == {"type": "stub"}
+    assert made["source"] == {"format": "dockerhub"} and made["verify"] == {"scheme": "none"}
+    assert made["created"] == made["updated"] and made["created"].endswith("Z")
+    assert get(owner, f"/receivers/{made['id']}") == made
+    assert get(owner, "/receivers")["data"] == [made]
+
+
+def test_the_url_is_what_senders_call(owner: httpx.Client) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
+    url = httpx.URL(made["url"])
+    assert url.path == "/v1-webhooks/endpoint"
+    assert url.params["projectId"] == PROJECT and is_key(url.params["key"])
+
+
+def test_an_update_changes_what_it_names(owner: httpx.Client) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
+    changed = owner.put(f"/v1-webhooks/receivers/{made['id']}", json={"state": "suspended"}).json()
+    assert changed == made | {"state": "suspended", "updated": changed["updated"]}
+    assert changed["updated"] > made["updated"]
+
+
+def test_an_answer_can_be_sent_back(owner: httpx.Client) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
+    answer = owner.put(f"/v1-webhooks/receivers/{made['id']}", json=made)
+    assert answer.status_code == 200
+    assert answer.json() | {"updated": ""} == made | {"updated": ""}
+
+
+def test_deleting_ends_the_url(served: Served, owner: httpx.Client) -> None:
+    id_, key = add_receiver(served.service)
+    answer = owner.delete(f"/v1-webhooks/receivers/{id_}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert owner.get(f"/v1-webhooks/receivers/{id_}").status_code == 404
+    with pytest.raises(UnknownKey):
+        push(served.service, key)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"overlapSeconds": 60}, {"overlapSeconds": 0.5}])
+def test_a_rotation_gives_a_new_url_and_keeps_the_old_one_for_the_overlap(
+    served: Served, owner: httpx.Client, body: Any
+) -> None:
+    id_, key = add_receiver(served.service)
+    answer = owner.post(f"/v1-webhooks/receivers/{id_}/rotate", json=body)
+    new = httpx.URL(answer.json()["url"]).params["key"]
+    assert new != key
+    assert push(served.service, key, "1").receiver == push(served.service, new, "2").receiver
+
+
+def test_a_rotation_without_overlap_ends_the_old_url_at_once(
+    served: Served, owner: httpx.Client
+) -> None:
+    id_, key = add_receiver(served.service)
+    owner.post(f"/v1-webhooks/receivers/{id_}/rotate", json={"overlapSeconds": 0})
+    with pytest.raises(UnknownKey):
+        push(served.service, key)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"overlapSeconds": -1}, 400),
+        ({"overlapSeconds": 10**12}, 400),
+        ({"overlapSeconds": True}, 400),
+        ({"overlapSeconds": "60"}, 400),
+        ({"overlap": 60}, 422),
+        ([], 400),
+    ],
+)
+def test_a_rotation_that_cannot_be_understood_changes_nothing(
+    served: Served, owner: httpx.Client, body: Any, status: int
+) -> None:
+    id_, key = add_receiver(served.service)
+    answer = owner.post(f"/v1-webhooks/receivers/{id_}/rotate", json=body)
+    assert answer.status_code == status
+    assert served.service.receiver_key(PROJECT, id_) == key
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ([], 400, "Bad request body: a receiver is a JSON object."),
+        ({"name": "x" * 300, "driver": "stub"}, 400, "name: String should have at most 255"),
+        ({"name": "a", "driver": "stub", "stubConfig": {"valid": False}}, 400, "The stub was told"),
+        ({"name": "a", "driver": "stub", "stubConfig": {"x": 1}}, 400, "stubConfig.x: Extra"),
+        ({"name": "a", "driver": "stub", "macth": {}}, 422, "A receiver has no field 'macth'"),
+        ({"name": "a", "driver": "stub", "project": "other"}, 422, "A receiver has no field"),
+    ],
+)
+def test_a_receiver_that_cannot_work_is_not_made(
+    shared_owner: httpx.Client, body: Any, status: int, message: str
+) -> None:
+    answer = shared_owner.post("/v1-webhooks/receivers", json=body)
+    assert answer.status_code == status
+    assert answer.json()["message"].startswith(message)
+    assert get(shared_owner, "/receivers")["data"] == []
+
+
+def test_a_taken_name_is_refused_before_the_config_is_looked_at(owner: httpx.Client) -> None:
+    owner.post("/v1-webhooks/receivers", json=receiver_body())
+    body = receiver_body(stubConfig={"valid": False})
+    answer = owner.post("/v1-webhooks/receivers", json=body)
+    message = "Cannot have duplicate webhook name, webhook shop already exists"
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
+
+
+@pytest.mark.parametrize("project", ["", "a/", "a\n", "x" * 256])
+def test_a_project_whose_url_could_not_be_called_gets_no_receiver(
+    shared: Served, project: str
+) -> None:
+    with pytest.raises(InvalidConfig):
+        shared.service.create_receiver(project, receiver_body())
+
+
+def test_names_in_any_script_come_back(owner: httpx.Client) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body("καλάθι 🛒")).json()
+    (found,) = get(owner, "/receivers", name="καλάθι 🛒")["data"]
+    assert found == made
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
+def test_json_may_be_declared_in_other_ways(owner: httpx.Client, content_type: str) -> None:
+    answer = owner.post(
+        "/v1-webhooks/receivers",
+        content=b'{"name": "a", "driver": "stub"}',
+        headers={"Content-Type": content_type},
+    )
+    assert answer.status_code == 200

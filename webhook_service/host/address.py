@@ -1,0 +1,115 @@
+"""Addresses: who is calling, and by which address the caller reached this service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+
+from webhook_service.errors import InvalidRequest
+from webhook_service.host.links import Links
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class Proxies:
+    """The reverse proxies whose headers are believed.
+
+    Args:
+        networks: where they are.
+    """
+
+    def __init__(self, networks: Collection[Network] = ()) -> None:
+        self._networks = tuple(networks)
+
+    def sent(self, request: HTTPConnection) -> bool:
+        """Whether the request comes straight from one of them."""
+        return bool(self._networks) and self._trusts(_parse(_peer(request)))
+
+    def client(self, request: HTTPConnection) -> str:
+        """The caller's address: the last one in X-Forwarded-For that is not a proxy's."""
+        client = _peer(request)
+        if not self.sent(request):
+            return client
+        for text in reversed(_values(request, "x-forwarded-for")):
+            if (address := _parse(text)) is None:
+                return client
+            client = str(address)
+            if not self._trusts(address):
+                return client
+        return client
+
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+
+class Addresses:
+    """Builds the links of answers.
+
+    Args:
+        base_url: what links begin with; without it the Host header says so.
+        proxies: whose X-Forwarded-Host and X-Forwarded-Proto are believed.
+    """
+
+    def __init__(self, base_url: str | None, proxies: Proxies) -> None:
+        self._base_url = base_url.rstrip("/") if base_url else None
+        self.proxies = proxies
+
+    def links(self, request: HTTPConnection, project: str | None = None) -> Links:
+        """Links that the caller can follow.
+
+        Raises:
+            InvalidRequest: the Host header is no host.
+        """
+        hosts = request.headers.getlist("host") or [_own_host(request)]
+        if len(hosts) > 1:
+            raise InvalidRequest("The request has more than one Host header.")
+        host, scheme = hosts[0], request.url.scheme
+        if self.proxies.sent(request):
+            host = _last(request, "x-forwarded-host") or host
+            scheme = _last(request, "x-forwarded-proto") or scheme
+        if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
+            raise InvalidRequest("The Host header is not a host name.")
+        prefix = quote(request.scope.get("root_path", ""))
+        return Links(self._base_url or f"{scheme}://{host}{prefix}", project)
+
+
+def path_of(request: HTTPConnection) -> str:
+    """The path that was called, without the prefix that the application is mounted at."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+def _peer(request: HTTPConnection) -> str:
+    return request.client.host if request.client else ""
+
+
+def _own_host(request: HTTPConnection) -> str:
+    host, port = request.scope.get("server") or ("localhost", None)
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{port}" if port else host
+
+
+def _values(request: HTTPConnection, header: str) -> list[str]:
+    joined = ",".join(request.headers.getlist(header))
+    return [value.strip() for value in joined.split(",") if value.strip()]
+
+
+def _last(request: HTTPConnection, header: str) -> str | None:
+    """What the nearest proxy said; what stands before it came from outside."""
+    values = _values(request, header)
+    return values[-1] if values else None
+
+
+def _parse(text: str) -> Address | None:
+    try:
+        address = ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

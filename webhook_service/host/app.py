@@ -1,0 +1,79 @@
+"""The application: routes over a ``WebhookService``, and nothing else.
+
+It serves alone, or mounted in an application that has one already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from webhook_service.host.address import Addresses, Network, Proxies
+from webhook_service.host.auth import Authenticator, TokenAuthenticator
+from webhook_service.host.body import BodyLimits
+from webhook_service.host.deliveries import Deliveries
+from webhook_service.host.endpoint import Endpoint
+from webhook_service.host.executions import Executions
+from webhook_service.host.failures import Failures
+from webhook_service.host.guard import Guard
+from webhook_service.host.meta import Meta
+from webhook_service.host.receivers import Receivers
+from webhook_service.host.threads import Threads
+from webhook_service.service import WebhookService
+
+
+def create_app(
+    service: WebhookService,
+    *,
+    authenticator: Authenticator | None = None,
+    base_url: str | None = None,
+    trusted_proxies: Collection[Network] = (),
+    manage_service: bool = True,
+    limits: BodyLimits | None = None,
+) -> Starlette:
+    """Build the ASGI application.
+
+    Args:
+        service: what it serves.
+        authenticator: knows the callers of the management API; by default by API token.
+        base_url: the address that senders reach, for links and the URLs of receivers; by
+            default the one that each request was sent to.
+        trusted_proxies: networks whose X-Forwarded-* headers are believed.
+        manage_service: whether the service starts and stops with the application. An
+            application that mounts this one starts the service itself.
+        limits: of request bodies.
+    """
+    addresses = Addresses(base_url, Proxies(trusted_proxies))
+    failures = Failures(addresses)
+    threads, limits = Threads(), limits or BodyLimits()
+    guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses)
+    routes = [
+        *Endpoint(service, addresses, limits).routes(),
+        *Receivers(service, guard, threads, limits).routes(),
+        *Deliveries(service, guard, threads).routes(),
+        *Executions(service, guard, threads).routes(),
+        *Meta(service, guard, addresses).routes(),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if manage_service:
+            service.start()
+        try:
+            yield
+        finally:
+            if manage_service:
+                await run_in_threadpool(service.stop)
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(failures.last)],
+        exception_handlers=failures.handlers(),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app

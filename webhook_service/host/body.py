@@ -1,0 +1,91 @@
+"""Request bodies: read once, whole, and never more than the limits allow."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from webhook_service.errors import (
+    BodyTooLarge,
+    InvalidPayload,
+    InvalidRequest,
+    RequestTimedOut,
+    UnsupportedBody,
+)
+from webhook_service.payloads import strict_json
+
+NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What a body may take: bytes, and seconds from the first to the last."""
+
+    size: int = 1024 * 1024
+    seconds: float = 10.0
+
+
+async def read_body(request: Request, limits: BodyLimits) -> bytes:
+    """The raw body.
+
+    Raises:
+        BodyTooLarge: more bytes than allowed; it is not read to its end.
+        RequestTimedOut: it did not arrive in time.
+        UnsupportedBody: it is compressed.
+        ClientDisconnect: the caller went away.
+    """
+    _check_headers(request, limits)
+    try:
+        async with asyncio.timeout(limits.seconds):
+            return await _collect(request, limits)
+    except TimeoutError:
+        message = f"The body did not arrive within {limits.seconds:g} seconds."
+        raise RequestTimedOut(message) from None
+
+
+async def read_json(request: Request, limits: BodyLimits, *, optional: bool = False) -> Any:
+    """A JSON body; with ``optional`` a missing one is an empty object.
+
+    Raises:
+        InvalidRequest: it is not declared as JSON, or not readable as such.
+    """
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "application/json" and not optional:
+        raise InvalidRequest(NO_CONTENT_TYPE)
+    body = await read_body(request, limits)
+    if optional and not body:
+        return {}
+    if declared != "application/json":
+        raise InvalidRequest(NO_CONTENT_TYPE)
+    try:
+        return strict_json.loads(body)
+    except InvalidPayload as exc:
+        raise InvalidRequest(f"Bad request body: {exc.message}") from exc
+
+
+def _check_headers(request: Request, limits: BodyLimits) -> None:
+    encodings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if any(encoding.strip() not in ("", "identity") for encoding in encodings):
+        raise UnsupportedBody("Send the body without Content-Encoding.")
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limits.size:
+        raise _too_large(limits)
+
+
+async def _collect(request: Request, limits: BodyLimits) -> bytes:
+    chunks, size = [], 0
+    async with aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            size += len(chunk)
+            if size > limits.size:
+                raise _too_large(limits)
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limits: BodyLimits) -> BodyTooLarge:
+    return BodyTooLarge(f"The body may have at most {limits.size} bytes.")

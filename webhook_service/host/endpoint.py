@@ -1,0 +1,108 @@
+"""The endpoint: where senders call. Read, hand over, answer; a 2xx means it is stored for good."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from webhook_service.delivery import Call, Delivery
+from webhook_service.errors import (
+    InvalidConfig,
+    InvalidPayload,
+    InvalidRequest,
+    PluginUnavailable,
+    StoreUnavailable,
+    UnknownKey,
+    WebhookServiceError,
+)
+from webhook_service.host.address import Addresses
+from webhook_service.host.body import BodyLimits, read_body
+from webhook_service.host.links import PREFIX
+from webhook_service.host.query import read_query
+from webhook_service.host.routes import both_forms
+from webhook_service.host.wire import answer, decision_json
+from webhook_service.service import REVOKED, WebhookService
+
+UNUSABLE_RETRY = 300
+
+log = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """``POST /v1-webhooks/endpoint?key=whk_…&projectId=…``; the key is the only credential."""
+
+    def __init__(self, service: WebhookService, addresses: Addresses, limits: BodyLimits) -> None:
+        self._service = service
+        self._addresses = addresses
+        self._limits = limits
+
+    def routes(self) -> list[Route]:
+        return both_forms(f"{PREFIX}/endpoint", self.call, "POST")
+
+    async def call(self, request: Request) -> Response:
+        """Take one call of a sender."""
+        client = self._addresses.proxies.client(request)
+        try:
+            body = await read_body(request, self._limits)
+            query = read_query(request)
+            project, key = _credentials(query)
+            links = self._addresses.links(request, project)
+            call = Call(body, _headers(request), query, client)
+            delivery = await run_in_threadpool(self._accept, project, key, call)
+        except WebhookServiceError as exc:
+            log.info("call from %s refused: %d %s", client, exc.status, exc.code)
+            raise
+        return answer(links, decision_json(delivery, links))
+
+    def _accept(self, project: str, key: str, call: Call) -> Delivery:
+        try:
+            delivery = self._service.accept(project, key, call)
+        except InvalidPayload as exc:
+            message = f"Error {exc.message} in executing driver for {exc.driver}"
+            raise InvalidPayload(message, exc.driver) from exc
+        except (InvalidConfig, PluginUnavailable) as exc:
+            # The sender cannot help it, and what is wrong is not for strangers.
+            log.error("A receiver of project %r cannot take calls: %s", project, exc)
+            raise StoreUnavailable(
+                "The receiver cannot take calls now; nothing was stored.", UNUSABLE_RETRY
+            ) from exc
+        _log(delivery)
+        return delivery
+
+
+def _credentials(query: Mapping[str, str]) -> tuple[str, str]:
+    """Project and key of a call, checked in v1.6's order and refused in its words."""
+    if key := query.get("key"):
+        project = query.get("projectId", "").removesuffix("/")
+        if not project:
+            raise InvalidRequest("Invalid execute url, url must contain projectId")
+        return project, key
+    if token := query.get("token"):
+        if token.count(".") != 2:
+            raise InvalidRequest(
+                "Invalid token error: token contains an invalid number of segments"
+            )
+        raise UnknownKey(REVOKED)
+    raise InvalidRequest("Invalid execute url, should have 'token' or 'key'")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in request.headers.items():
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _log(delivery: Delivery) -> None:
+    log.info(
+        "delivery %s of receiver %s: %s%s",
+        delivery.id,
+        delivery.receiver,
+        delivery.state,
+        f" ({delivery.reason})" if delivery.reason else "",
+    )

@@ -1,0 +1,131 @@
+"""Failures: the one place where an error becomes an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webhook_service.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    RequestTimedOut,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedBody,
+    WebhookServiceError,
+)
+from webhook_service.host.address import Addresses, path_of
+from webhook_service.host.links import Links
+from webhook_service.host.wire import error_json
+
+INTERNAL = "Internal error; the service's log has the details."
+# The body of these requests was not read to its end.
+_CLOSING = (BodyTooLarge, RequestTimedOut, UnsupportedBody)
+
+log = logging.getLogger(__name__)
+
+
+class Failures:
+    """Answers for every exception that a route raises.
+
+    Args:
+        addresses: for the link that an error has to what was called.
+    """
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    def handlers(self) -> dict[Any, Any]:
+        """Exception handlers by class, for Starlette."""
+        return {
+            WebhookServiceError: self.known,
+            HTTPException: self.no_such_route,
+            ClientDisconnect: self.gone,
+        }
+
+    def last(self, app: ASGIApp) -> ASGIApp:
+        """Wrap the application so that every other exception is answered too.
+
+        Starlette would raise it again after its answer, and the server log it a second time.
+        """
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                return await app(scope, receive, send)
+            started = False
+
+            async def watched(message: Message) -> None:
+                nonlocal started
+                started = True
+                await send(message)
+
+            request = Request(scope)
+            try:
+                await app(scope, receive, watched)
+            except Exception as exc:
+                if not started:
+                    return await (await self.unexpected(request, exc))(scope, receive, send)
+                # An answer is sent as a whole, so it is the connection that failed.
+                log.debug("%s %s was not answered: %s", request.method, path_of(request), exc)
+                await _disconnected(receive)
+
+        return wrapped
+
+    async def known(self, request: Request, exc: WebhookServiceError) -> Response:
+        """An error that was raised on purpose."""
+        if exc.status == 500:
+            return await self.unexpected(request, exc)
+        headers = {}
+        if isinstance(exc, Unavailable):
+            headers["Retry-After"] = str(exc.retry_after)
+        if isinstance(exc, Unauthenticated):
+            headers["WWW-Authenticate"] = 'Bearer realm="webhook-service"'
+        if isinstance(exc, _CLOSING):
+            headers["Connection"] = "close"
+        return self._answer(request, exc.status, exc.code, exc.message, headers)
+
+    async def unexpected(self, request: Request, exc: Exception) -> Response:
+        """A fault of ours, or a setting that is wrong: the caller learns nothing about it."""
+        log.error("%s %s failed", request.method, path_of(request), exc_info=exc)
+        return self._answer(request, 500, WebhookServiceError.code, INTERNAL)
+
+    async def no_such_route(self, request: Request, exc: HTTPException) -> Response:
+        """An unknown path or method, in v1.6's words."""
+        return PlainTextResponse("404 page not found\n", 404)
+
+    async def gone(self, request: Request, exc: ClientDisconnect) -> Response:
+        """The caller went away; nobody reads this."""
+        return Response(status_code=400)
+
+    def _answer(
+        self,
+        request: Request,
+        status: int,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        try:
+            links = self._addresses.links(request)
+        except InvalidRequest:
+            links = Links("")
+        body = error_json(status, code, message, links.bare(path_of(request)))
+        return JSONResponse(body, status, headers)
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Wait until the server knows that the caller is gone; before, it would log an error.
+
+    uvloop refuses to write some time before it says that the connection is lost.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while (await receive())["type"] != "http.disconnect":
+                pass

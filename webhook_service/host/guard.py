@@ -1,0 +1,112 @@
+"""The guard: every management request passes it, or is refused.
+
+Checks come in v1.6's order: the caller, the project, the role; then the route looks at the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.requests import Request
+
+from webhook_service.errors import InvalidRequest, NotFound, RoleNotAllowed, Unauthenticated
+from webhook_service.host.address import Addresses
+from webhook_service.host.auth import Authenticator, Identity
+from webhook_service.host.links import Links
+from webhook_service.host.query import read_query
+from webhook_service.host.threads import Threads
+from webhook_service.store.tokens import Role
+
+
+class Action(StrEnum):
+    """What a request does to a receiver."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ROTATE = "rotate"
+
+
+_CHANGES = {Action.CREATE, Action.UPDATE, Action.DELETE}
+_ALLOWED = {
+    Role.OWNER: {*Action},
+    Role.MEMBER: {Action.READ, *_CHANGES},
+    Role.READONLY: {Action.READ},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in: for which project, with what role, the query sent, and links to answer."""
+
+    project: str
+    role: Role
+    actor: str
+    query: Mapping[str, str]
+    links: Links
+
+    @property
+    def sees_urls(self) -> bool:
+        return self.role is not Role.READONLY
+
+
+class Guard:
+    """Lets requests pass that are allowed.
+
+    Args:
+        authenticator: tells who calls.
+        threads: where it is asked.
+        addresses: where the links of answers lead to.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, threads: Threads, addresses: Addresses
+    ) -> None:
+        self._authenticator = authenticator
+        self._threads = threads
+        self._addresses = addresses
+
+    async def identify(self, request: Request) -> Identity:
+        """The caller.
+
+        Raises:
+            Unauthenticated: nobody who is known.
+        """
+        identity = await self._threads.call(self._authenticator, request)
+        if identity is None:
+            raise Unauthenticated("An API token is needed: 'Authorization: Bearer wht_…'.")
+        return identity
+
+    async def admit(
+        self, request: Request, action: Action = Action.READ, missing: str = "Project not found"
+    ) -> Caller:
+        """The caller, for a request that is about a project.
+
+        Args:
+            missing: what an unknown id is answered with; a foreign project answers the same.
+
+        Raises:
+            Unauthenticated: nobody who is known.
+            InvalidRequest: no project is named, or the query or the Host header is refused.
+            NotFound: a project that is not the caller's.
+            RoleNotAllowed: the caller may only look.
+        """
+        query = read_query(request)
+        identity = await self.identify(request)
+        project = query.get("projectId") or identity.project
+        if not project:
+            raise no_project()
+        if identity.project not in (None, project):
+            raise NotFound(missing)
+        if action not in _ALLOWED[identity.role]:
+            raise RoleNotAllowed(f"user doesn't have the access to {action} webhook")
+        links = self._addresses.links(request, project)
+        return Caller(project, identity.role, identity.actor, query, links)
+
+
+def no_project() -> InvalidRequest:
+    """The refusal of a request that names no project, in v1.6's words."""
+    return InvalidRequest("projectId must be supplied as query parameter")

@@ -1,0 +1,40 @@
+"""Links: every URL in an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+PREFIX = "/v1-webhooks"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """URLs below one base address; with a project, each one names it.
+
+    Args:
+        base: scheme, host and mount point, without a slash at the end.
+    """
+
+    base: str
+    project: str | None = None
+
+    def to(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """The URL of a path below ``/v1-webhooks``."""
+        return self.at(f"{PREFIX}{path}", query)
+
+    def at(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """The URL of a whole path."""
+        fields = dict(query or {})
+        if self.project is not None:
+            fields["projectId"] = self.project
+        return self.bare(path) + (f"?{urlencode(fields, quote_via=quote)}" if fields else "")
+
+    def bare(self, path: str) -> str:
+        """The URL of a whole path, without project, as errors carry it."""
+        return self.base + quote(path)
+
+    @property
+    def schemas(self) -> str:
+        return self.bare(f"{PREFIX}/schemas")

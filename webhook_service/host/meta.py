@@ -1,0 +1,74 @@
+"""What the service says about itself: version, schemas, and whether it lives."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from webhook_service.host.address import Addresses, path_of
+from webhook_service.host.guard import Guard, no_project
+from webhook_service.host.links import PREFIX
+from webhook_service.host.query import read_query
+from webhook_service.host.routes import by_method
+from webhook_service.host.schemas import schemas
+from webhook_service.host.wire import Json, answer, collection, version_json
+from webhook_service.service import WebhookService
+
+
+class Meta:
+    """``/v1-webhooks``, its schemas, ``/healthz`` and ``/readyz``."""
+
+    def __init__(self, service: WebhookService, guard: Guard, addresses: Addresses) -> None:
+        self._service = service
+        self._guard = guard
+        self._addresses = addresses
+
+    def routes(self) -> list[Route]:
+        """Its routes; schemas alone need credentials."""
+        return [
+            *by_method("/healthz", GET=self.alive),
+            *by_method("/readyz", GET=self.ready),
+            *by_method(PREFIX, GET=self.version),
+            *by_method(f"{PREFIX}/schemas", GET=self.schemas),
+            *by_method(f"{PREFIX}/schemas/{{id}}", GET=self.schema),
+        ]
+
+    async def alive(self, request: Request) -> Response:
+        """200 while the process can answer at all."""
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, request: Request) -> Response:
+        """200 when calls can be stored, 503 when not."""
+        await run_in_threadpool(self._service.store.ping)
+        return PlainTextResponse("ok\n")
+
+    async def version(self, request: Request) -> Response:
+        """Where everything is; a token's project need not be named."""
+        project = read_query(request).get("projectId")
+        if not project and request.headers.get("authorization"):
+            project = (await self._guard.identify(request)).project
+        if not project:
+            raise no_project()
+        links = self._addresses.links(request, project)
+        return answer(links, version_json(links, path_of(request)))
+
+    async def schemas(self, request: Request) -> Response:
+        """All schemas."""
+        read_query(request)
+        await self._guard.identify(request)
+        links = self._addresses.links(request)
+        data = [schema.as_json(links) for schema in schemas(self._service.drivers.plugins)]
+        return answer(links, collection(links, path_of(request), "schema", data))
+
+    async def schema(self, request: Request) -> Response:
+        """One schema; of an unknown one only the link, as in v1.6."""
+        read_query(request)
+        await self._guard.identify(request)
+        links = self._addresses.links(request)
+        found: Json = {"links": {"self": links.bare(path_of(request))}, "actions": {}}
+        for schema in schemas(self._service.drivers.plugins):
+            if schema.id == request.path_params["id"]:
+                found = schema.as_json(links)
+        return answer(links, found)

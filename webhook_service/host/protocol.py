@@ -1,0 +1,86 @@
+"""The HTTP protocol: uvicorn's, with an end to every request that does not arrive.
+
+uvicorn limits neither the time that a request takes to arrive nor the size of its head, and an
+application does not even see a request before its head is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes connections whose request is too slow, or whose head is too large.
+
+    Attributes:
+        head_seconds: from the first byte of a request, or the connection, to the end of its head.
+        rest_seconds: after these, for the body. Routes that read one have their own limit, which
+            ends before and answers 408; this one ends bodies that nobody reads.
+        head_bytes: of request line and headers.
+    """
+
+    head_seconds: ClassVar[float] = 10.0
+    rest_seconds: ClassVar[float] = 5.0
+    head_bytes: ClassVar[int] = 64 * 1024
+
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # uvicorn goes by the handlers that the application's logging has: URLs hold keys.
+        self.access_log = False
+        self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None:
+            self._begin()
+        super().data_received(data)
+        if self._in_head:
+            self._received += len(data)
+            if self._received > self.head_bytes and not self.transport.is_closing():
+                self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._timer is None:
+            self._begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self.head_bytes:
+            raise ValueError("the request's head is too large")  # uvicorn answers 400
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._end()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._in_head, self._received = True, 0
+        self._timer = self.loop.call_later(self.head_seconds, self._head_is_due)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_due(self) -> None:
+        if self._in_head:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(self.rest_seconds, self.transport.close)
+
+
+def bounded(**limits: Any) -> type[BoundedProtocol]:
+    """The protocol with other limits."""
+    return type("Bounded", (BoundedProtocol,), limits)

@@ -1,0 +1,149 @@
+"""The server: uvicorn, started from settings, ended by SIGTERM without losing a request."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+
+from webhook_service.errors import SettingsError
+from webhook_service.host.app import create_app
+from webhook_service.host.auth import (
+    Authenticator,
+    FirstOf,
+    ProxyAuthenticator,
+    TokenAuthenticator,
+)
+from webhook_service.host.protocol import BoundedProtocol
+from webhook_service.service import WebhookService
+from webhook_service.settings import Settings, load_settings
+
+KEEP_ALIVE_SECONDS = 30
+DRAIN_SECONDS = 10
+MAX_CONNECTIONS = 10_000
+BACKLOG = 2048
+
+log = logging.getLogger(__name__)
+
+
+def build_app(settings: Settings, service: WebhookService) -> Starlette:
+    """The application that the settings describe."""
+    authenticator: Authenticator = TokenAuthenticator(service)
+    if settings.proxy_roles:
+        authenticator = FirstOf(authenticator, ProxyAuthenticator(settings.trusted_proxies))
+    return create_app(
+        service,
+        authenticator=authenticator,
+        base_url=settings.base_url,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def serve(
+    settings: Settings | None = None,
+    *,
+    run: bool = True,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; what runs then is finished first.
+
+    Args:
+        settings: those of the environment if left out.
+        run: whether this process runs executions too.
+        on_ready: called with the address once calls are taken.
+
+    Raises:
+        SettingsError: a setting cannot be used, or the address is taken; nothing was started.
+    """
+    settings = settings or load_settings()
+    with bind(settings.listen_host, settings.listen_port) as listener:
+        service = WebhookService.open(settings, run=run)
+        server = Server(server_config(build_app(settings, service)), on_ready)
+        with _ended_by_signals(server):
+            server.run(sockets=[listener])
+
+
+def server_config(
+    app: Starlette, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> uvicorn.Config:
+    """How uvicorn serves the application. It logs no requests: URLs hold keys."""
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket with an address, that does not listen yet.
+
+    Raises:
+        SettingsError: the address is taken, or none of this machine.
+    """
+    listener = None
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as exc:
+        if listener is not None:
+            listener.close()
+        raise SettingsError(
+            f"WEBHOOK_SERVICE_LISTEN: {host}:{port} cannot be served on: {exc.strerror}."
+        ) from exc
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling when it takes calls."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[str], None] | None = None
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say by which address calls are taken."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            log.info("taking calls on %s", url)
+            if self._on_ready is not None:
+                self._on_ready(url)
+
+
+@contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """End the server on signals from now on, and the process with exit code 0.
+
+    uvicorn takes signals only once it runs, and raises them again when it has ended: both find
+    this handler.
+    """
+    before = {
+        number: signal.signal(number, server.handle_exit)
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
