@@ -10,16 +10,20 @@ from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request
 from webhook_service.errors import (
     InvalidConfig,
     InvalidPayload,
+    InvalidRequest,
     NotFound,
     PluginUnavailable,
     StoreUnavailable,
     Unauthenticated,
     UnknownKey,
 )
+from webhook_service.execution import ExecutionState, Verdict
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiver import ReceiverState
 from webhook_service.service import WebhookService
+from webhook_service.store.claims import Fenced
 from webhook_service.store.tokens import Role
+from webhook_service.testing.payloads import dockerhub_push
 from webhook_service.testing.stub import StubDriver
 from webhook_service.verify.scheme import Scheme, SchemeOptions
 
@@ -258,3 +262,65 @@ def test_a_service_opens_from_settings_with_the_installed_plugins(
     assert {"dockerhub", "distribution", "alicloud", "azure"} <= set(service.formats.names)
     assert service.schemes.names == ("none",)
     service.stop()
+
+
+def test_an_ended_execution_can_be_replayed_as_the_newest(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    first = push(service, key).executions[0]
+    with pytest.raises(InvalidRequest, match="queued"):
+        service.replay_execution(PROJECT, first)
+    service.cancel_execution(PROJECT, first)
+    replay = service.replay_execution(PROJECT, first)
+    old = service.get_execution(PROJECT, first)
+    assert (replay.state, replay.event, replay.identity) == ("queued", old.event, old.identity)
+    assert replay.id != first and replay.order_key > old.order_key
+    assert push(service, key).state is DeliveryState.DUPLICATE
+
+
+def test_a_replay_as_of_then_keeps_its_place_in_the_order(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    first = push(service, key).executions[0]
+    service.cancel_execution(PROJECT, first)
+    replay = service.replay_execution(PROJECT, first, as_of=True)
+    old = service.get_execution(PROJECT, first)
+    assert replay.order_key.partition("-")[0] == old.order_key.partition("-")[0]
+
+
+def test_a_cancelled_execution_never_runs_and_its_worker_is_refused(
+    service: WebhookService,
+) -> None:
+    _, key = add_receiver(service)
+    execution = push(service, key).executions[0]
+    (claim,) = service.store.claims.claim(1)
+    cancelled = service.cancel_execution(PROJECT, execution)
+    assert cancelled.state == "cancelled"
+    with pytest.raises(Fenced):
+        service.store.claims.record(claim, Verdict(ExecutionState.SUCCEEDED))
+    assert service.store.claims.claim(1) == []
+    (attempt,) = service.get_execution(PROJECT, execution).attempts
+    assert attempt.state == "cancelled" and attempt.finished is not None
+    with pytest.raises(InvalidRequest, match="ended already"):
+        service.cancel_execution(PROJECT, execution)
+
+
+def test_foreign_executions_can_be_neither_replayed_nor_cancelled(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    execution = push(service, key).executions[0]
+    for project, id_ in (("other", execution), (PROJECT, "exe_unknown")):
+        with pytest.raises(NotFound, match="^Execution not found$"):
+            service.cancel_execution(project, id_)
+        with pytest.raises(NotFound, match="^Execution not found$"):
+            service.replay_execution(project, id_)
+
+
+def test_a_simulation_says_what_would_happen_and_stores_nothing(service: WebhookService) -> None:
+    receiver, _ = add_receiver(service, match=RULES, verify=UNSIGNED)
+    passing = service.simulate(PROJECT, receiver, Call(dockerhub_push("acme/shop", "1.2.3")))
+    assert [work.subject for work in passing.planned] == ["docker.io/acme/shop:1.2.3"]
+    assert passing.planned[0].plan.notes and passing.ignored == ()
+    refused = service.simulate(PROJECT, receiver, Call(dockerhub_push("acme/shop", "2.0.0")))
+    assert [item.reason for item in refused.ignored] == ["tag_mismatch"]
+    assert refused.planned == ()
+    with pytest.raises(InvalidPayload):
+        service.simulate(PROJECT, receiver, Call(b"no json"))
+    assert service.list_deliveries(PROJECT).items == ()

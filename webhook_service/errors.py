@@ -12,7 +12,9 @@
     ├── RequestTimedOut           408   the body did not arrive in time
     ├── BodyTooLarge              413
     ├── UnsupportedBody           415   a compressed body
-    ├── StoreUnavailable          503   nothing was stored: send it again
+    ├── Unavailable               503   nothing was stored: send it again
+    │   ├── StoreUnavailable      503   the database does not take the write
+    │   └── IssuerUnavailable     503   whoever vouches for the sender does not answer
     ├── PluginUnavailable         400   a plug-in that is missing, broken or ambiguous
     ├── SettingsError             500   a setting that cannot be used
     └── DriverError                     an execution ends as failed
@@ -127,19 +129,31 @@ class UnsupportedBody(WebhookServiceError):
     code = "unsupported_body"
 
 
-class StoreUnavailable(WebhookServiceError):
-    """The database did not take the write, so nothing was accepted.
+class Unavailable(WebhookServiceError):
+    """Nothing was accepted for now; the same call may pass later.
 
     Attributes:
         retry_after: seconds after which sending again makes sense.
     """
 
     status = 503
-    code = "store_unavailable"
+    code = "unavailable"
 
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not take the write, so nothing was accepted."""
+
+    code = "store_unavailable"
+
+
+class IssuerUnavailable(Unavailable):
+    """Whoever vouches for the sender does not answer: the call is neither genuine nor false."""
+
+    code = "issuer_unavailable"
 
 
 class PluginUnavailable(WebhookServiceError):

@@ -17,12 +17,13 @@ from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
 from webhook_service.errors import InvalidConfig, UnknownKey
 from webhook_service.execution import Execution
-from webhook_service.ids import DELIVERY, RECEIVER, is_key, new_id, new_key, new_token
+from webhook_service.ids import DELIVERY, EXECUTION, RECEIVER, is_key, new_id, new_key, new_token
 from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
 from webhook_service.route import Route, compile_route
 from webhook_service.settings import Settings, load_settings
+from webhook_service.simulation import Simulation, simulate
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
@@ -226,6 +227,43 @@ class WebhookService:
         """The project's executions, newest first, without their attempts."""
         return self.store.executions.page(project, page or PageRequest())
 
+    def replay_execution(
+        self, project: str, execution_id: str, *, as_of: bool = False
+    ) -> Execution:
+        """Run an ended execution's event once more, as a new execution.
+
+        Args:
+            as_of: keep the old place in the order: what was pushed since still wins.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it has not ended yet.
+        """
+        replay = self.store.executions.replay(project, execution_id, new_id(EXECUTION), as_of)
+        if self._engine is not None:
+            self._engine.wake()
+        return replay
+
+    def cancel_execution(self, project: str, execution_id: str) -> Execution:
+        """End an execution that has not ended; what it has changed already stays.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it has ended already.
+        """
+        message = "Cancelled; what it had changed already stays."
+        return self.store.executions.cancel(project, execution_id, message)
+
+    def simulate(self, project: str, receiver_id: str, call: Call) -> Simulation:
+        """Say what a call would do now, and change nothing.
+
+        Raises:
+            NotFound: no such receiver in the project.
+            InvalidPayload: the body is not of the receiver's format.
+        """
+        receiver = self.store.receivers.get(project, receiver_id)
+        return simulate(self._route(receiver), call)
+
     # Tokens
 
     def create_token(self, project: str, role: Role = Role.OWNER) -> tuple[Token, str]:
@@ -258,6 +296,9 @@ class WebhookService:
         receiver = self.store.receivers.find_by_key(project, key) if is_key(key) else None
         if receiver is None:
             raise UnknownKey(REVOKED)
+        return self._route(receiver)
+
+    def _route(self, receiver: Receiver) -> Route:
         route = self._routes.get(receiver.id)
         if route is None or route.receiver.version != receiver.version:
             driver = self.drivers.get(receiver.spec.driver)

@@ -1,0 +1,52 @@
+"""Simulation: what a call would do, step by step, with nothing changed and nothing stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from webhook_service.delivery import Call, Item, Work
+from webhook_service.driver import Context, Plan
+from webhook_service.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWork:
+    """An event that would be accepted, and what its driver would change now."""
+
+    subject: str
+    slot: str
+    identity: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The items that would be ignored, with their reason, and the work that would be done."""
+
+    ignored: tuple[Item, ...]
+    planned: tuple[PlannedWork, ...]
+
+
+def simulate(route: Route, call: Call) -> Simulation:
+    """Parse and match a call, and ask the driver for its plan.
+
+    The call is not verified: who may simulate is known already, and a pasted body has no
+    signature.
+
+    Raises:
+        InvalidPayload: the body is not of the receiver's format.
+    """
+    works, ignored = route.match(route.parse(call), datetime.now(UTC))
+    return Simulation(tuple(ignored), tuple(_planned(route, work) for work in works))
+
+
+def _planned(route: Route, work: Work) -> PlannedWork:
+    context = Context(
+        project=route.receiver.project,
+        receiver=route.receiver.id,
+        identity=work.identity,
+        named=work.named,
+    )
+    plan = route.driver.plan(route.config, work.event, context)
+    return PlannedWork(work.subject, work.slot, work.identity, plan)
