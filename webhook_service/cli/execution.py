@@ -10,7 +10,9 @@ from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Pro
 from webhook_service.cli.output import print_page, print_record
 from webhook_service.cli.session import session
 
-app = typer.Typer(help="Look at what was done with pushes.", no_args_is_help=True)
+app = typer.Typer(help="Look at what was done with pushes, repeat or end it.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The execution's id, exe_….")]
 
 COLUMNS = {
     "ID": "id",
@@ -48,7 +50,7 @@ def list_executions(
 
 @app.command()
 def show(
-    execution: Annotated[str, typer.Argument(metavar="ID", help="The execution's id, exe_….")],
+    execution: Id,
     project: Project,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -56,5 +58,33 @@ def show(
     from webhook_service.host.wire import execution_json
 
     with session() as opened:
+        found = opened.service.get_execution(project, execution)
+        print_record(output, execution_json(found, opened.links(project), attempts=True))
+
+
+@app.command()
+def replay(
+    execution: Id,
+    project: Project,
+    as_of: Annotated[
+        bool, typer.Option("--as-of", help="Keep its old place: newer pushes still win.")
+    ] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run an ended execution's event once more, as a new execution."""
+    from webhook_service.host.wire import execution_json
+
+    with session() as opened:
+        made = opened.service.replay_execution(project, execution, as_of=as_of)
+        print_record(output, execution_json(made, opened.links(project), attempts=True))
+
+
+@app.command()
+def cancel(execution: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
+    """End an execution that has not ended; what it has changed already stays."""
+    from webhook_service.host.wire import execution_json
+
+    with session() as opened:
+        opened.service.cancel_execution(project, execution)
         found = opened.service.get_execution(project, execution)
         print_record(output, execution_json(found, opened.links(project), attempts=True))

@@ -25,11 +25,17 @@ def read_name_or_object(text: str) -> str | dict[str, Any]:
     return read_object(text) if text.startswith(("{", "@")) else text
 
 
-def _read_file(path: str) -> str:
+def read_bytes(path: str) -> bytes:
+    """A file as it is; ``-`` is stdin."""
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as exc:
         raise typer.BadParameter(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+def _read_file(path: str) -> str:
+    try:
+        return read_bytes(path).decode()
     except UnicodeDecodeError as exc:
         raise typer.BadParameter(f"{path} is not UTF-8 text.") from exc
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from webhook_service.cli.json_input import read_name_or_object, read_object, read_object_file
+from webhook_service.cli.json_input import (
+    read_bytes,
+    read_name_or_object,
+    read_object,
+    read_object_file,
+)
 from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
 from webhook_service.cli.output import print_json, print_page, print_record
 from webhook_service.cli.session import Session, session
@@ -231,3 +236,25 @@ def _parts(
         match={**stored.get("match", {}), **match} if match else None,
         verify={"scheme": verify} if isinstance(verify, str) else verify,
     )
+
+
+@app.command()
+def simulate(
+    receiver: Id,
+    project: Project,
+    file: Annotated[
+        str, typer.Option("--file", "-f", metavar="FILE", help="The body of a call; - is stdin.")
+    ],
+    headers: Annotated[
+        list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="Repeatable.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say what a call would do now, and change nothing."""
+    from webhook_service.delivery import Call
+    from webhook_service.host.simulation import simulation_json
+
+    pairs = (header.partition(":") for header in headers or ())
+    call = Call(read_bytes(file), {name.strip().lower(): text.strip() for name, _, text in pairs})
+    with session() as opened:
+        print_record(output, simulation_json(opened.service.simulate(project, receiver, call)))

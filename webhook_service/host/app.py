@@ -55,7 +55,7 @@ def create_app(
         *Endpoint(service, addresses, limits).routes(),
         *Receivers(service, guard, threads, limits).routes(),
         *Deliveries(service, guard, threads).routes(),
-        *Executions(service, guard, threads).routes(),
+        *Executions(service, guard, threads, limits).routes(),
         *Meta(service, guard, addresses).routes(),
     ]
 

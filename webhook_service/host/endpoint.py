@@ -46,13 +46,14 @@ class Endpoint:
 
     async def call(self, request: Request) -> Response:
         """Take one call of a sender."""
-        client = self._addresses.proxies.client(request)
+        proxies = self._addresses.proxies
+        client = proxies.client(request)
         try:
             body = await read_body(request, self._limits)
             query = read_query(request)
             project, key = _credentials(query)
             links = self._addresses.links(request, project)
-            call = Call(body, _headers(request), query, client)
+            call = Call(body, _headers(request), query, client, proxies.sent(request))
             delivery = await run_in_threadpool(self._accept, project, key, call)
         except WebhookServiceError as exc:
             log.info("call from %s refused: %d %s", client, exc.status, exc.code)

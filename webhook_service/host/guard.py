@@ -21,16 +21,19 @@ from webhook_service.store.tokens import Role
 
 
 class Action(StrEnum):
-    """What a request does to a receiver."""
+    """What a request does to a receiver, or to what came of its calls."""
 
     READ = "read"
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
     ROTATE = "rotate"
+    SIMULATE = "simulate"
+    REPLAY = "replay"
+    CANCEL = "cancel"
 
 
-_CHANGES = {Action.CREATE, Action.UPDATE, Action.DELETE}
+_CHANGES = {*Action} - {Action.READ, Action.ROTATE}
 _ALLOWED = {
     Role.OWNER: {*Action},
     Role.MEMBER: {Action.READ, *_CHANGES},

@@ -17,6 +17,7 @@ from webhook_service.host.guard import Action, Caller, Guard
 from webhook_service.host.links import PREFIX
 from webhook_service.host.query import page_request
 from webhook_service.host.routes import by_method
+from webhook_service.host.simulation import pasted_call, simulation_json
 from webhook_service.host.threads import Threads
 from webhook_service.host.wire import Json, answer, page_json, receiver_json
 from webhook_service.receiver import Receiver
@@ -44,6 +45,7 @@ class Receivers:
             *by_method(f"{PREFIX}/receivers", GET=self.page, POST=self.create),
             *by_method(one, GET=self.one, PUT=self.update, DELETE=self.delete),
             *by_method(f"{one}/rotate", POST=self.rotate),
+            *by_method(f"{one}/simulate", POST=self.simulate),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -92,6 +94,13 @@ class Receivers:
         await self._call(self._service.rotate_key, caller.project, _id(request), overlap)
         found = await self._call(self._service.get_receiver, caller.project, _id(request))
         return await self._answer(caller, found)
+
+    async def simulate(self, request: Request) -> Response:
+        """Say what a pasted call would do now, and change nothing."""
+        caller = await self._guard.admit(request, Action.SIMULATE, MISSING)
+        call = pasted_call(await read_json(request, self._limits))
+        found = await self._call(self._service.simulate, caller.project, _id(request), call)
+        return answer(caller.links, simulation_json(found))
 
     async def _answer(self, caller: Caller, receiver: Receiver) -> Response:
         (shown,) = await self._shown(caller, [receiver])
