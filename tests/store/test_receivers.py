@@ -17,8 +17,7 @@ SPEC = ReceiverSpec(name="shop", driver="stub")
 
 def test_a_receiver_is_found_by_its_key_in_its_project_only(store: Store) -> None:
     receiver, key = add_receiver(store)
-    found = store.receivers.find_by_key(PROJECT, key)
-    assert found is not None and found.id == receiver
+    assert store.receivers.find_by_key(PROJECT, key) == (receiver, 1)
     assert store.receivers.find_by_key("other", key) is None
     assert store.receivers.find_by_key(PROJECT, new_key()) is None
 
@@ -41,7 +40,8 @@ def test_an_update_keeps_the_key_and_counts_the_version(store: Store) -> None:
     receiver, key = add_receiver(store)
     updated = store.receivers.update(PROJECT, receiver, SPEC.model_copy(update={"name": "new"}))
     assert (updated.name, updated.version) == ("new", 2)
-    assert store.receivers.find_by_key(PROJECT, key) == updated
+    assert store.receivers.get(PROJECT, receiver) == updated
+    assert store.receivers.find_by_key(PROJECT, key) == (receiver, 2)
 
 
 def test_an_update_cannot_take_the_name_of_another(store: Store) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webhook_service.delivery import Delivery, DeliveryState, Item, Work
@@ -18,6 +18,17 @@ from webhook_service.store.database import Database
 from webhook_service.store.pages import Page, PageRequest, fetch
 from webhook_service.store.tables import deliveries, executions
 
+# Built once: these run for every call on the endpoint.
+_INSERT_DELIVERY = insert(deliveries)
+_INSERT_EXECUTION = {
+    name: dialect.insert(executions)
+    .on_conflict_do_nothing(index_elements=["receiver", "dedupe"])
+    .returning(executions.c.seq)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_FIRST = select(executions.c.id, executions.c.delivery).where(
+    executions.c.receiver == bindparam("of"), executions.c.dedupe == bindparam("identity")
+)
 _FILTERS = {
     "receiver": deliveries.c.receiver,
     "state": deliveries.c.state,
@@ -83,18 +94,19 @@ def _accept(
     firsts = [_add_execution(connection, delivery, work, driver) for work in works]
     decided = _decide(delivery, works, firsts)
     connection.execute(
-        insert(deliveries).values(
-            id=decided.id,
-            project=decided.project,
-            receiver=decided.receiver,
-            state=decided.state,
-            reason=decided.reason,
-            items=[asdict(item) for item in decided.items],
-            duplicate_of=decided.duplicate_of,
-            client=decided.client,
-            received=decided.received,
-            body=body,
-        )
+        _INSERT_DELIVERY,
+        {
+            "id": decided.id,
+            "project": decided.project,
+            "receiver": decided.receiver,
+            "state": decided.state,
+            "reason": decided.reason,
+            "items": [asdict(item) for item in decided.items],
+            "duplicate_of": decided.duplicate_of,
+            "client": decided.client,
+            "received": decided.received,
+            "body": body,
+        },
     )
     return decided
 
@@ -122,20 +134,10 @@ def _add_execution(
         "driver_state": {},
         "changes": [],
     }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = (
-        dialect.insert(executions)
-        .values(values)
-        .on_conflict_do_nothing(index_elements=["receiver", "dedupe"])
-        .returning(executions.c.seq)
-    )
-    if connection.execute(statement).one_or_none() is not None:
+    statement = _INSERT_EXECUTION[connection.dialect.name]
+    if connection.execute(statement, values).one_or_none() is not None:
         return None
-    first = connection.execute(
-        select(executions.c.id, executions.c.delivery).where(
-            executions.c.receiver == delivery.receiver, executions.c.dedupe == work.identity
-        )
-    ).one()
+    first = connection.execute(_FIRST, {"of": delivery.receiver, "identity": work.identity}).one()
     return _First(first.id, first.delivery)
 
 

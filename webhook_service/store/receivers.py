@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webhook_service.errors import InvalidConfig, NotFound
@@ -20,6 +20,16 @@ from webhook_service.store.tables import keys, receivers
 
 T = TypeVar("T")
 
+# Built once: this runs for every call on the endpoint.
+_FIND = (
+    select(receivers.c.id, receivers.c.version)
+    .join(keys, keys.c.receiver == receivers.c.id)
+    .where(
+        keys.c.fingerprint == bindparam("fingerprint"),
+        receivers.c.project == bindparam("project"),
+        or_(keys.c.expires.is_(None), keys.c.expires > bindparam("now")),
+    )
+)
 _FILTERS = {
     "name": receivers.c.name,
     "driver": receivers.c.driver,
@@ -118,20 +128,12 @@ class ReceiverStore:
         with self._database.read() as connection:
             return fetch(connection, query, receivers.c.id, page, _FILTERS, self._receiver)
 
-    def find_by_key(self, project: str, key: str) -> Receiver | None:
-        """The receiver that a live key belongs to, if it is the project's."""
-        query = (
-            select(receivers)
-            .join(keys, keys.c.receiver == receivers.c.id)
-            .where(
-                keys.c.fingerprint == fingerprint(key),
-                receivers.c.project == project,
-                or_(keys.c.expires.is_(None), keys.c.expires > datetime.now(UTC)),
-            )
-        )
+    def find_by_key(self, project: str, key: str) -> tuple[str, int] | None:
+        """Id and version of the receiver that a live key belongs to, if it is the project's."""
+        values = {"fingerprint": fingerprint(key), "project": project, "now": datetime.now(UTC)}
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else self._receiver(row)
+            row = connection.execute(_FIND, values).one_or_none()
+        return None if row is None else (row.id, row.version)
 
     def key(self, receiver_id: str) -> ReceiverKey:
         """The newest key of a receiver, opened.
