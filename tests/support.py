@@ -30,8 +30,12 @@ def make_service(
     *,
     run: bool = True,
     lease: float = 30.0,
+    **more: Any,
 ) -> WebhookService:
-    """A service over a database, with the stub driver and the Docker Hub format."""
+    """A service over a database, with the stub driver and the Docker Hub format.
+
+    ``more`` is handed to ``WebhookService``.
+    """
     settings = load_settings(database_url=database_url, secret_key=SECRET)
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
     for name, driver in (drivers or {"stub": StubDriver}).items():
@@ -43,7 +47,7 @@ def make_service(
     store = open_store(settings, lease)
     all_drivers = Drivers(plugins)
     engine = LocalEngine(store, all_drivers, workers=4, poll=0.05) if run else None
-    return WebhookService(store, all_drivers, formats, schemes, engine)
+    return WebhookService(store, all_drivers, formats, schemes, engine, **more)
 
 
 def sqlite_url(folder: Path) -> str:

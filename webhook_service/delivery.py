@@ -30,20 +30,30 @@ class Reason(StrEnum):
     NOT_AN_IMAGE = "not_an_image"
     UNTAGGED = "untagged"
     MALFORMED = "malformed"
+    HANDSHAKE = "handshake"
     REPOSITORY_MISMATCH = "repository_mismatch"
     TAG_MISMATCH = "tag_mismatch"
+    TAG_EXCLUDED = "tag_excluded"
+    NOT_NEWER = "not_newer"
+    DIGEST_MISSING = "digest_missing"
     FILTERED = "filtered"
     SUSPENDED = "suspended"
+    FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call on the endpoint, read whole. Header names are lower case."""
+    """One HTTP call on the endpoint, read whole. Header names are lower case.
+
+    ``client`` is the caller's address behind the trusted proxies; ``through_proxy`` says that
+    one of them handed the call over, so that what it says in headers can be believed.
+    """
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     client: str = ""
+    through_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An accepted event on its way into the store, as one execution to be."""
+    """An accepted event on its way into the store, as one execution to be.
+
+    It is held back ``held_until`` a moment if the receiver is frozen until then.
+    """
 
     execution: str
     event: PushEvent | Request
@@ -67,6 +80,7 @@ class Work:
     slot: str
     ordered_at: datetime
     named: bool = False
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
-
 _UNICAST = ipaddress.IPv6Network("2000::/3")
-# Public by their number, yet each leads inside: Azure's metadata service, Teredo, 6to4.
+# Public by their number, yet each leads inside: the metadata services of Azure and Oracle,
+# Teredo, 6to4.
 _REFUSED: tuple[Network, ...] = (
+    ipaddress.IPv4Network("192.0.0.0/24"),
     ipaddress.IPv4Network("168.63.129.16/32"),
     ipaddress.IPv6Network("2001::/32"),
     ipaddress.IPv6Network("2002::/16"),
@@ -129,7 +130,7 @@ class Dialler(httpcore.NetworkBackend):
 
     def _may_dial(self, address: Address, secure: bool) -> bool:
         allowed = any(address in network for network in self._allowed)
-        return allowed or (secure and _public(address))
+        return allowed or (secure and is_public(address))
 
 
 class Stream(httpcore.NetworkStream):
@@ -168,8 +169,9 @@ def _plain(address: Address) -> Address:
     return mapped or address
 
 
-def _public(address: Address) -> bool:
+def is_public(address: Address) -> bool:
     """Whether the address is a public host's; NAT64 and other translations are not."""
+    address = _plain(address)
     if any(address in network for network in _REFUSED) or address.is_multicast:
         return False
     return address.is_global and (address.version == 4 or address in _UNICAST)

@@ -58,6 +58,11 @@ class Plugins(Generic[T]):
         """The names that can be used, in alphabetical order."""
         return tuple(plugin.name for plugin in self if plugin.target is not None)
 
+    @property
+    def targets(self) -> Mapping[str, type[T]]:
+        """The classes that can be used, by name."""
+        return {plugin.name: plugin.target for plugin in self if plugin.target is not None}
+
     def add(self, name: str, target: type[T]) -> None:
         """Offer a class under a name without an entry point, as embedding apps and tests do."""
         self._plugins[name] = Plugin(name, "(this application)", "", target)

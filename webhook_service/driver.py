@@ -1,9 +1,7 @@
 """The driver contract: all that the author of a driver has to read.
 
-A driver is one module with a config class and a ``WebhookDriver`` subclass, registered as an
-entry point of the group ``webhook_service.drivers``; the entry point's name is the driver's
-name in receivers. ``execute`` is one short, idempotent step of a reconciliation: it reads the
-live state, does what is missing, and returns within 30 seconds.
+A driver is one module: a config class and a ``WebhookDriver`` subclass, registered as an entry
+point of the group ``webhook_service.drivers``; its name is the name of the driver in receivers.
 """
 
 from __future__ import annotations
@@ -22,10 +20,7 @@ from webhook_service.images import Image
 
 
 class DriverConfig(BaseModel):
-    """Base of driver configs: camelCase in JSON, unknown fields refused, immutable.
-
-    Validation, the JSON Schema, forms and documentation all come from the fields.
-    """
+    """Base of driver configs: validation, JSON Schema, forms and docs come from the fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
@@ -61,11 +56,34 @@ class PushEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The raw call, for drivers that do not consume pushes. Header names are lower case."""
+    """The raw call, for drivers with ``consumes = Request``. Header names are lower case."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a call of a driver comes from.
+
+    Attributes:
+        identity: names the push; a duplicate and a replay of it have the same.
+        order_key: sorts pushes to one slot as text, the newest highest.
+        named: whether the receiver names the pushed repository, registry included; if not, a
+            driver may only touch what runs that repository already.
+        attempt: counts from 1; ``state`` is what the last ``Wait`` carried.
+    """
+
+    project: str = ""
+    receiver: str = ""
+    delivery: str = ""
+    execution: str = ""
+    identity: str = ""
+    order_key: str = ""
+    named: bool = False
+    attempt: int = 0
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +121,6 @@ class Wait:
     changes: tuple[Change, ...] = ()
 
 
-Outcome = Done | Unchanged | Wait
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What ``execute`` would change now, for a dry run."""
@@ -114,57 +129,32 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """Where a call of a driver comes from.
-
-    Attributes:
-        identity: names the push; a duplicate and a replay of it have the same.
-        order_key: sorts pushes to one slot as text, the newest highest.
-        named: whether the receiver names the pushed repository, registry included; if not, a
-            driver may only touch what runs that repository already.
-        attempt: counts from 1; ``state`` is what the last ``Wait`` carried.
-    """
-
-    project: str = ""
-    receiver: str = ""
-    delivery: str = ""
-    execution: str = ""
-    identity: str = ""
-    order_key: str = ""
-    named: bool = False
-    attempt: int = 0
-    state: Mapping[str, Any] = field(default_factory=dict)
-
-
+Outcome = Done | Unchanged | Wait
 ConfigT = TypeVar("ConfigT", bound=DriverConfig)
 EventT = TypeVar("EventT", PushEvent, Request, default=PushEvent)
 
 
 class WebhookDriver(ABC, Generic[ConfigT, EventT]):
-    """One kind of action. An instance serves all receivers and is called from many threads.
-
-    Args:
-        options: deployment-wide settings, such as ``kubeconfig``; absent ones are not keys.
-    """
+    """One kind of action. An instance serves all receivers and is called from many threads."""
 
     Config: ClassVar[type[DriverConfig]] = DriverConfig
     consumes: ClassVar[type[PushEvent] | type[Request]] = PushEvent
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        """``options`` are deployment-wide settings, such as ``kubeconfig``."""
         self.options: Mapping[str, str] = options or {}
 
     def validate(self, config: ConfigT, context: Context) -> None:
-        """Check a config against the live system before it is saved; must change nothing.
-
-        Raises:
-            InvalidConfig: the config cannot work; the message says what is missing.
-        """
+        """Check against the live system, changing nothing; raises InvalidConfig."""
         return None
 
     def slot(self, config: ConfigT, event: EventT) -> str:
         """Name what must be changed in order; pure. Default: one slot per receiver ("")."""
         return ""
+
+    def running(self, config: ConfigT, event: EventT, context: Context) -> tuple[str, ...]:
+        """The tags of the pushed repository that run now, for the tag policy ``newer``."""
+        return ()
 
     def plan(self, config: ConfigT, event: EventT, context: Context) -> Plan:
         """Say what ``execute`` would change now, and change nothing."""
@@ -172,11 +162,10 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
 
     @abstractmethod
     def execute(self, config: ConfigT, event: EventT, context: Context) -> Outcome:
-        """Do the next step.
+        """Do one short, idempotent step: read the live state, do what is missing, return in 30 s.
 
-        Raises:
-            Retry: a transient fault; called again after a growing pause.
-            DriverError: final; the execution ends as failed with this message.
+        Raises ``Retry`` for a transient fault (called again after a growing pause), and
+        ``DriverError`` to give up: the execution ends as failed with its message.
         """
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from webhook_service.driver import Change, PushEvent, Request
+from webhook_service.receiver import TagRule
+from webhook_service.registry_rule import RegistryRule
 
 
 class ExecutionState(StrEnum):
@@ -23,6 +25,7 @@ class ExecutionState(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     RETRYING = "retrying"
+    HELD = "held"
     SUCCEEDED = "succeeded"
     UNCHANGED = "unchanged"
     FAILED = "failed"
@@ -30,7 +33,7 @@ class ExecutionState(StrEnum):
     CANCELLED = "cancelled"
 
 
-PENDING = (ExecutionState.QUEUED, ExecutionState.RETRYING)
+PENDING = (ExecutionState.QUEUED, ExecutionState.HELD, ExecutionState.RETRYING)
 ACTIVE = (ExecutionState.RUNNING, ExecutionState.WAITING)
 ENDED = (
     ExecutionState.SUCCEEDED,
@@ -87,6 +90,8 @@ class Claim:
 
     execution: Execution
     config: Mapping[str, Any]
+    tags: TagRule
+    registry: RegistryRule | None
     named: bool
     attempt: int
     retries: int
@@ -97,7 +102,8 @@ class Claim:
 class Verdict:
     """What an attempt came to: the state to record, and what goes with it.
 
-    ``pause`` is in seconds, for waiting and retrying. ``changes`` of None keeps those recorded.
+    ``pause`` is in seconds, for waiting and retrying. ``changes`` and ``event`` of None keep those
+    recorded.
     """
 
     state: ExecutionState
@@ -106,3 +112,4 @@ class Verdict:
     changes: tuple[Change, ...] | None = None
     pause: float = 0.0
     driver_state: Mapping[str, Any] = field(default_factory=dict)
+    event: PushEvent | Request | None = None

@@ -2,7 +2,8 @@
 
 Ids are ``rcv_…``, ``dlv_…``, ``exe_…`` over UUIDv7 (RFC 9562), so that they sort by time.
 Endpoint keys are ``whk_`` and API tokens ``wht_``, each with 256 random bits; only their
-SHA-256 is stored in clear.
+SHA-256 is stored in clear. v1.6 drew keys of 40 letters and digits, and before that, for its
+``?token=`` URLs, UUIDs of version 4: such a key can be taken over, and is never made anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ DELIVERY = "dlv"
 EXECUTION = "exe"
 
 _KEY = re.compile(r"whk_[A-Za-z0-9_-]{43}")
+_V16_KEY = re.compile(
+    r"[A-Za-z0-9]{40}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+)
 _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
 
 
@@ -41,7 +45,12 @@ def new_token() -> str:
 
 def is_key(text: str) -> bool:
     """Whether the text has the form of an endpoint key; checked before any look-up."""
-    return _KEY.fullmatch(text) is not None
+    return _KEY.fullmatch(text) is not None or is_v16_key(text)
+
+
+def is_v16_key(text: str) -> bool:
+    """Whether the text has the form of a key that v1.6 drew."""
+    return _V16_KEY.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from webhook_service.driver import PushEvent
@@ -27,17 +28,34 @@ def order_time(event: PushEvent, received: datetime) -> datetime:
     return max(event.pushed_at, datetime(1970, 1, 1, tzinfo=UTC))
 
 
-def push_identity(format_name: str, event: PushEvent, received: datetime) -> str:
+def push_identity(
+    format_name: str, event: PushEvent, received: datetime, message: str | None = None
+) -> str:
     """A name for the push, equal for every call that reports it; 32 hex digits.
 
     It is made of the sender's id if there is one, else of what was pushed and when; never of the
     raw body, which differs between copies of one call.
+
+    Args:
+        message: the id of the call, if its signature covers one. It comes first: the sender's
+            other ids may stand in headers that nobody signed.
     """
-    if event.source_id is not None:
+    if message is not None:
+        occasion = ["message", message]
+    elif event.source_id is not None:
         occasion = ["id", event.source_id]
     elif event.pushed_at is not None:
         occasion = ["time", event.pushed_at.isoformat()]
     else:
         occasion = ["window", str(int(received.timestamp() // BLIND_WINDOW.total_seconds()))]
     parts = [format_name, event.registry, event.repository, event.tag, event.digest, *occasion]
+    return _name(parts)
+
+
+def message_identity(message: str) -> str:
+    """A name for a call that is not read as pushes, equal for every copy of it."""
+    return _name(["message", message])
+
+
+def _name(parts: Sequence[str | None]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -33,6 +33,7 @@ __all__ = ["Network", "Outbound", "OutboundError", "Reply", "Resolve", "system_r
 TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0
 MAX_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 3
+FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade"})
 MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 64, 16, 30.0
 
 
@@ -117,6 +118,7 @@ class Outbound:
         """Make one call and read the whole reply, whatever its status.
 
         Args:
+            headers: sent as they are, save those that frame a message or name its host.
             redirects: follow those to the same origin and fail on others; if false, or for
                 methods other than GET and HEAD, a redirect is a reply like any other.
             timeout, max_bytes: instead of the client's.
@@ -152,9 +154,10 @@ class Outbound:
                     scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
                 )
                 sent = _headers(url, headers)
+                content = body if body or method not in ("GET", "HEAD") else None
                 extensions = {"timeout": {"pool": call.left()}}
                 with pool.stream(
-                    method, target, headers=sent, content=body or None, extensions=extensions
+                    method, target, headers=sent, content=content, extensions=extensions
                 ) as response:
                     return _read(response, limit, url.host)
         finally:
@@ -182,13 +185,15 @@ def _parse(url: str) -> httpx.URL:
 
 
 def _headers(url: httpx.URL, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    given = {name.lower(): value for name, value in headers.items()}
     # Nothing is decompressed: a small reply cannot become a large one.
     sent = {
-        "host": url.netloc.decode("ascii"),
         "accept": "*/*",
-        "accept-encoding": "identity",
         "user-agent": "webhook-service",
-    } | {name.lower(): value for name, value in headers.items()}
+        **{name: value for name, value in given.items() if name not in FRAMING},
+        "accept-encoding": "identity",
+        "host": url.netloc.decode("ascii"),
+    }
     return [(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()]
 
 
@@ -240,8 +245,10 @@ def _told(host: str) -> Iterator[None]:
         passing = exc.errno not in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
         raise OutboundError(f"The name {host} cannot be looked up.", transient=passing) from exc
     except httpcore.ConnectError as exc:
-        if isinstance(exc.__cause__, ssl.SSLCertVerificationError):
+        if isinstance(exc.__context__, ssl.SSLCertVerificationError):
             raise OutboundError(f"{host} has a certificate that is not trusted.") from exc
+        if isinstance(exc.__context__, ssl.SSLError):
+            raise OutboundError(f"{host} does not speak TLS as it should.", transient=True) from exc
         raise OutboundError(f"{host} cannot be reached.", transient=True) from exc
     except (httpcore.NetworkError, httpcore.ProxyError, httpcore.RemoteProtocolError) as exc:
         raise OutboundError(f"{host} broke the connection off.", transient=True) from exc

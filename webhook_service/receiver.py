@@ -15,8 +15,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from webhook_service.registry_rule import RegistryRule
+
 MAX_NAME = 255
 MAX_REPOSITORIES = 100
+MAX_GLOBS = 20
+MAX_FREEZES = 10
+MAX_FREEZE_MINUTES = 31 * 24 * 60
 HIDDEN = "********"
 """What answers show of a secret; sent back, it means the secret that is stored."""
 
@@ -63,10 +68,26 @@ class Verify(_Part):
 
 
 class TagRule(_Part):
-    """Which tags pass: a policy (``any``, ``exact``, ``glob``, ``semver``) and its value."""
+    """Which tags pass: a policy and its value, and globs beside it.
+
+    ``variant`` and ``pre_releases`` are for the policies that read versions (``semver`` and
+    ``newer``): the text that must follow the version, and whether ``-rc1`` and its like pass.
+    """
 
     policy: str = "any"
     value: str | None = Field(default=None, max_length=256)
+    variant: str | None = Field(default=None, max_length=128)
+    pre_releases: bool = False
+    include: tuple[str, ...] = Field(default=(), max_length=MAX_GLOBS)
+    exclude: tuple[str, ...] = Field(default=(), max_length=MAX_GLOBS)
+
+
+class Freeze(_Part):
+    """A window in which nothing is changed: when it starts, and how long it lasts."""
+
+    cron: str = Field(min_length=1, max_length=100)
+    minutes: int = Field(strict=True, ge=1, le=MAX_FREEZE_MINUTES)
+    time_zone: str = Field(default="UTC", min_length=1, max_length=64)
 
 
 class Match(_Part):
@@ -74,7 +95,9 @@ class Match(_Part):
 
     repositories: tuple[str, ...] = Field(default=(), max_length=MAX_REPOSITORIES)
     tags: TagRule = TagRule()
+    digests: Literal["any", "required"] = "any"
     when: str | None = None
+    freeze: tuple[Freeze, ...] = Field(default=(), max_length=MAX_FREEZES)
 
 
 class ReceiverSpec(_Part):
@@ -86,6 +109,7 @@ class ReceiverSpec(_Part):
     source: Source = Source()
     match: Match = Match()
     verify: Verify = Verify()
+    registry: RegistryRule | None = None
     respond: Literal["accepted"] = "accepted"
     state: ReceiverState = ReceiverState.ACTIVE
 

@@ -13,7 +13,9 @@ from webhook_service.drivers import Drivers
 from webhook_service.errors import InvalidConfig, UnknownField
 from webhook_service.receiver import ReceiverSpec, as_json, config_field
 
-PARTS = ("source", "match", "verify", "respond", "state")
+PARTS = ("source", "match", "verify", "registry", "respond", "state")
+# Parts that no v1.6 body has: whoever writes one of them knows that verification exists.
+_NEWER = ("source", "match", "registry", "respond")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
 READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
 
@@ -115,7 +117,7 @@ def _refuse_unknown_fields(given: Mapping[str, Any], driver: str, drivers: Drive
 
 def _require_verify(given: Mapping[str, Any]) -> None:
     """A plain v1.6 body cannot say how calls are verified; any newer one must."""
-    if "verify" not in given and any(part in given for part in ("source", "match", "respond")):
+    if "verify" not in given and any(part in given for part in _NEWER):
         raise InvalidConfig(
             'verify: say how calls are proven genuine; {"scheme": "none"} relies on the '
             "secrecy of the URL alone."

@@ -16,11 +16,12 @@ from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriv
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
 from webhook_service.ids import EXECUTION, new_id
 from webhook_service.match.matcher import Matcher, compile_match
-from webhook_service.ordering import order_time, push_identity
+from webhook_service.ordering import message_identity, order_time, push_identity
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiver import Receiver, config_field
 from webhook_service.receiver_body import describe
 from webhook_service.verify.scheme import Scheme, SchemeOptions
+from webhook_service.verify.schemes import Schemes
 
 # Of a raw request, drivers see these and no credential that a caller may have sent along.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
@@ -48,8 +49,21 @@ class Route:
 
         Raises:
             Unauthenticated: it is not proven genuine.
+            IssuerUnavailable: that cannot be told now.
         """
         self.scheme.check(call, self.scheme_options)
+
+    def greet(self, call: Call) -> None:
+        """Do what the sender of a verified call asks for before it sends pushes.
+
+        Raises:
+            IssuerUnavailable: it could not be done now.
+        """
+        self.scheme.greet(call, self.scheme_options)
+
+    def message_id(self, call: Call) -> str | None:
+        """The sender's own name for a verified call, if its scheme proves one."""
+        return self.scheme.message_id(call, self.scheme_options)
 
     def parse(self, call: Call) -> Parsed | Request:
         """What the call brings: parsed pushes, or itself for a driver of raw requests.
@@ -70,46 +84,55 @@ class Route:
             message = "The body cannot be read by the receiver's format."
             raise InvalidPayload(message, self.receiver.spec.driver) from exc
 
-    def match(self, parsed: Parsed | Request, received: datetime) -> tuple[list[Work], list[Item]]:
-        """The work that passes the receiver's rules, and what does not, with its reason."""
+    def match(
+        self, parsed: Parsed | Request, received: datetime, message: str | None = None
+    ) -> tuple[list[Work], list[Item]]:
+        """The work that passes the receiver's rules, and what does not, with its reason.
+
+        Args:
+            message: the call's ``message_id``, by which a copy of it is known.
+        """
         if isinstance(parsed, Request):
             if self.receiver.suspended:
                 return [], [_ignored("request", Reason.SUSPENDED)]
-            return [self._request_work(parsed, received)], []
+            return [self._request_work(parsed, received, message)], []
         items = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
         works = []
         for event in parsed.events:
             if (reason := self._refusal(event)) is not None:
                 items.append(_ignored(event.image, reason))
             else:
-                works.append(self._push_work(event, received))
+                works.append(self._push_work(event, received, message))
         return works, items
 
     def _refusal(self, event: PushEvent) -> Reason | None:
         return Reason.SUSPENDED if self.receiver.suspended else self.matcher.refusal(event)
 
-    def _push_work(self, event: PushEvent, received: datetime) -> Work:
+    def _push_work(self, event: PushEvent, received: datetime, message: str | None) -> Work:
         return Work(
             execution=new_id(EXECUTION),
             event=event,
             subject=event.image,
-            identity=push_identity(self.receiver.spec.source.format, event, received),
+            identity=push_identity(self.receiver.spec.source.format, event, received, message),
             slot=self.driver.slot(self.config, event),
             ordered_at=order_time(event, received),
             named=self.matcher.names(event),
+            held_until=self.matcher.frozen_until(received),
         )
 
-    def _request_work(self, request: Request, received: datetime) -> Work:
+    def _request_work(self, request: Request, received: datetime, message: str | None) -> Work:
         execution = new_id(EXECUTION)
+        identity = execution if message is None else message_identity(message)
         slot = self.driver.slot(self.config, request)
-        return Work(execution, request, "request", execution, slot, received)
+        held_until = self.matcher.frozen_until(received)
+        return Work(execution, request, "request", identity, slot, received, held_until=held_until)
 
 
 def compile_route(
     receiver: Receiver,
     driver: WebhookDriver[Any, Any],
     formats: Plugins[Format[Any]],
-    schemes: Plugins[Scheme[Any]],
+    schemes: Schemes,
 ) -> Route:
     """Compile a receiver.
 
@@ -120,7 +143,14 @@ def compile_route(
     spec = receiver.spec
     format_ = formats.get(spec.source.format)()
     options = _options(format_.Options, spec.source.options, "source")
-    scheme = schemes.get(spec.verify.scheme)()
+    format_ = format_.bind(options, formats.targets)
+    scheme = schemes.get(spec.verify.scheme)
+    matcher = compile_match(spec.match, format_.home(options))
+    if spec.registry is not None and not matcher.fixes_hosts:
+        raise InvalidConfig(
+            "registry: name the repositories with their registry in match.repositories, or a "
+            "sender could choose which host is asked."
+        )
     return Route(
         receiver=receiver,
         driver=driver,
@@ -129,7 +159,7 @@ def compile_route(
         format_options=options,
         scheme=scheme,
         scheme_options=_options(scheme.Options, spec.verify.options, "verify"),
-        matcher=compile_match(spec.match, format_.home(options)),
+        matcher=matcher,
     )
 
 

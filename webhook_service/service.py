@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from webhook_service.delivery import Call, Delivery, DeliveryState
@@ -15,19 +16,32 @@ from webhook_service.driver import Context, DriverConfig, Request, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
-from webhook_service.errors import InvalidConfig, UnknownKey
+from webhook_service.errors import InvalidConfig, NotFound, UnknownKey
 from webhook_service.execution import Execution
-from webhook_service.ids import DELIVERY, EXECUTION, RECEIVER, is_key, new_id, new_key, new_token
+from webhook_service.fetching import Fetcher
+from webhook_service.ids import (
+    DELIVERY,
+    EXECUTION,
+    RECEIVER,
+    is_key,
+    is_v16_key,
+    new_id,
+    new_key,
+    new_token,
+)
 from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
+from webhook_service.registry.late import LateResolver, outbound_of
 from webhook_service.route import Route, compile_route
 from webhook_service.settings import Settings, load_settings
 from webhook_service.simulation import Simulation, simulate
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
+from webhook_service.verify.legacy_token import LegacyTokens
 from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.secrets import part_secrets
 
 KEY_OVERLAP = timedelta(hours=24)
@@ -42,6 +56,8 @@ class WebhookService:
         store: an open store (see ``open_store``).
         drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
         engine: runs the executions; without one they are kept for other processes to run.
+        fetcher: how schemes reach other servers, for keys and certificates.
+        legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
     """
 
     def __init__(
@@ -51,12 +67,17 @@ class WebhookService:
         formats: Plugins[Format[Any]],
         schemes: Plugins[Scheme[Any]],
         engine: Engine | None = None,
+        fetcher: Fetcher | None = None,
+        legacy: LegacyTokens | None = None,
     ) -> None:
         self.store = store
         self.drivers = drivers
         self.formats = formats
         self.schemes = schemes
         self._engine = engine
+        self._fetcher = fetcher or Fetcher()
+        self._legacy = legacy
+        self._verifiers = Schemes(schemes, self._fetcher)
         self._routes: dict[str, Route] = {}
 
     @classmethod
@@ -75,14 +96,19 @@ class WebhookService:
             DRIVERS, "driver", WebhookDriver, settings.drivers
         )
         drivers = Drivers(plugins, settings.driver_options)
+        legacy_key = settings.v16_public_key_file
+        legacy = None if legacy_key is None else LegacyTokens.from_file(legacy_key)
         store = open_store(settings, settings.lease_seconds)
-        engine = LocalEngine(store, drivers, settings.workers) if run else None
+        resolver = LateResolver(settings)
+        engine = LocalEngine(store, drivers, settings.workers, resolver=resolver) if run else None
         return cls(
             store,
             drivers,
             discover(FORMATS, "format", Format),
             discover(SCHEMES, "scheme", Scheme),
             engine,
+            fetcher=Fetcher(partial(outbound_of, settings)),
+            legacy=legacy,
         )
 
     def start(self) -> None:
@@ -95,6 +121,7 @@ class WebhookService:
         if self._engine is not None:
             self._engine.stop(timeout)
         self.drivers.close()
+        self._fetcher.close()
         self.store.close()
 
     def __enter__(self) -> WebhookService:
@@ -106,22 +133,27 @@ class WebhookService:
 
     # Receivers
 
-    def create_receiver(self, project: str, body: Mapping[str, Any]) -> Receiver:
+    def create_receiver(
+        self, project: str, body: Mapping[str, Any], *, v16_key: str | None = None
+    ) -> Receiver:
         """Check a receiver's body, also against the live system, and store it.
 
         Args:
             body: as in the JSON API (``name``, ``driver``, ``<driver>Config``, …).
+            v16_key: its key in v1.6, so that its URL goes on working.
 
         Raises:
             InvalidConfig: it cannot work; the message says what to change.
         """
+        if v16_key is not None and not is_v16_key(v16_key):
+            raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
         _check_project(project)
         self.store.receivers.require_free(project, read_name(body))
         spec, config = self._read(body)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
         self._validate(receiver, config)
-        self.store.receivers.add(receiver, new_key())
+        self.store.receivers.add(receiver, v16_key or new_key())
         return receiver
 
     def update_receiver(self, project: str, receiver_id: str, body: Mapping[str, Any]) -> Receiver:
@@ -173,6 +205,17 @@ class WebhookService:
 
     # The path of a call
 
+    def read_v16_token(self, token: str) -> tuple[str, str]:
+        """The project and key that the token in one of v1.6's oldest URLs stands for.
+
+        Raises:
+            UnknownKey: it is not genuine, or this service knows no such tokens.
+        """
+        found = None if self._legacy is None else self._legacy.read(token)
+        if found is None:
+            raise UnknownKey(REVOKED)
+        return found
+
     def accept(self, project: str, key: str, call: Call) -> Delivery:
         """Take a call: find its receiver, verify, parse, match, and commit the decision.
 
@@ -181,14 +224,16 @@ class WebhookService:
         Raises:
             UnknownKey: no receiver of the project has this key.
             Unauthenticated: the call is not proven genuine.
+            IssuerUnavailable: that cannot be told now; the sender should try again.
             InvalidPayload: the body is not of the receiver's format.
             StoreUnavailable: nothing was stored; the sender should try again.
         """
         received = datetime.now(UTC)
         route = self._find(project, key)
         route.verify(call)
+        route.greet(call)
         parsed = route.parse(call)
-        works, items = route.match(parsed, received)
+        works, items = route.match(parsed, received, route.message_id(call))
         delivery = self.store.deliveries.accept(
             Delivery(
                 id=new_id(DELIVERY),
@@ -289,20 +334,27 @@ class WebhookService:
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
         """Compile every part of the receiver, then let the driver look at the live system."""
         driver = self.drivers.get(receiver.spec.driver)
-        compile_route(receiver, driver, self.formats, self.schemes)
+        compile_route(receiver, driver, self.formats, self._verifiers)
         driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
 
     def _find(self, project: str, key: str) -> Route:
-        receiver = self.store.receivers.find_by_key(project, key) if is_key(key) else None
-        if receiver is None:
+        found = self.store.receivers.find_by_key(project, key) if is_key(key) else None
+        if found is None:
             raise UnknownKey(REVOKED)
-        return self._route(receiver)
+        id_, version = found
+        route = self._routes.get(id_)
+        if route is not None and route.receiver.version == version:
+            return route
+        try:
+            return self._route(self.store.receivers.get(project, id_))
+        except NotFound as exc:
+            raise UnknownKey(REVOKED) from exc
 
     def _route(self, receiver: Receiver) -> Route:
         route = self._routes.get(receiver.id)
         if route is None or route.receiver.version != receiver.version:
             driver = self.drivers.get(receiver.spec.driver)
-            route = compile_route(receiver, driver, self.formats, self.schemes)
+            route = compile_route(receiver, driver, self.formats, self._verifiers)
             self._remember(route)
         return route
 

@@ -66,9 +66,31 @@ class Settings(BaseSettings):
         default=False,
         description="believe X-API-Roles of trusted proxies, which then must strip it from callers",
     )
+    v16_public_key_file: Path | None = Field(
+        default=None, description="the key (PEM) that v1.6 signed its ?token= URLs with"
+    )
+    docker_config: Path | None = Field(
+        default=None, description="a Docker config.json with credentials of registries"
+    )
+    insecure_registries: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="registries (host:port) that are called without TLS"
+    )
+    blob_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="host patterns that registries may redirect blobs to"
+    )
+    allow_private: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(), description="private networks that the service may call"
+    )
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("drivers", "trusted_proxies", mode="before")
+    @field_validator(
+        "drivers",
+        "trusted_proxies",
+        "insecure_registries",
+        "blob_hosts",
+        "allow_private",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

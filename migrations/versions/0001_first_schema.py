@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-OPEN = sa.text("state IN ('queued', 'retrying', 'waiting')")
+OPEN = sa.text("state IN ('queued', 'held', 'retrying', 'waiting')")
 RUNNING = sa.text("state = 'running'")
 ACTIVE = sa.text("state IN ('running', 'waiting')")
 
@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("source", sa.JSON(), nullable=False),
         sa.Column("match", sa.JSON(), nullable=False),
         sa.Column("verify", sa.JSON(), nullable=False),
+        sa.Column("registry", sa.JSON(), nullable=True),
         sa.Column("respond", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),

@@ -12,6 +12,7 @@ from tests.host.v16_drivers import V16_DRIVERS
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
 from webhook_service.errors import StoreUnavailable
 from webhook_service.ids import new_key
+from webhook_service.payloads.azure import Azure
 from webhook_service.testing.payloads import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")
@@ -216,3 +217,21 @@ def test_ready_means_that_the_database_answers(
     monkeypatch.setattr(served.service.store, "ping", refuse)
     assert stranger.get("/readyz").status_code == 503
     assert stranger.get("/healthz").text == "ok\n"
+
+
+def test_a_handshake_is_answered_in_the_senders_words(served: Served) -> None:
+    served.service.formats.add("azure", Azure)
+    source = {"format": "azure"}
+    _, key = add_receiver(served.service, source=source, verify={"scheme": "none"})
+    event = {
+        "id": "1",
+        "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "eventTime": "2026-01-02T03:04:05Z",
+        "topic": "t",
+        "subject": "",
+        "dataVersion": "1",
+        "data": {"validationCode": "a-code"},
+    }
+    url = f"{served.base}/v1-webhooks/endpoint?key={key}&projectId=1a5"
+    answer = httpx.post(url, json=[event], headers={"aeg-event-type": "SubscriptionValidation"})
+    assert (answer.status_code, answer.json()) == (200, {"validationResponse": "a-code"})

@@ -1,4 +1,4 @@
-"""Azure's registry webhook: `action` alone tells a push from all else of the same shape."""
+"""Azure's registry: `action` tells a push from all else of one shape; Event Grid wraps it."""
 
 import json
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.payloads.azure import Azure
 from webhook_service.payloads.format import Dropped, FormatOptions, Parsed
 from webhook_service.testing.payloads import azure_push, distribution_push
+from webhook_service.testing.samples_cloud import event_grid, event_grid_validation
 
 DIGEST = "sha256:" + "ab" * 32
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -131,9 +132,108 @@ def test_what_is_no_such_event_is_invalid(body: Any) -> None:
         _parse(body)
 
 
-def test_event_grids_array_is_refused_with_a_hint() -> None:
-    with pytest.raises(InvalidPayload, match="Event Grid"):
-        _parse([{"eventType": "Microsoft.ContainerRegistry.ImagePushed", "data": _body()}])
+@pytest.mark.parametrize("cloud_events", [False, True])
+def test_event_grid_brings_the_same_event(cloud_events: bool) -> None:
+    body = json.dumps(_body(actor={"name": "ada"})).encode()
+    sent, headers = event_grid(body, cloud_events=cloud_events)
+    assert Azure().parse(sent, headers, FormatOptions()) == _parse(body)
+
+
+@pytest.mark.parametrize("cloud_events", [False, True])
+def test_event_grid_may_bring_many_events(cloud_events: bool) -> None:
+    bodies = [azure_push("acme.azurecr.io", "shop", tag, DIGEST) for tag in ("v1", "v2")]
+    sent, _ = event_grid(*bodies, cloud_events=cloud_events)
+    assert [event.tag for event in _parse(sent).events] == ["v1", "v2"]
+
+
+def test_a_cloud_event_in_an_array_is_read_too() -> None:
+    sent, _ = event_grid(azure_push("acme.azurecr.io", "shop", "v1"), cloud_events=True)
+    assert len(_parse([json.loads(sent)]).events) == 1
+
+
+def test_event_grids_id_and_time_stand_in_for_missing_ones() -> None:
+    (sent,) = json.loads(event_grid(json.dumps(_body()).encode())[0])
+    sent["data"] |= {"id": None, "timestamp": None}
+    (event,) = _parse([sent]).events
+    assert event.source_id == sent["id"]
+    assert event.pushed_at == datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cloud_events", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("ImageDeleted", Reason.NOT_A_PUSH),
+        ("ChartDeleted", Reason.NOT_A_PUSH),
+        ("ChartPushed", Reason.NOT_AN_IMAGE),
+    ],
+)
+def test_event_grids_other_events_are_dropped(
+    kind: str, reason: Reason, cloud_events: bool
+) -> None:
+    # The type decides, even if the data says otherwise.
+    sent, _ = event_grid(json.dumps(_body()).encode(), kind=kind, cloud_events=cloud_events)
+    subject = f"Microsoft.ContainerRegistry.{kind} shop:v1"
+    assert _parse(sent) == Parsed(dropped=(Dropped(subject, reason),))
+
+
+def test_event_grids_push_is_still_judged_by_its_data() -> None:
+    chart = _body({"mediaType": "application/vnd.cncf.helm.config.v1+json"})
+    untagged = _body({"tag": None})
+    sent, _ = event_grid(*(json.dumps(body).encode() for body in (chart, untagged)))
+    reasons = [item.reason for item in _parse(sent).dropped]
+    assert reasons == [Reason.NOT_AN_IMAGE, Reason.UNTAGGED]
+
+
+def test_an_event_that_cannot_be_read_does_not_harm_the_others() -> None:
+    (good,) = json.loads(event_grid(json.dumps(_body()).encode())[0])
+    bad = [5, {}, {"eventType": 5}, good | {"data": None}, good | {"data": _body(request={})}]
+    parsed = _parse([*bad, good])
+    assert [event.tag for event in parsed.events] == ["v1"]
+    assert [item.reason for item in parsed.dropped] == [Reason.MALFORMED] * 5
+    assert "`[4].data.request.host`" in parsed.dropped[4].subject
+
+
+def test_event_grids_validation_is_answered_with_its_code() -> None:
+    sent, headers = event_grid_validation("512d38b6-c7b8-40c8-89fe-f46f9e9622b6")
+    parsed = Azure().parse(sent, headers, FormatOptions())
+    assert parsed.reply == {"validationResponse": "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"}
+    assert [item.reason for item in parsed.dropped] == [Reason.HANDSHAKE]
+    assert _parse(sent).reply == parsed.reply
+
+
+@pytest.mark.parametrize("header", ["Notification", "Unsubscribe", ""])
+def test_a_validation_that_is_a_notification_is_not_answered(header: str) -> None:
+    sent, _ = event_grid_validation("code")
+    parsed = Azure().parse(sent, {"aeg-event-type": header}, FormatOptions())
+    assert parsed.reply is None
+    assert [item.reason for item in parsed.dropped] == [Reason.HANDSHAKE]
+
+
+def test_a_validation_among_other_events_is_not_answered() -> None:
+    (validation,) = json.loads(event_grid_validation("code")[0])
+    (push,) = json.loads(event_grid(json.dumps(_body()).encode())[0])
+    parsed = _parse([validation, push])
+    assert parsed.reply is None
+    assert len(parsed.events) == 1
+
+
+@pytest.mark.parametrize("data", [None, {}, {"validationCode": 5}, {"validationCode": "x" * 256}])
+def test_a_validation_without_code_is_invalid(data: Any) -> None:
+    (event,) = json.loads(event_grid_validation("code")[0])
+    with pytest.raises(InvalidPayload, match="data"):
+        _parse([event | {"data": data}])
+
+
+def test_the_end_of_a_subscription_is_a_handshake() -> None:
+    event = {"eventType": "Microsoft.EventGrid.SubscriptionDeletedEvent", "data": {}}
+    assert [item.reason for item in _parse([event]).dropped] == [Reason.HANDSHAKE]
+
+
+@pytest.mark.parametrize("events", [[], [{}] * 2001])
+def test_an_array_without_or_with_too_many_events_is_invalid(events: list[Any]) -> None:
+    with pytest.raises(InvalidPayload, match="1 to 2000"):
+        _parse(events)
 
 
 def test_the_host_is_not_taken_from_a_url() -> None:

@@ -1,6 +1,5 @@
 """Fixed vectors of hostile JSON: each is one clear refusal, and quick."""
 
-
 import pytest
 
 from webhook_service.errors import InvalidPayload

@@ -21,13 +21,16 @@ class Image:
     digest: str
 
 
-def build(folder: Path, content: str = "") -> Image:
-    """An image layout in the new `folder`; other `content`, or none, gives another digest."""
+def build(folder: Path, content: str = "", architecture: str = "amd64") -> Image:
+    """An image layout in the new `folder`; other `content`, or none, gives another digest.
+
+    `login` is `user:password`.
+    """
     (folder / "blobs" / "sha256").mkdir(parents=True)
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     layer = _blob(folder, f"{OCI}.layer.v1.tar+gzip", gzip.compress(EMPTY_LAYER, mtime=0))
     config = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": {"Labels": {"content": content or secrets.token_hex(8)}},
         "rootfs": {"type": "layers", "diff_ids": [_digest(EMPTY_LAYER)]},
@@ -43,10 +46,16 @@ def build(folder: Path, content: str = "") -> Image:
     return Image(folder, entry["digest"])
 
 
-def push(image: Image, reference: str, kind: Literal["oci", "v2s2"] = "oci") -> None:
-    """Push to `127.0.0.1:PORT/acme/shop:1.2.3`; `v2s2` is Docker's own format, another digest."""
+def push(
+    image: Image, reference: str, kind: Literal["oci", "v2s2"] = "oci", login: str = ""
+) -> None:
+    """Push to `127.0.0.1:PORT/acme/shop:1.2.3`; `v2s2` is Docker's own format, another digest.
+
+    `login` is `user:password`.
+    """
     skopeo = require_program("skopeo", "apt-get install skopeo")
     options = ["--preserve-digests"] if kind == "oci" else [f"--format={kind}"]
+    options += [f"--dest-creds={login}"] if login else ["--dest-no-creds"]
     command = [str(skopeo), "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]
     done = subprocess.run(
         [*command, *options, f"oci:{image.layout}", f"docker://{reference}"],

@@ -1,27 +1,42 @@
-"""Debian's docker-registry (CNCF Distribution 2.8) that calls webhooks."""
+"""Debian's docker-registry (CNCF Distribution 2.8), with webhooks and logins where asked."""
 
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from tests.servers.process import Process, accepts, free_port
 from tests.servers.requirements import require_program
 
+USER, PASSWORD = "me", "hush-hush"
+# htpasswd -nbB me hush-hush: the registry takes bcrypt only, which Python does not have.
+HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuu4uoW5CdSDmY8cLkib7pLDRBlvRVo8Pe\n"
+
+
+def htpasswd(folder: Path) -> dict[str, object]:
+    """Basic authentication: every call needs the login of `USER`."""
+    file = folder / "htpasswd"
+    file.write_text(HTPASSWD)
+    return {"htpasswd": {"realm": "tests", "path": str(file)}}
+
 
 class Registry:
-    """Use as a context manager; `notify` is the URL that every push is told to."""
+    """Use as a context manager; `notify` is the URL that every push is told to.
+
+    `auth` is that part of the registry's configuration: `htpasswd` (see `htpasswd()`) or `token`.
+    """
 
     def __init__(
         self,
-        notify: str,
+        notify: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: str = "2s",
         threshold: int = 3,
         backoff: str = "1s",
+        auth: Mapping[str, object] | None = None,
     ) -> None:
         program = require_program("docker-registry", "apt-get install docker-registry")
         self.address = f"127.0.0.1:{free_port()}"
@@ -34,7 +49,7 @@ class Registry:
             "threshold": threshold,
             "backoff": backoff,
         }
-        self._write_config(endpoint)
+        self._write_config([endpoint] if notify else [], auth)
         # The registry takes settings from REGISTRY_... variables too: they must not reach it.
         env = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
         self._process = Process([program, "serve", "config.yml"], self.folder, env=env)
@@ -58,11 +73,15 @@ class Registry:
     def stop(self) -> None:
         self._process.stop()
 
-    def _write_config(self, endpoint: Mapping[str, object]) -> None:
-        config = {
+    def _write_config(
+        self, endpoints: Sequence[Mapping[str, object]], auth: Mapping[str, object] | None
+    ) -> None:
+        config: dict[str, object] = {
             "version": "0.1",
             "storage": {"filesystem": {"rootdirectory": str(self.folder / "data")}},
             "http": {"addr": self.address, "secret": "for tests"},
-            "notifications": {"endpoints": [endpoint]},
+            "notifications": {"endpoints": endpoints},
         }
+        if auth:
+            config["auth"] = auth
         (self.folder / "config.yml").write_text(json.dumps(config))

@@ -4,15 +4,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.store.builders import add_receiver
+from tests.store.builders import NOW, add_receiver
 from tests.support import PROJECT
 from webhook_service.errors import InvalidConfig, NotFound, SettingsError
-from webhook_service.ids import new_key
-from webhook_service.receiver import ReceiverSpec
+from webhook_service.ids import RECEIVER, new_id, new_key
+from webhook_service.receiver import Receiver, ReceiverSpec
 from webhook_service.store.pages import PageRequest
 from webhook_service.store.store import Store
 
 SPEC = ReceiverSpec(name="shop", driver="stub")
+V16_KEY = "TA5hAHRjNMOmJh8WxHo9S85YjTLW32tr9EUmrVME"
 
 
 def test_a_receiver_is_found_by_its_key_in_its_project_only(store: Store) -> None:
@@ -27,6 +28,18 @@ def test_the_database_holds_no_key_in_clear(store: Store) -> None:
     with store.database.read() as connection:
         rows = connection.execute(text("SELECT * FROM keys")).all()
     assert key not in str(rows)
+
+
+@pytest.mark.parametrize("project", [PROJECT, "other"])
+def test_a_key_of_v1_6_is_taken_over_once(store: Store, project: str) -> None:
+    receivers = [
+        Receiver(new_id(RECEIVER), owner, ReceiverSpec(name=name, driver="stub"), NOW, NOW)
+        for owner, name in [(PROJECT, "shop"), (project, "web")]
+    ]
+    store.receivers.add(receivers[0], V16_KEY)
+    with pytest.raises(InvalidConfig, match="belongs to a receiver already"):
+        store.receivers.add(receivers[1], V16_KEY)
+    assert store.receivers.find_by_key(PROJECT, V16_KEY) == (receivers[0].id, 1)
 
 
 def test_a_name_is_unique_in_its_project(store: Store) -> None:

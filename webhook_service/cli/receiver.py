@@ -66,6 +66,14 @@ TagPolicy = Annotated[
 Tag = Annotated[
     str | None, typer.Option("--tag", help="The value of --tag-policy, which defaults to exact.")
 ]
+V16Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key-from-v16",
+        metavar="KEY",
+        help="The receiver's key in v1.6, so that its old URL goes on working.",
+    ),
+]
 Verify = Annotated[
     Any,
     typer.Option(
@@ -89,6 +97,7 @@ def create(
     tag_policy: TagPolicy = None,
     tag: Tag = None,
     verify: Verify = None,
+    v16_key: V16Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a receiver and print its URL."""
@@ -96,7 +105,7 @@ def create(
     parts = _parts({}, format, repository, tag_policy, tag, verify)
     with session() as opened:
         whole = _with_config({**(body or {}), **options, **parts}, config, None)
-        receiver = opened.service.create_receiver(project, whole)
+        receiver = opened.service.create_receiver(project, whole, v16_key=v16_key)
         print_record(output, _as_json(opened, receiver))
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
+from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.runner import run
 from webhook_service.errors import WebhookServiceError
 from webhook_service.execution import Claim
@@ -31,15 +32,22 @@ class LocalEngine(Engine):
     Args:
         workers: how many executions run at once.
         poll: seconds after which the store is asked for work that nobody announced.
+        resolver: asks registries, for receivers that want it.
     """
 
     def __init__(
-        self, store: Store, drivers: Drivers, workers: int = 8, poll: float = POLL
+        self,
+        store: Store,
+        drivers: Drivers,
+        workers: int = 8,
+        poll: float = POLL,
+        resolver: Resolves | None = None,
     ) -> None:
         self._store = store
         self._drivers = drivers
         self._workers = workers
         self._poll = poll
+        self._resolver = resolver
         self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._running: dict[str, Claim] = {}
         self._state = threading.Condition()
@@ -72,6 +80,8 @@ class LocalEngine(Engine):
             thread.join(max(0.0, deadline - time.monotonic()))
         if still := [thread.name for thread in self._threads if thread.is_alive()]:
             log.warning("Stopped with drivers still running (%s); they run again.", len(still))
+        if self._resolver is not None:
+            self._resolver.close()
 
     def _dispatch(self) -> None:
         """Claim work for the free workers, and sleep while there is none."""
@@ -129,7 +139,7 @@ class LocalEngine(Engine):
                     self._state.notify_all()
 
     def _run(self, claim: Claim) -> None:
-        verdict = run(claim, self._drivers)
+        verdict = run(claim, self._drivers, self._resolver)
         log.info(
             "execution %s (%s, attempt %d): %s %s",
             claim.execution.id,

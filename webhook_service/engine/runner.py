@@ -6,12 +6,23 @@ The runner decides states, not the driver, and nothing a driver does gets past i
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from typing import Any
 
 from pydantic import ValidationError
 
-from webhook_service.driver import Context, Done, Outcome, Unchanged, Wait
+from webhook_service.driver import (
+    Context,
+    Done,
+    Outcome,
+    PushEvent,
+    Unchanged,
+    Wait,
+    WebhookDriver,
+)
 from webhook_service.drivers import Drivers
 from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
+from webhook_service.engine.preparation import NotNewer, Resolves, prepare
 from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
 from webhook_service.execution import Claim, ExecutionState, Verdict
 
@@ -21,12 +32,16 @@ MIN_WAIT, MAX_WAIT = 0.05, 3600.0
 log = logging.getLogger(__name__)
 
 
-def run(claim: Claim, drivers: Drivers) -> Verdict:
-    """Call the driver once; every error becomes a verdict."""
+def run(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> Verdict:
+    """Call the driver once; every error becomes a verdict.
+
+    Args:
+        resolver: asks registries, for receivers that want it.
+    """
     try:
-        driver = drivers.get(claim.execution.driver)
-        config = driver.Config.model_validate(dict(claim.config))
-        return _judge(driver.execute(config, claim.execution.event, _context(claim)))
+        return _step(claim, drivers.get(claim.execution.driver), resolver)
+    except NotNewer as exc:
+        return Verdict(ExecutionState.UNCHANGED, str(exc), exc.reason)
     except Superseded as exc:
         return Verdict(ExecutionState.SUPERSEDED, exc.message, exc.reason)
     except Retry as exc:
@@ -41,6 +56,15 @@ def run(claim: Claim, drivers: Drivers) -> Verdict:
         return Verdict(ExecutionState.FAILED, message, "invalid_config")
     except Exception as exc:
         return _crash(claim, exc)
+
+
+def _step(claim: Claim, driver: WebhookDriver[Any, Any], resolver: Resolves | None) -> Verdict:
+    config, context = driver.Config.model_validate(dict(claim.config)), _context(claim)
+    event = claim.execution.event
+    if isinstance(event, PushEvent) and not context.state:
+        event = prepare(claim, event, driver, config, context, resolver)
+    verdict = _judge(driver.execute(config, event, context))
+    return verdict if event is claim.execution.event else replace(verdict, event=event)
 
 
 def _context(claim: Claim) -> Context:

@@ -17,7 +17,6 @@ from webhook_service.errors import (
     InvalidRequest,
     PluginUnavailable,
     StoreUnavailable,
-    UnknownKey,
     WebhookServiceError,
 )
 from webhook_service.host.address import Addresses
@@ -26,7 +25,7 @@ from webhook_service.host.links import PREFIX
 from webhook_service.host.query import read_query
 from webhook_service.host.routes import both_forms
 from webhook_service.host.wire import answer, decision_json
-from webhook_service.service import REVOKED, WebhookService
+from webhook_service.service import WebhookService
 
 UNUSABLE_RETRY = 300
 
@@ -34,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """``POST /v1-webhooks/endpoint?key=whk_…&projectId=…``; the key is the only credential."""
+    """``POST /v1-webhooks/endpoint?key=whk_…&projectId=…``; the key is the only credential.
+
+    A URL of v1.6's first releases has ``?token=`` instead, which stands for both.
+    """
 
     def __init__(self, service: WebhookService, addresses: Addresses, limits: BodyLimits) -> None:
         self._service = service
@@ -51,14 +53,30 @@ class Endpoint:
         try:
             body = await read_body(request, self._limits)
             query = read_query(request)
-            project, key = _credentials(query)
+            project, key = self._credentials(query)
             links = self._addresses.links(request, project)
             call = Call(body, _headers(request), query, client, proxies.sent(request))
             delivery = await run_in_threadpool(self._accept, project, key, call)
         except WebhookServiceError as exc:
             log.info("call from %s refused: %d %s", client, exc.status, exc.code)
             raise
-        return answer(links, decision_json(delivery, links))
+        reply = None if delivery.reply is None else dict(delivery.reply)
+        return answer(links, reply or decision_json(delivery, links))
+
+    def _credentials(self, query: Mapping[str, str]) -> tuple[str, str]:
+        """Project and key of a call, refused in v1.6's words."""
+        if key := query.get("key"):
+            project = query.get("projectId", "").removesuffix("/")
+            if not project:
+                raise InvalidRequest("Invalid execute url, url must contain projectId")
+            return project, key
+        if token := query.get("token"):
+            if token.count(".") != 2:
+                raise InvalidRequest(
+                    "Invalid token error: token contains an invalid number of segments"
+                )
+            return self._service.read_v16_token(token)
+        raise InvalidRequest("Invalid execute url, should have 'token' or 'key'")
 
     def _accept(self, project: str, key: str, call: Call) -> Delivery:
         try:
@@ -74,22 +92,6 @@ class Endpoint:
             ) from exc
         _log(delivery)
         return delivery
-
-
-def _credentials(query: Mapping[str, str]) -> tuple[str, str]:
-    """Project and key of a call, checked in v1.6's order and refused in its words."""
-    if key := query.get("key"):
-        project = query.get("projectId", "").removesuffix("/")
-        if not project:
-            raise InvalidRequest("Invalid execute url, url must contain projectId")
-        return project, key
-    if token := query.get("token"):
-        if token.count(".") != 2:
-            raise InvalidRequest(
-                "Invalid token error: token contains an invalid number of segments"
-            )
-        raise UnknownKey(REVOKED)
-    raise InvalidRequest("Invalid execute url, should have 'token' or 'key'")
 
 
 def _headers(request: Request) -> dict[str, str]:

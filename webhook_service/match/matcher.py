@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.events import event_to_json
 from webhook_service.match.filter import Filter, compile_filter
+from webhook_service.match.freeze import Window, compile_windows, frozen_until
 from webhook_service.match.repositories import RepositoryRule, parse_rules
-from webhook_service.match.tags import TagTest, tag_test
+from webhook_service.match.tags import NewerTest, TagTest, exclusion_test, newer_test, tag_test
 from webhook_service.receiver import Match
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Decides whether an event passes, and whether the receiver names its repository."""
+    """Decides whether an event passes, and whether the receiver names its repository.
+
+    ``is_newer`` compares a tag with the running one, if the receiver's policy is ``newer``.
+    """
 
     repositories: tuple[RepositoryRule, ...]
     tag_passes: TagTest
+    tag_excluded: TagTest
+    is_newer: NewerTest | None
+    needs_digest: bool
     when: Filter | None
+    windows: tuple[Window, ...]
 
     def refusal(self, event: PushEvent) -> Reason | None:
         """Why the event does not pass; None if it does."""
@@ -27,6 +36,10 @@ class Matcher:
             return Reason.REPOSITORY_MISMATCH
         if event.tag is None or not self.tag_passes(event.tag):
             return Reason.TAG_MISMATCH
+        if self.tag_excluded(event.tag):
+            return Reason.TAG_EXCLUDED
+        if self.needs_digest and event.digest is None:
+            return Reason.DIGEST_MISSING
         if self.when is not None and not self.when(event_to_json(event)):
             return Reason.FILTERED
         return None
@@ -34,6 +47,15 @@ class Matcher:
     def names(self, event: PushEvent) -> bool:
         """Whether a rule names the event's repository, registry host included."""
         return any(rule.fixes_host and rule.matches(event) for rule in self.repositories)
+
+    @property
+    def fixes_hosts(self) -> bool:
+        """Whether every push that passes is of a registry that the rules name."""
+        return bool(self.repositories) and all(rule.fixes_host for rule in self.repositories)
+
+    def frozen_until(self, now: datetime) -> datetime | None:
+        """When the freeze that covers ``now`` ends; None if there is none."""
+        return frozen_until(self.windows, now)
 
 
 def compile_match(match: Match, home: str | None) -> Matcher:
@@ -48,5 +70,9 @@ def compile_match(match: Match, home: str | None) -> Matcher:
     return Matcher(
         repositories=parse_rules(match.repositories, home),
         tag_passes=tag_test(match.tags),
+        tag_excluded=exclusion_test(match.tags),
+        is_newer=newer_test(match.tags),
+        needs_digest=match.digests == "required",
         when=None if match.when is None else compile_filter(match.when),
+        windows=compile_windows(match.freeze),
     )

@@ -51,6 +51,13 @@ class AliCloud(Format[AliCloudOptions]):
         )
         return parsed([event_of(pushed)])
 
+    def claims(self, body: object, headers: Mapping[str, str]) -> bool:
+        call = Fields(body if isinstance(body, dict) else {})
+        repository = call.part("repository")
+        return call.has("push_data") and (
+            repository.has("repo_full_name") or repository.has("region")
+        )
+
 
 def _path(repository: Fields) -> str:
     if name := repository.optional_text("repo_full_name"):

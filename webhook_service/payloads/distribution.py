@@ -27,9 +27,22 @@ class Distribution(Format):
     """Read an envelope of events that need not belong together."""
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        envelope = Fields.of(strict_json.loads(body))
-        events = envelope.elements("events", MAX_EVENTS)
-        return parsed(_read(path, event, options.registry) for path, event in events)
+        return read_envelope(Fields.of(strict_json.loads(body)), options.registry)
+
+    def claims(self, body: object, headers: Mapping[str, str]) -> bool:
+        events = body.get("events") if isinstance(body, dict) else None
+        first = events[0] if isinstance(events, list) and events else None
+        return isinstance(first, dict) and "action" in first and "target" in first
+
+
+def read_envelope(envelope: Fields, registry: str | None) -> Parsed:
+    """Read the events of an envelope; ``registry`` is the host to assume instead of theirs.
+
+    Raises:
+        InvalidPayload: ``events`` is missing, no array, or too long.
+    """
+    events = envelope.elements("events", MAX_EVENTS)
+    return parsed(_read(path, event, registry) for path, event in events)
 
 
 def _read(path: str, event: object, registry: str | None) -> PushEvent | Dropped:

@@ -54,6 +54,12 @@ class DockerHub(Format):
     def home(self, options: FormatOptions) -> str:
         return options.registry or DOCKER_HUB
 
+    def claims(self, body: object, headers: Mapping[str, str]) -> bool:
+        call = Fields(body if isinstance(body, dict) else {})
+        repository = call.part("repository")
+        alicloud = repository.has("repo_full_name") or repository.has("region")
+        return call.has("push_data") and bool(repository.values) and not alicloud
+
 
 def _parts(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check in v1.6's order; gives ``push_data``, whose tag is a text, and ``repository``."""

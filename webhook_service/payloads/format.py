@@ -73,3 +73,22 @@ class Format(ABC, Generic[OptionsT]):
     def home(self, options: OptionsT) -> str | None:
         """The registry that all pushes of this sender are in, if the body cannot choose it."""
         return options.registry
+
+    def claims(self, body: object, headers: Mapping[str, str]) -> bool:
+        """Whether a call is this sender's, told by its shape and headers; for ``auto``.
+
+        Args:
+            body: the JSON value, or the fields of a form; of any type.
+        """
+        return False
+
+    def bind(self, options: OptionsT, others: Mapping[str, type[Format[Any]]]) -> Format[Any]:
+        """The format as it reads one receiver's calls; asked for once, when it is saved.
+
+        Args:
+            others: all installed formats, for one that hands calls on to them.
+
+        Raises:
+            InvalidConfig: the options name something that is not there.
+        """
+        return self

@@ -12,16 +12,22 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from webhook_service.errors import StoreUnavailable
+from webhook_service.events import event_to_json
 from webhook_service.execution import ACTIVE, ENDED, PENDING, Claim, ExecutionState, Verdict
+from webhook_service.receiver import TagRule
+from webhook_service.registry_rule import RegistryRule
 from webhook_service.store.database import Database
 from webhook_service.store.executions import execution_from_row
 from webhook_service.store.tables import attempts, executions, receivers, slots
 
 MAX_LOST_LEASES = 3
+_RECEIVER = select(receivers.c.config, receivers.c.match, receivers.c.registry).where(
+    receivers.c.id == bindparam("id")
+)
 
 
 class Fenced(StoreUnavailable):
@@ -96,10 +102,8 @@ class ClaimStore:
         return claims
 
     def _take(self, connection: Connection, row: Row[Any], now: datetime) -> Claim | None:
-        config = connection.execute(
-            select(receivers.c.config).where(receivers.c.id == row.receiver)
-        ).scalar_one_or_none()
-        if config is None:
+        receiver = connection.execute(_RECEIVER, {"id": row.receiver}).one_or_none()
+        if receiver is None:
             _end(connection, row, ExecutionState.CANCELLED, now, "The receiver was deleted.")
             return None
         resumed = row.state == ExecutionState.WAITING
@@ -124,8 +128,19 @@ class ClaimStore:
                 )
             )
         return Claim(
-            execution_from_row(row), config, row.named, attempt, row.retries, row.fence + 1
+            execution=execution_from_row(row),
+            config=receiver.config,
+            tags=TagRule.model_validate(receiver.match["tags"]),
+            registry=_registry_rule(receiver.registry),
+            named=row.named,
+            attempt=attempt,
+            retries=row.retries,
+            fence=row.fence + 1,
         )
+
+
+def _registry_rule(stored: Any) -> RegistryRule | None:
+    return None if stored is None else RegistryRule.model_validate(stored)
 
 
 def _due(now: datetime, limit: int) -> Any:
@@ -230,6 +245,8 @@ def _record(connection: Connection, claim: Claim, verdict: Verdict) -> None:
     }
     if verdict.changes is not None:
         values["changes"] = [asdict(change) for change in verdict.changes]
+    if verdict.event is not None:
+        values["event"] = event_to_json(verdict.event)
     if verdict.state is ExecutionState.RETRYING:
         values["retries"] = executions.c.retries + 1
     if not connection.execute(update(executions).where(*_held(claim)).values(values)).rowcount:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webhook_service.delivery import Delivery, DeliveryState, Item, Work
+from webhook_service.delivery import Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.driver import PushEvent
 from webhook_service.errors import NotFound
 from webhook_service.events import event_to_json
@@ -128,9 +128,10 @@ def _add_execution(
         "identity": work.identity,
         "dedupe": work.identity,
         "ordered": work.ordered_at,
-        "state": ExecutionState.QUEUED,
+        "state": ExecutionState.HELD if work.held_until else ExecutionState.QUEUED,
+        "reason": Reason.FROZEN if work.held_until else None,
         "created": delivery.received,
-        "due": delivery.received,
+        "due": work.held_until or delivery.received,
         "driver_state": {},
         "changes": [],
     }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, 
 from sqlalchemy.exc import IntegrityError
 
 from webhook_service.errors import InvalidConfig, NotFound
-from webhook_service.ids import fingerprint
+from webhook_service.ids import fingerprint, is_v16_key
 from webhook_service.receiver import Receiver, ReceiverKey, ReceiverSpec
 from webhook_service.store.database import Database
 from webhook_service.store.pages import Page, PageRequest, fetch
@@ -49,10 +49,11 @@ class ReceiverStore:
         """Store a new receiver with its first key.
 
         Raises:
-            InvalidConfig: the project has a receiver of this name.
+            InvalidConfig: the project has a receiver of this name, or another one has the key.
         """
 
         def job(connection: Connection) -> None:
+            self._require_new(connection, key)
             row = self._values(receiver.id, receiver.spec)
             connection.execute(
                 insert(receivers).values(
@@ -199,6 +200,12 @@ class ReceiverStore:
             self._add_key(connection, receiver_id, key, now)
 
         self._database.write(job)
+
+    def _require_new(self, connection: Connection, key: str) -> None:
+        """A key that was drawn is new; one that was taken over may have been so before."""
+        query = select(keys.c.receiver).where(keys.c.fingerprint == fingerprint(key))
+        if is_v16_key(key) and connection.execute(query).first() is not None:
+            raise InvalidConfig("This key belongs to a receiver already.")
 
     def _add_key(
         self, connection: Connection, receiver_id: str, key: str, created: datetime

@@ -69,6 +69,7 @@ receivers = Table(
     Column("source", JSON, nullable=False),
     Column("match", JSON, nullable=False),
     Column("verify", JSON, nullable=False),
+    Column("registry", JSON(none_as_null=True)),
     Column("respond", String(20), nullable=False),
     Column("state", String(20), nullable=False),
     Column("created", Moment, nullable=False),
@@ -143,7 +144,7 @@ executions = Table(
     sqlite_autoincrement=True,
 )
 
-_OPEN = text("state IN ('queued', 'retrying', 'waiting')")
+_OPEN = text("state IN ('queued', 'held', 'retrying', 'waiting')")
 _RUNNING = text("state = 'running'")
 _ACTIVE = text("state IN ('running', 'waiting')")
 

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.images import DOCKER_HUB, Image, parse_image
+from webhook_service.testing import samples_cloud, samples_scm
 
 PUSHED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "5a" * 32
@@ -122,7 +123,7 @@ def sample_push(
     """A body and its headers as a registry would send them on ``docker push <image>``.
 
     Args:
-        format: a payload format's name: ``dockerhub``, ``distribution``, ``alicloud``, ``azure``.
+        format: a payload format's name, such as ``dockerhub``.
         image: the reference that was pushed; without a tag it is ``latest``, as Docker says.
         digest: the pushed digest; else the one in ``image``, else a made-up one if the sender
             always gives one.
@@ -149,6 +150,10 @@ def sample_push(
     if format == "dockerhub":
         name = pushed.repository if pushed.registry == DOCKER_HUB else pushed.name
         return dockerhub_push(name, tag, pushed_at=pushed_at), _headers(JSON, "Docker-Hub")
+    if format in samples_scm.SAMPLES:
+        return samples_scm.sample(format, pushed.at(tag), digest, pushed_at)
+    if made := samples_cloud.cloud_sample(format, pushed.at(tag, always), pushed_at):
+        return made
     raise InvalidRequest(f"There is no sample of the payload format {format[:64]!r}.")
 
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Generic
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
 from webhook_service.delivery import Call
+from webhook_service.receiver import HIDDEN
 
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _refuse_hidden(value: Any) -> Any:
+    """Whoever has seen an answer knows the mark, so it must never become a secret."""
+    if value == HIDDEN:
+        raise ValueError(f"{HIDDEN} is what answers show; send every secret in full")
+    return value
+
+
+_Secret = Annotated[
+    SecretStr, Field(min_length=1, max_length=4096), BeforeValidator(_refuse_hidden)
+]
+
 Secrets = Annotated[
-    tuple[Annotated[SecretStr, Field(min_length=1, max_length=4096)], ...],
+    tuple[_Secret, ...],
     BeforeValidator(_as_list),
     Field(min_length=1, max_length=2),
 ]
@@ -42,12 +55,19 @@ class SchemeOptions(BaseModel):
 
 
 OptionsT = TypeVar("OptionsT", bound=SchemeOptions, default=SchemeOptions)
+Fetch = Callable[[str], bytes]
+"""GETs a URL of another server: the body of a 200, or an exception for everything else."""
 
 
 class Scheme(ABC, Generic[OptionsT]):
-    """One way to verify. Instances hold no state."""
+    """One way to verify. An instance serves all receivers and is called from many threads."""
 
     Options: ClassVar[type[SchemeOptions]] = SchemeOptions
+
+    @classmethod
+    def create(cls, fetch: Fetch) -> Self:
+        """The service's one instance; schemes that need keys from outside keep ``fetch``."""
+        return cls()
 
     @abstractmethod
     def check(self, call: Call, options: OptionsT) -> None:
@@ -55,4 +75,22 @@ class Scheme(ABC, Generic[OptionsT]):
 
         Raises:
             Unauthenticated: the call is not proven genuine; the message reveals nothing.
+            IssuerUnavailable: what proves it cannot be had now; the sender tries again.
         """
+
+    def greet(self, call: Call, options: OptionsT) -> None:
+        """Do what a sender asks for before it sends pushes; ``check`` has let this call pass.
+
+        Called once per call and never in a simulation; it must bear repetition.
+
+        Raises:
+            IssuerUnavailable: it could not be done now; the sender tries again.
+        """
+        return None
+
+    def message_id(self, call: Call, options: OptionsT) -> str | None:
+        """What the sender names a call by, if the proof covers it; asked only after ``check``.
+
+        A second call with the same id is a copy, also when it is replayed by somebody else.
+        """
+        return None

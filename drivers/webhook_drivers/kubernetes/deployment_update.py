@@ -108,6 +108,11 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
         where = f"{config.cluster or ''}/{config.namespace}/{config.kind}/{config.name}"
         return f"{where}/{repository}"
 
+    def running(
+        self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
+    ) -> tuple[str, ...]:
+        return self._update(config, event, context).running_tags()
+
     def plan(self, config: DeploymentUpdateConfig, event: PushEvent, context: Context) -> Plan:
         try:
             return self._update(config, event, context).plan()

@@ -18,7 +18,9 @@ from webhook_drivers.kubernetes.push import Push
 from webhook_drivers.kubernetes.record import Record
 from webhook_drivers.kubernetes.resources import Json
 from webhook_drivers.kubernetes.rollout import Progress, deadline_mark, progress
+from webhook_drivers.kubernetes.selection import select, tag_of
 from webhook_drivers.kubernetes.state import Phase, RolloutState
+from webhook_drivers.kubernetes.workloads import containers
 from webhook_service import Done, DriverError, Outcome, Plan, Retry, Unchanged, Wait
 
 MAX_CONFLICTS = 5
@@ -56,6 +58,18 @@ class ImageUpdate:
             except Conflict:
                 continue
         raise Retry(f"{self.push.address} was changed by others {MAX_CONFLICTS} times meanwhile.")
+
+    def running_tags(self) -> tuple[str, ...]:
+        """The tags that the containers which this push would change run now."""
+        push = self.push
+        found = select(
+            str(push.address),
+            containers(push.workload, self.cluster.get(push.address)),
+            push.event,
+            push.wanted,
+            push.context.named,
+        )
+        return tuple(tag for item in found if (tag := tag_of(item.image)))
 
     def plan(self) -> Plan:
         """What the first step would change, after the cluster's own checks of it."""

@@ -95,6 +95,12 @@ def repository(image: str) -> str | None:
     return parsed.name if parsed else None
 
 
+def tag_of(image: str) -> str | None:
+    """The tag of an image; None without one, or for what is no image reference."""
+    parsed = _parse(image)
+    return parsed.tag if parsed else None
+
+
 def _parse(image: str) -> Image | None:
     try:
         return parse_image(image)

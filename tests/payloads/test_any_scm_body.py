@@ -1,0 +1,206 @@
+"""Whatever the body and headers, these formats answer ``Parsed`` or ``InvalidPayload``."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from webhook_service.errors import InvalidPayload, InvalidRequest
+from webhook_service.images import is_digest, is_tag, parse_image, parse_repository
+from webhook_service.payloads.format import Format, FormatOptions, Parsed
+from webhook_service.payloads.gitea import Gitea
+from webhook_service.payloads.github import GitHub
+from webhook_service.payloads.gitlab import GitLab, GitLabOptions
+from webhook_service.payloads.harbor import Harbor
+from webhook_service.payloads.quay import Quay
+from webhook_service.testing.samples_scm import (
+    CLOUD_EVENT,
+    FORM,
+    PUSHED_AT,
+    Sample,
+    as_form,
+    gitlab_pipeline,
+    harbor_cloud_event,
+    sample,
+)
+
+DIGEST = "sha256:" + "ab" * 32
+FORMATS: dict[str, tuple[Format[Any], FormatOptions]] = {
+    "quay": (Quay(), FormatOptions()),
+    "github": (GitHub(), FormatOptions()),
+    "gitlab": (GitLab(), GitLabOptions(image_template="registry.example/{path}:{ref}")),
+    "harbor": (Harbor(), FormatOptions()),
+    "gitea": (Gitea(), FormatOptions()),
+}
+FAST = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+SCALARS: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(["", "a/b", "a.b:5000/c", "sha256:1", "1.2.3", "success", DIGEST, "\ufeff"])
+)
+VALUES = st.recursive(
+    SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(), some, max_size=3)
+)
+NAMES = ["content-type", "x-github-event", "x-github-delivery", "x-gitea-event", "webhook-id"]
+HEADERS = st.dictionaries(
+    st.sampled_from(NAMES), st.text() | st.sampled_from([FORM, "package", "ping"]), max_size=3
+)
+
+
+def _sample(format_name: str, image: str = "registry.example:5000/acme/shop:1.2.3") -> Sample:
+    return sample(format_name, parse_image(image), DIGEST, PUSHED_AT)
+
+
+BODIES: dict[str, tuple[str, bytes, dict[str, str]]] = {
+    **{name: (name, *_sample(name)) for name in FORMATS},
+    "gitlab pipeline": ("gitlab", gitlab_pipeline("acme/shop"), {}),
+    "harbor cloud event": (
+        "harbor",
+        harbor_cloud_event("registry.example", "acme/shop", "1.2.3"),
+        {"content-type": CLOUD_EVENT},
+    ),
+}
+
+
+def _check(name: str, body: bytes, headers: dict[str, str]) -> None:
+    format_, options = FORMATS[name]
+    try:
+        parsed = format_.parse(body, headers, options)
+    except InvalidPayload as exc:
+        assert exc.message
+        return
+    assert isinstance(parsed, Parsed)
+    for event in parsed.events:
+        assert event.tag and is_tag(event.tag)
+        assert event.digest is None or is_digest(event.digest)
+        assert parse_repository(event.reference.name) == event.reference.at(None)
+        assert event.pushed_at is None or event.pushed_at.utcoffset() is not None
+        assert event.source_id is None or 0 < len(event.source_id) <= 255
+    for item in parsed.dropped:
+        assert item.reason and item.subject and len(item.subject) < 1000
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value, however deep."""
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    return [place for key in keys for place in [(value, key), *_places(value[key])]]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@FAST
+@given(
+    body=st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")),
+    headers=HEADERS,
+    prefix=st.sampled_from([b"", b"payload="]),
+)
+def test_any_bytes_are_parsed_or_invalid(
+    name: str, body: bytes, headers: dict[str, str], prefix: bytes
+) -> None:
+    _check(name, prefix + body, headers)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@FAST
+@given(value=VALUES, headers=HEADERS)
+def test_any_json_is_parsed_or_invalid(name: str, value: Any, headers: dict[str, str]) -> None:
+    _check(name, json.dumps(value).encode(), headers)
+
+
+@pytest.mark.parametrize("name", BODIES)
+@FAST
+@given(data=st.data())
+def test_a_real_body_with_fields_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
+    format_name, real, headers = BODIES[name]
+    body = json.loads(real)
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(_places(body)))
+        if isinstance(container, dict) and data.draw(st.booleans()):
+            container.pop(key)
+        else:
+            container[key] = data.draw(VALUES)
+        if not _places(body):
+            break
+    changed = json.dumps(body).encode()
+    _check(format_name, changed, headers)
+    _check(format_name, as_form(changed), headers | {"content-type": FORM})
+
+
+@pytest.mark.parametrize("name", BODIES)
+@FAST
+@given(data=st.data())
+def test_a_real_body_with_bytes_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
+    format_name, real, headers = BODIES[name]
+    body = bytearray(data.draw(st.sampled_from([real, as_form(real)])))
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, min(len(body), start + 8)))
+    body[start:end] = data.draw(st.binary(max_size=8))
+    _check(format_name, bytes(body), headers)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "image", ["nginx", "localhost:5000/a/b:2.0", "docker.io/acme/shop:1", "quay.io/shop:1"]
+)
+def test_a_sample_of_any_image_is_a_push_of_its_tag(name: str, image: str) -> None:
+    body, headers = _sample(name, image)
+    format_, options = FORMATS[name]
+    (event,) = format_.parse(body, headers, options).events
+    assert event.tag == (image.rpartition(":")[2] if ":" in image else "latest")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_sample_is_the_same_each_time_and_names_its_registry(name: str) -> None:
+    body, headers = _sample(name)
+    assert _sample(name) == (body, headers)
+    format_, options = FORMATS[name]
+    (event,) = format_.parse(body, headers, options).events
+    registry = "ghcr.io" if name == "github" else "registry.example:5000"
+    assert event.image.partition("@")[0] == f"{registry}/acme/shop:1.2.3"
+    assert event.pushed_at == (None if name == "quay" else PUSHED_AT)
+
+
+def test_a_sample_of_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no sample"):
+        _sample("carrier-pigeon")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_call_is_claimed_by_its_own_format_alone(name: str) -> None:
+    body, headers = _sample(name)
+    claims = {key for key, (one, _) in FORMATS.items() if one.claims(json.loads(body), headers)}
+    # GitLab's registry sends distribution's envelope, and is left to that format.
+    assert claims == ({name} - {"gitlab"})
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "claimed"),
+    [
+        (json.loads(harbor_cloud_event("r.example", "acme/shop", "1")), {}, {"harbor"}),
+        ({"specversion": "1.0", "type": "dev.cdevents.artifact.published.0.2.0"}, {}, set()),
+        (json.loads(gitlab_pipeline("acme/shop")), {"x-gitlab-event": "Pipeline Hook"}, set()),
+        ({"zen": "Keep it logically awesome."}, {"x-github-event": "ping"}, {"github"}),
+        ({"package": {"package_version": {}}}, {}, {"github"}),
+        ({}, {"x-forgejo-event": "push", "x-github-event": "push"}, {"gitea"}),
+        ([], {}, set()),
+        (None, {}, set()),
+        ({"package": 7, "docker_url": None}, {}, {"quay"}),
+    ],
+)
+def test_what_else_is_claimed(body: object, headers: dict[str, str], claimed: set[str]) -> None:
+    assert {name for name, (one, _) in FORMATS.items() if one.claims(body, headers)} == claimed
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@FAST
+@given(value=VALUES, headers=HEADERS)
+def test_claiming_never_fails(name: str, value: Any, headers: dict[str, str]) -> None:
+    assert FORMATS[name][0].claims(value, headers) in (True, False)

@@ -1,0 +1,94 @@
+"""``auto``: one URL for several senders, each call read by the one format that claims it.
+
+It is never the default. A call that two formats claim is refused like one that none does: a
+guess would read a delete as a push. Formats that need options of their own take no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from webhook_service.errors import InvalidConfig, InvalidPayload
+from webhook_service.payloads import forms, wrapped
+from webhook_service.payloads.format import Format, FormatOptions, Parsed
+
+Candidates = Mapping[str, tuple[Format[Any], FormatOptions]]
+
+
+class AutoOptions(FormatOptions):
+    """``registry`` is handed to whichever format reads the call."""
+
+    formats: tuple[str, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Names of the formats to choose from; without it, all that can be detected.",
+    )
+
+
+class Auto(Format[AutoOptions]):
+    """Find the format of a call, and let it read the call.
+
+    Args:
+        candidates: the formats to choose from, with the options they read by.
+    """
+
+    Options = AutoOptions
+
+    def __init__(self, candidates: Candidates | None = None) -> None:
+        self._candidates = candidates or {}
+
+    def bind(self, options: AutoOptions, others: Mapping[str, type[Format[Any]]]) -> Auto:
+        if options.formats:
+            return Auto({name: _named(name, options, others) for name in options.formats})
+        found = {name: _candidate(kind, options, others) for name, kind in others.items()}
+        return Auto({name: one for name, one in sorted(found.items()) if one is not None})
+
+    def parse(self, body: bytes, headers: Mapping[str, str], options: AutoOptions) -> Parsed:
+        shape = _shape(body, headers)
+        claimed = [
+            name
+            for name, (format_, _) in self._candidates.items()
+            if format_.claims(shape, headers)
+        ]
+        if len(claimed) != 1:
+            fits = " and ".join(f"`{name}`" for name in claimed)
+            found = f"The call fits {fits}" if claimed else "The call fits none of the formats"
+            raise InvalidPayload(f"{found}; name the sender's in the receiver's `source.format`.")
+        format_, format_options = self._candidates[claimed[0]]
+        return format_.parse(body, headers, format_options)
+
+
+def _named(
+    name: str, options: AutoOptions, others: Mapping[str, type[Format[Any]]]
+) -> tuple[Format[Any], FormatOptions]:
+    candidate = _candidate(others[name], options, others) if name in others else None
+    if candidate is None:
+        known = ", ".join(sorted(n for n, k in others.items() if _candidate(k, options, others)))
+        raise InvalidConfig(
+            f"source.formats: {name[:100]!r} cannot be detected; those that can: {known}."
+        )
+    return candidate
+
+
+def _candidate(
+    kind: type[Format[Any]], options: AutoOptions, others: Mapping[str, type[Format[Any]]]
+) -> tuple[Format[Any], FormatOptions] | None:
+    if kind.claims is Format.claims:
+        return None
+    given = {} if options.registry is None else {"registry": options.registry}
+    try:
+        own = kind.Options.model_validate(given)
+    except ValidationError:
+        return None
+    return kind().bind(own, others), own
+
+
+def _shape(body: bytes, headers: Mapping[str, str]) -> object:
+    if forms.media_type(headers) == forms.FORM and not body.lstrip().startswith(b"{"):
+        fields = forms.loads(body)
+        if "payload" not in fields:
+            return fields
+    return wrapped.loads(body, headers)

@@ -1,0 +1,40 @@
+"""Any sender's JSON or form, read at the places that the receiver names.
+
+For build servers and scripts that send a body of their own. Every call is taken for a push; one
+that leaves the tag empty is ignored as untagged, so an expression can say which calls are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from webhook_service.payloads import forms, strict_json
+from webhook_service.payloads.format import Format, Parsed
+from webhook_service.payloads.picks import PickOptions, read_pushed
+from webhook_service.payloads.pushes import event_of, parsed
+
+
+class GenericOptions(PickOptions):
+    """``image``, or ``repository`` and ``tag``, must be given."""
+
+    @model_validator(mode="after")
+    def _names_an_image(self) -> Self:
+        self.require_image()
+        return self
+
+
+class Generic(Format[GenericOptions]):
+    """Read one push."""
+
+    Options = GenericOptions
+
+    def parse(self, body: bytes, headers: Mapping[str, str], options: GenericOptions) -> Parsed:
+        form = forms.media_type(headers) == forms.FORM
+        value: Any = forms.loads(body) if form else strict_json.loads(body)
+        return parsed([event_of(read_pushed(options, value, len(body)))])
+
+    def home(self, options: GenericOptions) -> str | None:
+        return options.fixed_registry

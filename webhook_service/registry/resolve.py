@@ -1,0 +1,66 @@
+"""From a push to what is deployed: the digest at the registry, its platforms, its signature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from webhook_service.driver import PushEvent
+from webhook_service.images import is_digest, is_tag
+from webhook_service.payloads.fields import MAX_TEXT
+from webhook_service.public_keys import read_keys
+from webhook_service.registry.client import Descriptor, Manifest, RegistryClient, Repository
+from webhook_service.registry.cosign import check_signature
+from webhook_service.registry.faults import IMAGE_MISSING, refusal
+from webhook_service.registry.platforms import check_platforms
+from webhook_service.registry_rule import RegistryRule
+
+
+class Resolver:
+    """Asks the registry of a push; shared by all threads."""
+
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
+
+    def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
+        """The event with the digest to deploy, after everything that the rule asks.
+
+        The sender's own digest stays if the registry has it, for the tag may have moved on.
+
+        Raises:
+            DriverError: the image is missing, does not fit or is not signed (the reasons are
+                in ``faults``), or the registry refuses.
+            Retry: the registry cannot answer now.
+        """
+        if not rule.resolve:
+            return event
+        repository = self._client.repository(event.reference)
+        found = _find(repository, event)
+        if rule.platforms:
+            check_platforms(repository, _manifest(repository, found), rule.platforms)
+        if rule.cosign_key:
+            check_signature(repository, found.digest, read_keys(rule.cosign_key))
+        media_type = found.media_type[:MAX_TEXT] or event.media_type
+        return replace(event, digest=found.digest, media_type=media_type)
+
+
+def _find(repository: Repository, event: PushEvent) -> Descriptor:
+    for reference in (event.digest, event.tag):
+        if reference and (is_digest(reference) or is_tag(reference)):
+            if found := repository.head(reference):
+                return found
+    raise _missing(repository)
+
+
+def _manifest(repository: Repository, found: Descriptor) -> Manifest:
+    manifest = repository.manifest(found.digest)
+    if manifest is None:
+        raise _missing(repository)
+    return manifest
+
+
+def _missing(repository: Repository) -> Exception:
+    return refusal(
+        IMAGE_MISSING,
+        f"{repository.image} does not exist at its registry; push it again, or check that the "
+        "sender names the right registry.",
+    )
