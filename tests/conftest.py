@@ -38,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(name)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values (bodies, keys made anew in each run) do not name tests: workers must agree."""
+    return f"{argname}..." if isinstance(val, str | bytes) and len(val) > 64 else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

@@ -3,6 +3,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
 from webhook_service.delivery import Call, DeliveryState
@@ -22,6 +23,7 @@ from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiver import ReceiverState
 from webhook_service.service import WebhookService
 from webhook_service.store.claims import Fenced
+from webhook_service.store.tables import micros
 from webhook_service.store.tokens import Role
 from webhook_service.testing.payloads import dockerhub_push
 from webhook_service.testing.stub import StubDriver
@@ -260,7 +262,7 @@ def test_a_service_opens_from_settings_with_the_installed_plugins(
     service = WebhookService.open()
     assert "deploymentUpdate" in service.drivers.plugins.names
     assert {"dockerhub", "distribution", "alicloud", "azure"} <= set(service.formats.names)
-    assert service.schemes.names == ("none",)
+    assert {"none", "github", "hmac", "standardWebhooks", "oidc"} <= set(service.schemes.names)
     service.stop()
 
 
@@ -324,3 +326,34 @@ def test_a_simulation_says_what_would_happen_and_stores_nothing(service: Webhook
     with pytest.raises(InvalidPayload):
         service.simulate(PROJECT, receiver, Call(b"no json"))
     assert service.list_deliveries(PROJECT).items == ()
+
+
+def test_a_push_in_a_freeze_window_is_held_and_the_newest_released_after_it(
+    service: WebhookService,
+) -> None:
+    freeze = [{"cron": "* * * * *", "minutes": 60}]
+    receiver, key = add_receiver(service, match={"freeze": freeze}, verify=UNSIGNED)
+    older, newer = (push(service, key, tag, pushed_at=None) for tag in ("1", "2"))
+    assert (older.state, newer.state) == (DeliveryState.ACCEPTED, DeliveryState.ACCEPTED)
+    held = service.get_execution(PROJECT, newer.executions[0])
+    assert (held.state, held.reason) == ("held", "frozen")
+    assert held.due is not None and held.due > newer.received
+    assert service.store.claims.claim(10) == []
+    now = text(f"UPDATE executions SET due = {micros(newer.received)}")
+    service.store.database.write(lambda connection: connection.execute(now))
+    (claim,) = service.store.claims.claim(10)
+    assert claim.execution.id == newer.executions[0]
+    assert service.get_execution(PROJECT, older.executions[0]).state == "superseded"
+
+
+def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
+    service: WebhookService,
+) -> None:
+    body = receiver_body(registry={"resolve": True}, verify=UNSIGNED)
+    with pytest.raises(InvalidConfig, match="name the repositories with their registry"):
+        service.create_receiver(PROJECT, body)
+    named = {**body, "match": {"repositories": ["acme/shop"]}}
+    receiver = service.create_receiver(PROJECT, named)
+    assert receiver.spec.registry is not None and receiver.spec.registry.resolve
+    stored = service.get_receiver(PROJECT, receiver.id)
+    assert stored.spec == receiver.spec

@@ -1,4 +1,4 @@
-"""Plug-ins: found through entry points, loaded once, kept and shown even when broken.
+"""Plug-ins: found through entry points, loaded once when used, shown even when broken.
 
 The only importer of stevedore. Its recorded pitfalls are worked around here: load errors are
 only logged, of two plug-ins with one name the last wins silently, and results are cached on
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Collection, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from inspect import isabstract
 from typing import Generic, TypeVar
 
@@ -38,25 +40,35 @@ class Plugin(Generic[T]):
 
 
 class Plugins(Generic[T]):
-    """The plug-ins of one group, by name.
+    """The plug-ins of one group, by name. Each is loaded when it is first asked for.
 
     Args:
         group: the entry-point group, for messages.
         noun: what one of them is called, for messages: "driver".
+        loaders: how to load each, by name; see ``discover``.
     """
 
-    def __init__(self, group: str, noun: str, plugins: Collection[Plugin[T]] = ()) -> None:
+    def __init__(
+        self, group: str, noun: str, loaders: Mapping[str, Callable[[], Plugin[T]]] | None = None
+    ) -> None:
         self.group = group
         self._noun = noun
-        self._plugins = {plugin.name: plugin for plugin in plugins}
+        self._loaders = dict(loaders or {})
+        self._loaded: dict[str, Plugin[T]] = {}
+        self._lock = threading.RLock()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is one of this name, broken or not."""
+        return name in self._loaders
 
     def __iter__(self) -> Iterator[Plugin[T]]:
-        return iter(sorted(self._plugins.values(), key=lambda plugin: plugin.name))
+        """All of them in alphabetical order, broken ones too."""
+        return iter([self._load(name) for name in sorted(self._loaders)])
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names that can be used, in alphabetical order."""
-        return tuple(plugin.name for plugin in self if plugin.target is not None)
+        return tuple(self.targets)
 
     @property
     def targets(self) -> Mapping[str, type[T]]:
@@ -65,7 +77,9 @@ class Plugins(Generic[T]):
 
     def add(self, name: str, target: type[T]) -> None:
         """Offer a class under a name without an entry point, as embedding apps and tests do."""
-        self._plugins[name] = Plugin(name, "(this application)", "", target)
+        with self._lock:
+            self._loaded.pop(name, None)
+            self._loaders[name] = lambda: Plugin(name, "(this application)", "", target)
 
     def get(self, name: str) -> type[T]:
         """The class with this name.
@@ -73,36 +87,35 @@ class Plugins(Generic[T]):
         Raises:
             PluginUnavailable: none is installed, or it is broken; the message says which.
         """
-        plugin = self._plugins.get(name)
-        if plugin is None:
+        if name not in self:
             known = ", ".join(self.names) or "none"
             raise PluginUnavailable(f"There is no {self._noun} {name[:100]!r}; known: {known}.")
+        plugin = self._load(name)
         if plugin.target is None:
             raise PluginUnavailable(f"The {self._noun} {name!r} cannot be used: {plugin.error}")
         return plugin.target
 
+    def _load(self, name: str) -> Plugin[T]:
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._loaders[name]()
+            return self._loaded[name]
+
 
 def discover(group: str, noun: str, base: type[T], only: Collection[str] = ()) -> Plugins[T]:
-    """Find and load the plug-ins of a group.
+    """Find the plug-ins of a group.
 
     Args:
         base: the class that every plug-in must extend.
-        only: names to keep; empty keeps all. What is not kept is not imported either.
+        only: names to keep; empty keeps all. What is not kept is never imported.
     """
-    points = _entry_points(group, only)
-    failures: dict[str, str] = {}
-
-    def keep_failure(_: object, point: _GuardedPoint, exc: BaseException) -> None:
-        failures[point.name] = str(exc)
-        log.warning("The %s %r cannot be loaded: %s", noun, point.name, exc)
-
-    unique = [_GuardedPoint(found[0]) for found in points.values() if len(found) == 1]
-    manager = _Manager(group, unique, keep_failure)
-    loaded = {extension.name: extension.plugin for extension in manager}
     return Plugins(
         group,
         noun,
-        [_plugin(name, found, loaded, failures, base) for name, found in points.items()],
+        {
+            name: partial(_load, group, noun, name, found, base)
+            for name, found in _entry_points(group, only).items()
+        },
     )
 
 
@@ -149,20 +162,31 @@ def _entry_points(
     return found
 
 
-def _plugin(
-    name: str,
-    found: list[importlib.metadata.EntryPoint],
-    loaded: Mapping[str, object],
-    failures: Mapping[str, str],
-    base: type[T],
+def _load(
+    group: str, noun: str, name: str, found: list[importlib.metadata.EntryPoint], base: type[T]
 ) -> Plugin[T]:
     names = [point.dist.name if point.dist else "?" for point in found]
-    version = found[0].dist.version if found[0].dist else ""
     if len(found) > 1:
-        error = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
-        return Plugin(name, ", ".join(names), "", error=error)
-    target = loaded.get(name)
+        several = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
+        return Plugin(name, ", ".join(names), "", error=several)
+    version = found[0].dist.version if found[0].dist else ""
+    target, error = _load_target(group, found[0], base)
+    if error is not None:
+        log.warning("The %s %r cannot be used: %s", noun, name, error)
+    return Plugin(name, names[0], version, target, error)
+
+
+def _load_target(
+    group: str, point: importlib.metadata.EntryPoint, base: type[T]
+) -> tuple[type[T] | None, str | None]:
+    failures: list[str] = []
+
+    def keep_failure(_: object, point: _GuardedPoint, exc: BaseException) -> None:
+        failures.append(str(exc))
+
+    manager = _Manager(group, [_GuardedPoint(point)], keep_failure)
+    target = next((extension.plugin for extension in manager), None)
     if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
-        return Plugin(name, names[0], version, target)
-    error = failures.get(name, f"{found[0].value} is not a complete {base.__name__} subclass.")
-    return Plugin(name, names[0], version, error=error)
+        return target, None
+    missing = f"{point.value} is not a complete {base.__name__} subclass."
+    return None, failures[0] if failures else missing

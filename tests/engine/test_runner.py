@@ -5,13 +5,23 @@ from typing import Any
 import pytest
 
 from webhook_service.discovery import DRIVERS, Plugins
-from webhook_service.driver import Change, Done, PushEvent, Unchanged, Wait, WebhookDriver
+from webhook_service.driver import (
+    Change,
+    Context,
+    Done,
+    PushEvent,
+    Unchanged,
+    Wait,
+    WebhookDriver,
+)
 from webhook_service.drivers import Drivers
 from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
 from webhook_service.engine.runner import MAX_MESSAGE, MAX_WAIT, run
 from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
 from webhook_service.execution import Claim, Execution, ExecutionState, Verdict
-from webhook_service.testing.stub import StubDriver
+from webhook_service.receiver import TagRule
+from webhook_service.registry_rule import RegistryRule
+from webhook_service.testing.stub import StubConfig, StubDriver
 
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
 CHANGE = Change("t", "f", "a", "b")
@@ -39,7 +49,8 @@ def claim(**values: Any) -> Claim:
         created=datetime.now(UTC),
         driver_state=values.pop("driver_state", {}),
     )
-    return replace(Claim(execution, {}, True, 1, 0, 1), **values)
+    made = Claim(execution, {}, TagRule(), None, named=True, attempt=1, retries=0, fence=1)
+    return replace(made, **values)
 
 
 def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
@@ -122,3 +133,79 @@ def test_a_config_that_no_longer_fits_fails(drivers: Drivers) -> None:
 
 def test_long_messages_are_cut(drivers: Drivers) -> None:
     assert len(verdict_on(drivers, DriverError("x" * 10_000)).message) == MAX_MESSAGE
+
+
+class Registry:
+    """A resolver that knows one digest, or refuses."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return replace(event, digest="sha256:" + "a" * 64)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Running(StubDriver):
+    """A stub whose target runs a tag."""
+
+    tags: tuple[str, ...] = ()
+
+    def running(self, config: StubConfig, event: PushEvent, context: Context) -> tuple[str, ...]:
+        return self.tags
+
+
+def test_the_registrys_digest_is_deployed_and_kept(drivers: Drivers) -> None:
+    registry = Registry()
+    verdict = run(claim(registry=RegistryRule()), drivers, registry)
+    stub = drivers.get("stub")
+    assert isinstance(stub, StubDriver)
+    assert stub.calls[0].event == verdict.event
+    assert isinstance(verdict.event, PushEvent) and verdict.event.digest
+
+
+def test_the_registry_is_asked_once_and_not_while_a_rollout_is_followed(
+    drivers: Drivers,
+) -> None:
+    registry = Registry()
+    verdict = run(claim(registry=RegistryRule(), driver_state={"step": 1}), drivers, registry)
+    assert (registry.asked, verdict.event) == (0, None)
+    assert run(claim(), drivers, registry).event is None
+
+
+def test_what_the_registry_refuses_is_never_deployed(drivers: Drivers) -> None:
+    registry = Registry(DriverError("not signed", code="signature_missing"))
+    verdict = run(claim(registry=RegistryRule()), drivers, registry)
+    assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "signature_missing")
+    stub = drivers.get("stub")
+    assert isinstance(stub, StubDriver) and stub.calls == []
+
+
+@pytest.mark.parametrize(
+    ("running", "state"),
+    [
+        (("1.2.2",), "succeeded"),
+        (("1.2.3",), "succeeded"),
+        (("1.3.0",), "unchanged"),
+        (("1.2.2", "1.3.0"), "unchanged"),
+        (("latest",), "unchanged"),
+        ((), "succeeded"),
+    ],
+)
+def test_only_a_newer_tag_is_deployed_where_that_is_the_policy(
+    drivers: Drivers, running: tuple[str, ...], state: str
+) -> None:
+    drivers.plugins.add("running", Running)
+    Running.tags = running
+    made = claim(driver="running", tags=TagRule(policy="newer", value="semver"))
+    event = replace(EVENT, tag="1.2.3")
+    verdict = run(replace(made, execution=replace(made.execution, event=event)), drivers)
+    assert verdict.state == state
+    if state == "unchanged":
+        assert verdict.reason == "not_newer"

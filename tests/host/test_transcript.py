@@ -72,7 +72,7 @@ REPLAYED = {*range(0, 17), 23, 24, *range(26, 30), *range(32, 40), *range(41, 44
 ADDED = {
     "apiVersion": {"links.deliveries", "links.executions"},
     "error": {"code"},
-    "receiver": {"source", "match", "verify", "respond", "created", "updated"},
+    "receiver": {"source", "match", "verify", "registry", "respond", "created", "updated"},
     "schema": {"jsonSchema"},
 }
 ADDED_SCHEMAS = {"delivery", "execution"}

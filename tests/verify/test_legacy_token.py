@@ -49,7 +49,7 @@ def test_a_token_of_v1_6_names_project_and_key(tokens: LegacyTokens) -> None:
 
 
 def test_other_claims_do_not_matter(tokens: LegacyTokens) -> None:
-    token = token_of(driver=None, config=None, aud="a", iss="b", sub=7, exp=NOW + 60, jti=1)
+    token = token_of(driver=None, config=None, aud="a", iss="b", sub=7, exp=NOW + 86_400, jti=1)
     assert tokens.read(token) == ("1a5", UUID)
 
 

@@ -234,6 +234,7 @@ def test_a_certificate_from_elsewhere_is_never_fetched(
         certificate(("sns-signing.us-east-1.amazonaws.com",)),
         certificate(authority=True),
     ],
+    ids=["expired", "future", "foreign", "other region", "other signer", "authority"],
 )
 def test_a_certificate_that_is_not_the_topics_signs_nothing(
     scheme: Sns, host: SnsHost, pem: bytes

@@ -150,6 +150,7 @@ def _receiver(drivers: list[str]) -> Schema:
         "state": {"type": "string"},
         "url": {"type": "string"},
         "source": {"type": "json", "create": True},
+        "registry": {"type": "json", "create": True},
         "match": {"type": "json", "create": True},
         "verify": {"type": "json", "create": True},
         "respond": {"type": "enum", "create": True, "options": ["accepted"]},
