@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.events import event_to_json
@@ -21,6 +20,7 @@ from webhook_service.execution import ACTIVE, ENDED, PENDING, Claim, ExecutionSt
 from webhook_service.receiver import TagRule
 from webhook_service.registry_rule import RegistryRule
 from webhook_service.store.database import Database
+from webhook_service.store.dialects import insert_into
 from webhook_service.store.executions import execution_from_row
 from webhook_service.store.tables import attempts, executions, receivers, slots
 
@@ -185,9 +185,8 @@ def _pass_watermark(connection: Connection, row: Row[Any]) -> str | None:
     if mark is not None and (mark.ordered, mark.seq) > (row.ordered, row.seq):
         return str(mark.execution)
     values = {"ordered": row.ordered, "seq": row.seq, "execution": row.id}
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(
-        dialect.insert(slots)
+        insert_into(connection.dialect.name, slots)
         .values(slot=row.slot, **values)
         .on_conflict_do_update(index_elements=["slot"], set_=values)
     )

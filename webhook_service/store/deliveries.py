@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from webhook_service.delivery import Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.driver import PushEvent
@@ -15,17 +16,12 @@ from webhook_service.errors import NotFound
 from webhook_service.events import event_to_json
 from webhook_service.execution import ExecutionState
 from webhook_service.store.database import Database
+from webhook_service.store.dialects import insert_into
 from webhook_service.store.pages import Page, PageRequest, fetch
 from webhook_service.store.tables import deliveries, executions
 
 # Built once: these run for every call on the endpoint.
 _INSERT_DELIVERY = insert(deliveries)
-_INSERT_EXECUTION = {
-    name: dialect.insert(executions)
-    .on_conflict_do_nothing(index_elements=["receiver", "dedupe"])
-    .returning(executions.c.seq)
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
 _FIRST = select(executions.c.id, executions.c.delivery).where(
     executions.c.receiver == bindparam("of"), executions.c.dedupe == bindparam("identity")
 )
@@ -43,6 +39,15 @@ class _First:
 
     execution: str
     delivery: str
+
+
+@cache
+def _insert_execution(dialect: str) -> ReturningInsert[tuple[int]]:
+    """Gives no row for an execution whose identity the receiver has already."""
+    statement = insert_into(dialect, executions)
+    return statement.on_conflict_do_nothing(index_elements=["receiver", "dedupe"]).returning(
+        executions.c.seq
+    )
 
 
 class DeliveryStore:
@@ -135,7 +140,7 @@ def _add_execution(
         "driver_state": {},
         "changes": [],
     }
-    statement = _INSERT_EXECUTION[connection.dialect.name]
+    statement = _insert_execution(connection.dialect.name)
     if connection.execute(statement, values).one_or_none() is not None:
         return None
     first = connection.execute(_FIRST, {"of": delivery.receiver, "identity": work.identity}).one()
