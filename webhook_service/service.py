@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from webhook_service.ids import (
     new_key,
     new_token,
 )
+from webhook_service.observer import Observer
 from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
@@ -57,6 +58,7 @@ class WebhookService:
         drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
         engine: runs the executions; without one they are kept for other processes to run.
         fetcher: how schemes reach other servers, for keys and certificates.
+        observer: is told what happens, see ``metrics``.
         legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
     """
 
@@ -69,6 +71,7 @@ class WebhookService:
         engine: Engine | None = None,
         fetcher: Fetcher | None = None,
         legacy: LegacyTokens | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.store = store
         self.drivers = drivers
@@ -77,15 +80,23 @@ class WebhookService:
         self._engine = engine
         self._fetcher = fetcher or Fetcher()
         self._legacy = legacy
+        self.observer = observer or Observer()
         self._verifiers = Schemes(schemes, self._fetcher)
         self._routes: dict[str, Route] = {}
 
     @classmethod
-    def open(cls, settings: Settings | None = None, *, run: bool = True) -> WebhookService:
+    def open(
+        cls,
+        settings: Settings | None = None,
+        *,
+        run: bool = True,
+        observe: Callable[[Store], Observer] | None = None,
+    ) -> WebhookService:
         """Build a service from settings, with all installed plug-ins.
 
         Args:
             settings: those of the environment if left out.
+            observe: makes the observer, given the open store.
             run: whether this process runs executions once the service is started.
 
         Raises:
@@ -99,8 +110,8 @@ class WebhookService:
         legacy_key = settings.v16_public_key_file
         legacy = None if legacy_key is None else LegacyTokens.from_file(legacy_key)
         store = open_store(settings, settings.lease_seconds)
-        resolver = LateResolver(settings)
-        engine = LocalEngine(store, drivers, settings.workers, resolver=resolver) if run else None
+        observer = Observer() if observe is None else observe(store)
+        engine = _engine(settings, store, drivers, observer) if run else None
         return cls(
             store,
             drivers,
@@ -109,6 +120,7 @@ class WebhookService:
             engine,
             fetcher=Fetcher(partial(outbound_of, settings)),
             legacy=legacy,
+            observer=observer,
         )
 
     def start(self) -> None:
@@ -252,6 +264,8 @@ class WebhookService:
         )
         if delivery.state is DeliveryState.ACCEPTED and self._engine is not None:
             self._engine.wake()
+        seconds = (datetime.now(UTC) - received).total_seconds()
+        self.observer.decided(delivery, route.receiver.spec.source.format, seconds)
         return delivery
 
     # History
@@ -362,6 +376,11 @@ class WebhookService:
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[route.receiver.id] = route
+
+
+def _engine(settings: Settings, store: Store, drivers: Drivers, observer: Observer) -> Engine:
+    resolver = LateResolver(settings)
+    return LocalEngine(store, drivers, settings.workers, resolver=resolver, observer=observer)
 
 
 def _check_project(project: str) -> None:

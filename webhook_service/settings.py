@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     allow_private: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="private networks that the service may call"
     )
+    metrics_listen: str | None = Field(
+        default=None, description="address:port to serve Prometheus metrics on"
+    )
     log_format: Literal["text", "json"] = "text"
 
     @field_validator(
@@ -97,9 +100,11 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("listen")
+    @field_validator("listen", "metrics_listen")
     @classmethod
-    def _check_listen(cls, value: str) -> str:
+    def _check_listen(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, colon, port = value.rpartition(":")
         if not (host and colon and port.isdigit() and int(port) < 65536):
             raise ValueError("must be address:port, such as 127.0.0.1:8085")

@@ -17,6 +17,7 @@ from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.runner import run
 from webhook_service.errors import WebhookServiceError
 from webhook_service.execution import Claim
+from webhook_service.observer import Observer
 from webhook_service.store.claims import Fenced
 from webhook_service.store.store import Store
 
@@ -33,6 +34,7 @@ class LocalEngine(Engine):
         workers: how many executions run at once.
         poll: seconds after which the store is asked for work that nobody announced.
         resolver: asks registries, for receivers that want it.
+        observer: is told what came of each step.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class LocalEngine(Engine):
         workers: int = 8,
         poll: float = POLL,
         resolver: Resolves | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._drivers = drivers
         self._workers = workers
         self._poll = poll
         self._resolver = resolver
+        self._observer = observer or Observer()
         self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._running: dict[str, Claim] = {}
         self._state = threading.Condition()
@@ -139,7 +143,9 @@ class LocalEngine(Engine):
                     self._state.notify_all()
 
     def _run(self, claim: Claim) -> None:
+        started = time.monotonic()
         verdict = run(claim, self._drivers, self._resolver)
+        self._observer.stepped(claim, verdict, time.monotonic() - started)
         log.info(
             "execution %s (%s, attempt %d): %s %s",
             claim.execution.id,
@@ -167,7 +173,8 @@ class LocalEngine(Engine):
             try:
                 if running:
                     self._store.claims.renew(running)
-                if self._store.claims.sweep():
+                if lost := self._store.claims.sweep():
+                    self._observer.lost(lost)
                     self.wake()
             except Exception as exc:
                 log.warning("Renewing leases failed, trying again: %s", exc)

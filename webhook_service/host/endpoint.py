@@ -59,6 +59,7 @@ class Endpoint:
             delivery = await run_in_threadpool(self._accept, project, key, call)
         except WebhookServiceError as exc:
             log.info("call from %s refused: %d %s", client, exc.status, exc.code)
+            self._service.observer.refused(exc.code)
             raise
         reply = None if delivery.reply is None else dict(delivery.reply)
         return answer(links, reply or decision_json(delivery, links))

@@ -20,8 +20,10 @@ from webhook_service.host.auth import (
     TokenAuthenticator,
 )
 from webhook_service.host.protocol import BoundedProtocol
+from webhook_service.observer import Observer
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
+from webhook_service.store.store import Store
 
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
@@ -62,10 +64,40 @@ def serve(
     """
     settings = settings or load_settings()
     with bind(settings.listen_host, settings.listen_port) as listener:
-        service = WebhookService.open(settings, run=run)
-        server = Server(server_config(build_app(settings, service)), on_ready)
-        with _ended_by_signals(server):
-            server.run(sockets=[listener])
+        with _metrics(settings) as observe:
+            service = WebhookService.open(settings, run=run, observe=observe)
+            server = Server(server_config(build_app(settings, service)), on_ready)
+            with _ended_by_signals(server):
+                server.run(sockets=[listener])
+
+
+@contextmanager
+def _metrics(settings: Settings) -> Iterator[Callable[[Store], Observer] | None]:
+    """How to make the observer that serves metrics, if the settings ask for one."""
+    if settings.metrics_listen is None:
+        yield None
+        return
+    from webhook_service.metrics import Metrics
+
+    host, _, port = settings.metrics_listen.rpartition(":")
+    stops: list[Callable[[], None]] = []
+
+    def observe(store: Store) -> Observer:
+        metrics = Metrics(store.executions.counts)
+        try:
+            stops.append(metrics.serve(host.strip("[]"), int(port)))
+        except OSError as exc:
+            raise SettingsError(
+                f"WEBHOOK_SERVICE_METRICS_LISTEN: {settings.metrics_listen} cannot be served on: "
+                f"{exc.strerror}."
+            ) from exc
+        return metrics
+
+    try:
+        yield observe
+    finally:
+        for stop in stops:
+            stop()
 
 
 def server_config(

@@ -1,11 +1,16 @@
 """Test doubles for driver authors and for applications that embed the service.
 
 ``FakeCluster`` is a small Kubernetes API server with the semantics that drivers rely on; the
-tests in ``tests/contract`` run unchanged on it and on a real control plane.
+tests in ``tests/contract`` run unchanged on it and on a real control plane. ``StubDriver`` does what
+a test tells it to; ``sample_push`` gives a body as a registry sends it, ``sign`` the headers that
+prove it.
 """
 
 from webhook_service.testing.cluster import FakeCluster
 from webhook_service.testing.handler import Request
+from webhook_service.testing.payloads import sample_push
 from webhook_service.testing.resources import Resource
+from webhook_service.testing.signing import sign
+from webhook_service.testing.stub import StubDriver
 
-__all__ = ["FakeCluster", "Request", "Resource"]
+__all__ = ["FakeCluster", "Request", "Resource", "StubDriver", "sample_push", "sign"]
