@@ -100,7 +100,7 @@ def start_registry() -> Iterator[StartRegistry]:
     """Called with the URL to notify (and headers), it gives a running registry."""
     with ExitStack() as stack:
 
-        def start(notify: str, headers: Mapping[str, str] | None = None) -> Registry:
+        def start(notify: str | None, headers: Mapping[str, str] | None = None) -> Registry:
             return stack.enter_context(Registry(notify, headers))
 
         yield start

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,13 +21,16 @@ PROGRAM = str(Path(sys.executable).with_name("webhook-service"))
 class Host:
     """Use as a context manager; its database stays over ``kill`` and ``start``."""
 
-    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+    def __init__(
+        self, folder: Path, kubeconfig: Path, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self._env = os.environ | {
             "WEBHOOK_SERVICE_DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
             "WEBHOOK_SERVICE_LISTEN": self.url.removeprefix("http://"),
             "WEBHOOK_SERVICE_KUBECONFIG": str(kubeconfig),
             "WEBHOOK_SERVICE_LEASE_SECONDS": "1",
+            **{f"WEBHOOK_SERVICE_{name}": value for name, value in (settings or {}).items()},
         }
         self.process = Process([PROGRAM, "serve"], folder, name="host", env=self._env)
         self.api = httpx.Client(base_url=f"{self.url}/v1-webhooks", timeout=30)
