@@ -228,6 +228,14 @@ class WebhookService:
             raise UnknownKey(REVOKED)
         return found
 
+    def require_key(self, project: str, key: str) -> None:
+        """Make sure that a key is live.
+
+        Raises:
+            UnknownKey: no receiver of the project has this key.
+        """
+        self._find(project, key)
+
     def accept(self, project: str, key: str, call: Call) -> Delivery:
         """Take a call: find its receiver, verify, parse, match, and commit the decision.
 

@@ -137,7 +137,8 @@ def test_a_receiver_whose_driver_is_gone_tells_strangers_nothing(
     receiver: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(served.service.drivers.plugins, "_plugins", {})
+    for loaded in ("_loaders", "_loaded"):
+        monkeypatch.setattr(served.service.drivers.plugins, loaded, {})
     monkeypatch.setattr(served.service.drivers, "_instances", {})
     answer = _call(stranger, receiver[1])
     assert answer.status_code == 503
@@ -235,3 +236,18 @@ def test_a_handshake_is_answered_in_the_senders_words(served: Served) -> None:
     url = f"{served.base}/v1-webhooks/endpoint?key={key}&projectId=1a5"
     answer = httpx.post(url, json=[event], headers={"aeg-event-type": "SubscriptionValidation"})
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "a-code"})
+
+
+def test_a_cloudevents_sender_is_permitted_by_a_live_key_only(
+    stranger: httpx.Client, receiver: tuple[str, str]
+) -> None:
+    def ask(key: str, **headers: str) -> httpx.Response:
+        query = {"key": key, "projectId": PROJECT}
+        return stranger.options("/v1-webhooks/endpoint", params=query, headers=headers)
+
+    permitted = ask(receiver[1], **{"WebHook-Request-Origin": "eventgrid.example"})
+    assert permitted.status_code == 200
+    assert permitted.headers["webhook-allowed-origin"] == "eventgrid.example"
+    refused = ask(new_key(), **{"WebHook-Request-Origin": "eventgrid.example"})
+    assert refused.status_code == 403 and "webhook-allowed-origin" not in refused.headers
+    assert ask(receiver[1]).status_code == 404

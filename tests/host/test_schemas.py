@@ -95,7 +95,7 @@ def test_a_driver_without_a_schema_does_not_hide_the_others(
 
 def test_a_plugin_that_did_not_load_is_not_offered(served: Served, owner: httpx.Client) -> None:
     broken: Plugin[Any] = Plugin("broken", "x", "1", error="it does not load")
-    served.service.drivers.plugins._plugins["broken"] = broken
+    served.service.drivers.plugins._loaders["broken"] = lambda: broken
     receiver = get(owner, "/schemas/receiver")["resourceFields"]
     assert receiver["driver"]["options"] == ["stub"] and "brokenConfig" not in receiver
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,7 +24,7 @@ from webhook_service.host.address import Addresses
 from webhook_service.host.body import BodyLimits, read_body
 from webhook_service.host.links import PREFIX
 from webhook_service.host.query import read_query
-from webhook_service.host.routes import both_forms
+from webhook_service.host.routes import by_method
 from webhook_service.host.wire import answer, decision_json
 from webhook_service.service import WebhookService
 
@@ -44,7 +45,7 @@ class Endpoint:
         self._limits = limits
 
     def routes(self) -> list[Route]:
-        return both_forms(f"{PREFIX}/endpoint", self.call, "POST")
+        return by_method(f"{PREFIX}/endpoint", POST=self.call, OPTIONS=self.permit)
 
     async def call(self, request: Request) -> Response:
         """Take one call of a sender."""
@@ -78,6 +79,19 @@ class Endpoint:
                 )
             return self._service.read_v16_token(token)
         raise InvalidRequest("Invalid execute url, should have 'token' or 'key'")
+
+    async def permit(self, request: Request) -> Response:
+        """Tell a CloudEvents sender that it may call, as it asks before its first event.
+
+        https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#4-abuse-protection
+        """
+        origin = request.headers.get("webhook-request-origin")
+        if not origin:
+            raise HTTPException(404)
+        project, key = self._credentials(read_query(request))
+        await run_in_threadpool(self._service.require_key, project, key)
+        headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST"}
+        return Response(headers=headers)
 
     def _accept(self, project: str, key: str, call: Call) -> Delivery:
         try:
