@@ -16,14 +16,13 @@ from webhook_service.driver import Context, DriverConfig, Request, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
-from webhook_service.errors import InvalidConfig, NotFound, UnknownKey
+from webhook_service.errors import InvalidConfig, UnknownKey
 from webhook_service.execution import Execution
 from webhook_service.fetching import Fetcher
 from webhook_service.ids import (
     DELIVERY,
     EXECUTION,
     RECEIVER,
-    is_key,
     is_v16_key,
     new_id,
     new_key,
@@ -34,7 +33,7 @@ from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
 from webhook_service.registry.late import LateResolver, outbound_of
-from webhook_service.route import Route, compile_route
+from webhook_service.routes import REVOKED, Routes
 from webhook_service.settings import Settings, load_settings
 from webhook_service.simulation import Simulation, simulate
 from webhook_service.store.pages import Page, PageRequest
@@ -46,8 +45,6 @@ from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.secrets import part_secrets
 
 KEY_OVERLAP = timedelta(hours=24)
-MAX_ROUTES = 10_000
-REVOKED = "Requested webhook has been revoked/does not exist for this account"
 
 
 class WebhookService:
@@ -81,8 +78,8 @@ class WebhookService:
         self._fetcher = fetcher or Fetcher()
         self._legacy = legacy
         self.observer = observer or Observer()
-        self._verifiers = Schemes(schemes, self._fetcher)
-        self._routes: dict[str, Route] = {}
+        verifiers = Schemes(schemes, self._fetcher)
+        self._routes = Routes(store.receivers, drivers, formats, verifiers)
 
     @classmethod
     def open(
@@ -199,7 +196,7 @@ class WebhookService:
     def delete_receiver(self, project: str, receiver_id: str) -> None:
         """Delete a receiver; its URL ends at once, its history stays."""
         self.store.receivers.remove(project, receiver_id)
-        self._routes.pop(receiver_id, None)
+        self._routes.forget(receiver_id)
 
     def receiver_key(self, project: str, receiver_id: str) -> str:
         """The key in the receiver's URL."""
@@ -234,7 +231,7 @@ class WebhookService:
         Raises:
             UnknownKey: no receiver of the project has this key.
         """
-        self._find(project, key)
+        self._routes.find(project, key)
 
     def accept(self, project: str, key: str, call: Call) -> Delivery:
         """Take a call: find its receiver, verify, parse, match, and commit the decision.
@@ -249,7 +246,7 @@ class WebhookService:
             StoreUnavailable: nothing was stored; the sender should try again.
         """
         received = datetime.now(UTC)
-        route = self._find(project, key)
+        route = self._routes.find(project, key)
         route.verify(call)
         route.greet(call)
         parsed = route.parse(call)
@@ -329,7 +326,7 @@ class WebhookService:
             InvalidPayload: the body is not of the receiver's format.
         """
         receiver = self.store.receivers.get(project, receiver_id)
-        return simulate(self._route(receiver), call)
+        return simulate(self._routes.of(receiver), call)
 
     # Tokens
 
@@ -355,35 +352,8 @@ class WebhookService:
 
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
         """Compile every part of the receiver, then let the driver look at the live system."""
-        driver = self.drivers.get(receiver.spec.driver)
-        compile_route(receiver, driver, self.formats, self._verifiers)
-        driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
-
-    def _find(self, project: str, key: str) -> Route:
-        found = self.store.receivers.find_by_key(project, key) if is_key(key) else None
-        if found is None:
-            raise UnknownKey(REVOKED)
-        id_, version = found
-        route = self._routes.get(id_)
-        if route is not None and route.receiver.version == version:
-            return route
-        try:
-            return self._route(self.store.receivers.get(project, id_))
-        except NotFound as exc:
-            raise UnknownKey(REVOKED) from exc
-
-    def _route(self, receiver: Receiver) -> Route:
-        route = self._routes.get(receiver.id)
-        if route is None or route.receiver.version != receiver.version:
-            driver = self.drivers.get(receiver.spec.driver)
-            route = compile_route(receiver, driver, self.formats, self._verifiers)
-            self._remember(route)
-        return route
-
-    def _remember(self, route: Route) -> None:
-        if len(self._routes) >= MAX_ROUTES:
-            self._routes.clear()
-        self._routes[route.receiver.id] = route
+        route = self._routes.compile(receiver)
+        route.driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
 
 
 def _engine(settings: Settings, store: Store, drivers: Drivers, observer: Observer) -> Engine:

@@ -30,7 +30,8 @@ JSON = st.recursive(
 @pytest.fixture(scope="module")
 def all_formats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     service = make_service(sqlite_url(tmp_path_factory.mktemp("formats")), run=False)
-    service.formats = discover(FORMATS, "format", Format)
+    for name, target in discover(FORMATS, "format", Format).targets.items():
+        service.formats.add(name, target)
     with serving(service) as served:
         yield served
 

@@ -1,9 +1,9 @@
 """Test doubles for driver authors and for applications that embed the service.
 
 ``FakeCluster`` is a small Kubernetes API server with the semantics that drivers rely on; the
-tests in ``tests/contract`` run unchanged on it and on a real control plane. ``StubDriver`` does what
-a test tells it to; ``sample_push`` gives a body as a registry sends it, ``sign`` the headers that
-prove it.
+tests in ``tests/contract`` run unchanged on it and on a real control plane. ``StubDriver`` does
+what a test tells it to; ``sample_push`` gives a body as a registry sends it, ``sign`` the headers
+that prove it.
 """
 
 from webhook_service.testing.cluster import FakeCluster
