@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.benchmarks import keys, startup
+from tests.benchmarks import keys, parsing, startup
 from tests.benchmarks.figures import Figure
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     }
     print("  ".join(f"{name}: {value}" for name, value in machine.items()))
     figures: list[Figure] = []
-    for benchmark in (startup, keys):
+    for benchmark in (startup, keys, parsing):
         for figure in benchmark.measure():
             print(figure.as_row(), flush=True)
             figures.append(figure)

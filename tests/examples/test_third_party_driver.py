@@ -1,15 +1,18 @@
-"""examples/third_party_driver: wheels of both distributions in a fresh environment.
+"""examples/third_party_driver and third_party_format: wheels in a fresh environment.
 
-It proves what an editable install cannot: that the wheel holds everything, and that a driver of
-somebody else's is found, configured, called and shown without a change in the service.
+It proves what an editable install cannot: that the wheel holds everything, and that a driver, a
+format and a scheme of somebody else's are found, configured, called and shown without a change in
+the service.
 """
 
+import hmac
 import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +28,8 @@ from webhook_service.testing.payloads import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_driver"
+FORMAT_EXAMPLE = ROOT / "examples" / "third_party_format"
+SECRET = "a secret that Shipyard knows too"
 # A wheel is built from a copy: a build folder left in the tree would add stale files to it.
 SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 PACKAGES = ("webhook_service", "drivers", "migrations")
@@ -54,6 +59,11 @@ def drivers_wheel(folder: Path) -> Path:
     return build(shutil.copytree(EXAMPLE, folder / "driver"), folder)
 
 
+@pytest.fixture(scope="module")
+def formats_wheel(folder: Path) -> Path:
+    return build(shutil.copytree(FORMAT_EXAMPLE, folder / "format"), folder)
+
+
 def build(source: Path, folder: Path) -> Path:
     out = folder / f"{source.name}-wheel"
     command = [
@@ -72,8 +82,8 @@ def build(source: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def programs(folder: Path, wheel: Path, drivers_wheel: Path) -> Path:
-    """The bin folder of a fresh environment that has both; what they need comes from this one.
+def programs(folder: Path, wheel: Path, drivers_wheel: Path, formats_wheel: Path) -> Path:
+    """The bin folder of a fresh environment that has all; what they need comes from this one.
 
     The folder of this environment is only on the path: its own .pth files, and with them the
     editable install, do not count there.
@@ -82,8 +92,8 @@ def programs(folder: Path, wheel: Path, drivers_wheel: Path) -> Path:
     venv.create(environment, symlinks=True)
     scripts = environment / "bin"
     install = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
-    options = ["--quiet", "--no-deps", "--no-index", str(wheel), str(drivers_wheel)]
-    subprocess.run([*install, *options], check=True)
+    wheels = map(str, (wheel, drivers_wheel, formats_wheel))
+    subprocess.run([*install, "--quiet", "--no-deps", "--no-index", *wheels], check=True)
     (site_packages,) = environment.glob("lib/python*/site-packages")
     (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     return scripts
@@ -98,6 +108,7 @@ def settings(folder: Path) -> dict[str, str]:
         **kept,
         "WEBHOOK_SERVICE_DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
         "WEBHOOK_SERVICE_LISTEN": f"127.0.0.1:{free_port()}",
+        "WEBHOOK_SERVICE_SECRET_KEY": "a secret key of the tests",
         "WRITE_FILE_FOLDER": str(folder / "files"),
     }
 
@@ -196,6 +207,45 @@ def test_a_push_is_executed_by_it(api: httpx.Client, folder: Path) -> None:
     done = wait_for(lambda: ended(api, execution))
     assert (done["state"], done["changes"][0]["target"]) == ("succeeded", "images.txt")
     assert (folder / "files" / "images.txt").read_text() == "docker.io/acme/shop:1.2.3\n"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("format", "shipyard"), ("scheme", "stamped")])
+def test_the_command_line_finds_format_and_scheme(
+    programs: Path, settings: dict[str, str], folder: Path, kind: str, name: str
+) -> None:
+    found = {
+        item["name"]: item for item in run_json(programs, settings, folder, kind, "list")["data"]
+    }
+    assert (found[name]["state"], found[name]["distribution"]) == ("ready", "webhook-shipyard")
+
+
+def test_a_signed_push_of_the_foreign_format_is_executed_once(
+    api: httpx.Client, folder: Path
+) -> None:
+    body = {
+        "name": "shipyard",
+        "driver": "writeFile",
+        "writeFileConfig": {"file": "shipyard.txt"},
+        "source": {"format": "shipyard"},
+        "match": {"repositories": ["shipyard.example/acme/shop"]},
+        "verify": {"scheme": "stamped", "secret": SECRET},
+    }
+    url = api.post("/receivers", json=body).json()["url"]
+    push = b'{"event": "pushed", "image": "shipyard.example/acme/shop:1.2.3"}'
+    assert httpx.post(url, content=push).status_code == 401
+    headers = {"x-shipyard-stamp": stamp(push)}
+    first, second = (httpx.post(url, content=push, headers=headers).json() for _ in range(2))
+    assert (first["state"], second["state"]) == ("accepted", "duplicate")
+    assert wait_for(lambda: ended(api, first["executions"][0]))["state"] == "succeeded"
+    line = "shipyard.example/acme/shop:1.2.3\n"
+    assert (folder / "files" / "shipyard.txt").read_text() == line
+
+
+def stamp(body: bytes) -> str:
+    """As Shipyard signs."""
+    seconds = str(int(time.time()))
+    mac = hmac.digest(SECRET.encode(), f"{seconds}.".encode() + body, "sha256")
+    return f"{seconds} {mac.hex()}"
 
 
 def ended(api: httpx.Client, execution: str) -> Any:

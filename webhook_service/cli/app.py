@@ -11,8 +11,10 @@ from webhook_service.cli import (
     demo,
     driver,
     execution,
+    format,
     migrate,
     receiver,
+    scheme,
     send,
     serve,
     token,
@@ -37,6 +39,8 @@ app.add_typer(receiver.app, name="receiver")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(execution.app, name="execution")
 app.add_typer(driver.app, name="driver")
+app.add_typer(format.app, name="format")
+app.add_typer(scheme.app, name="scheme")
 app.add_typer(token.app, name="token")
 
 

@@ -1,9 +1,10 @@
-"""JSON that options take: inline, ``@file``, or a file's path (``-`` for stdin)."""
+"""What options take: JSON inline, ``@file``, or a file's path (``-`` for stdin); headers."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def read_bytes(path: str) -> bytes:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as exc:
         raise typer.BadParameter(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+def read_headers(lines: Iterable[str] | None) -> dict[str, str]:
+    """Headers given as ``Name: value``, with names in lower case."""
+    pairs = (line.partition(":") for line in lines or ())
+    return {name.strip().lower(): text.strip() for name, _, text in pairs}
 
 
 def _read_file(path: str) -> str:

@@ -10,12 +10,14 @@ import typer
 
 from webhook_service.cli.json_input import (
     read_bytes,
+    read_headers,
     read_name_or_object,
     read_object,
     read_object_file,
 )
 from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
 from webhook_service.cli.output import print_json, print_page, print_record
+from webhook_service.cli.prompts import ask_for_options
 from webhook_service.cli.session import Session, session
 
 if TYPE_CHECKING:
@@ -100,10 +102,11 @@ def create(
     v16_key: V16Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Create a receiver and print its URL."""
+    """Create a receiver and print its URL; at a terminal, asks for what --verify leaves out."""
     options = given(name=name, driver=driver)
-    parts = _parts({}, format, repository, tag_policy, tag, verify)
     with session() as opened:
+        asked = ask_for_options(verify, opened.service.schemes)
+        parts = _parts({}, format, repository, tag_policy, tag, asked)
         whole = _with_config({**(body or {}), **options, **parts}, config, None)
         receiver = opened.service.create_receiver(project, whole, v16_key=v16_key)
         print_record(output, _as_json(opened, receiver))
@@ -235,7 +238,7 @@ def _parts(
     repositories: list[str] | None,
     policy: str | None,
     tag: str | None,
-    verify: str | dict[str, Any] | None,
+    verify: str | Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The core's parts of the body, as far as options speak of them."""
     rule = given(policy=policy or ("exact" if tag else None), value=tag)
@@ -263,7 +266,6 @@ def simulate(
     from webhook_service.delivery import Call
     from webhook_service.host.simulation import simulation_json
 
-    pairs = (header.partition(":") for header in headers or ())
-    call = Call(read_bytes(file), {name.strip().lower(): text.strip() for name, _, text in pairs})
+    call = Call(read_bytes(file), read_headers(headers))
     with session() as opened:
         print_record(output, simulation_json(opened.service.simulate(project, receiver, call)))

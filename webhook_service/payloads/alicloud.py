@@ -16,7 +16,7 @@ from pydantic import Field
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import CHINA, from_text
 
@@ -36,6 +36,24 @@ class AliCloud(Format[AliCloudOptions]):
     """Read one push."""
 
     Options = AliCloudOptions
+    sender = Sender(
+        name="Alibaba Cloud Container Registry",
+        fields=(
+            "repository.repo_full_name",
+            "repository.namespace",
+            "repository.name",
+            "repository.region",
+            "push_data.tag",
+            "push_data.digest",
+            "push_data.pushed_at",
+        ),
+        verification=("none",),
+        identity="image and `push_data.pushed_at`",
+        time="`push_data.pushed_at` (Beijing's, without a zone)",
+        digest="`push_data.digest`",
+        gaps="Nothing is signed. The host of an Enterprise instance is missing: option `registry`.",
+        page="senders/alicloud.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: AliCloudOptions) -> Parsed:
         fields = Fields.of(strict_json.loads(body))

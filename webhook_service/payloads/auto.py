@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from webhook_service.errors import InvalidConfig, InvalidPayload
 from webhook_service.payloads import forms, wrapped
-from webhook_service.payloads.format import Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Format, FormatOptions, Parsed, Sender
 
 Candidates = Mapping[str, tuple[Format[Any], FormatOptions]]
 
@@ -36,6 +36,15 @@ class Auto(Format[AutoOptions]):
     """
 
     Options = AutoOptions
+    sender = Sender(
+        name="the one of them that a call fits",
+        fields=("as the format that claims the call",),
+        identity="as the format that claims the call",
+        time="as the format that claims the call",
+        digest="as the format that claims the call",
+        gaps="One `verify` for all senders. Formats that need options take no part.",
+        page="receivers.md#bodies-of-your-own",
+    )
 
     def __init__(self, candidates: Candidates | None = None) -> None:
         self._candidates = candidates or {}
@@ -47,18 +56,30 @@ class Auto(Format[AutoOptions]):
         return Auto({name: one for name, one in sorted(found.items()) if one is not None})
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: AutoOptions) -> Parsed:
-        shape = _shape(body, headers)
-        claimed = [
-            name
-            for name, (format_, _) in self._candidates.items()
-            if format_.claims(shape, headers)
-        ]
+        claimed = self.claimed(body, headers)
         if len(claimed) != 1:
             fits = " and ".join(f"`{name}`" for name in claimed)
             found = f"The call fits {fits}" if claimed else "The call fits none of the formats"
             raise InvalidPayload(f"{found}; name the sender's in the receiver's `source.format`.")
-        format_, format_options = self._candidates[claimed[0]]
-        return format_.parse(body, headers, format_options)
+        return self.parse_as(claimed[0], body, headers)
+
+    def claimed(self, body: bytes, headers: Mapping[str, str]) -> list[str]:
+        """The names of the formats that a call fits.
+
+        Raises:
+            InvalidPayload: the body can be read by none of them.
+        """
+        shape = _shape(body, headers)
+        return [
+            name
+            for name, (format_, _) in self._candidates.items()
+            if format_.claims(shape, headers)
+        ]
+
+    def parse_as(self, name: str, body: bytes, headers: Mapping[str, str]) -> Parsed:
+        """Read a call by one of the formats; raises InvalidPayload as that does."""
+        format_, options = self._candidates[name]
+        return format_.parse(body, headers, options)
 
 
 def _named(

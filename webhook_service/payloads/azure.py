@@ -17,7 +17,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import read_event
 from webhook_service.payloads.pushes import parsed
 from webhook_service.payloads.times import from_text
@@ -35,6 +35,26 @@ _VALIDATION = f"{_GRID}SubscriptionValidationEvent"
 
 class Azure(Format):
     """Read one event of the registry, or an array of Event Grid's; the host is in each."""
+
+    sender = Sender(
+        name="Azure Container Registry",
+        fields=(
+            "action",
+            "request.host",
+            "target.repository",
+            "target.tag",
+            "target.digest",
+            "target.mediaType",
+            "timestamp",
+            "id",
+        ),
+        verification=("header",),
+        identity="`id`",
+        time="`timestamp`; of Event Grid also `eventTime`",
+        digest="`target.digest`",
+        gaps="Nothing is signed. Event Grid sends a secret only as a delivery attribute.",
+        page="senders/azure.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         value = strict_json.loads(body)

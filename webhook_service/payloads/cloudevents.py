@@ -21,7 +21,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import cdevents, forms, strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, Parsed
+from webhook_service.payloads.format import Dropped, Format, Parsed, Sender
 from webhook_service.payloads.picks import PickOptions, read_pushed
 from webhook_service.payloads.pushes import event_of, parsed
 from webhook_service.payloads.times import from_text
@@ -55,6 +55,26 @@ class CloudEvents(Format[CloudEventsOptions]):
     """Read one event, or a batch."""
 
     Options = CloudEventsOptions
+    sender = Sender(
+        name="CloudEvents and CDEvents",
+        fields=(
+            "type",
+            "source",
+            "id",
+            "time",
+            "data.context.type",
+            "data.context.timestamp",
+            "`data.subject.id` (an OCI purl)",
+            "data.subject.content.user",
+        ),
+        verification=("standardWebhooks", "hmac", "header"),
+        identity="`source` and `id`",
+        time="`data.context.timestamp`, or `time`",
+        digest="in the purl",
+        gaps="Of CDEvents only artifact published; other types need `types` and expressions. "
+        "Nothing is signed by itself.",
+        page="senders/cloudevents.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: CloudEventsOptions) -> Parsed:
         kind = forms.media_type(headers)

@@ -16,7 +16,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import read_event
 from webhook_service.payloads.pushes import parsed
 
@@ -25,6 +25,29 @@ MAX_EVENTS = 1000
 
 class Distribution(Format):
     """Read an envelope of events that need not belong together."""
+
+    sender = Sender(
+        name="CNCF distribution (registry:2, registry:3)",
+        fields=(
+            "events[].action",
+            "events[].request.host",
+            "events[].target.repository",
+            "events[].target.tag",
+            "events[].target.digest",
+            "events[].target.mediaType",
+            "events[].target.url",
+            "events[].timestamp",
+            "events[].actor.name",
+            "events[].id",
+        ),
+        verification=("header", "basic"),
+        identity="`events[].id`",
+        time="`events[].timestamp`",
+        digest="`events[].target.digest`",
+        gaps="Nothing is signed. The host may be an internal name: option `registry`. The "
+        "queue is in memory: a restart of the registry loses calls.",
+        page="senders/distribution.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         return read_envelope(Fields.of(strict_json.loads(body)), options.registry)

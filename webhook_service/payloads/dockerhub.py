@@ -14,7 +14,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.images import DOCKER_HUB
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import is_helm_chart
 from webhook_service.payloads.pushes import Pushed, event_of, parsed, split_host
 from webhook_service.payloads.times import from_seconds
@@ -32,6 +32,24 @@ _FIELD = "repository.repo_name"
 
 class DockerHub(Format):
     """Read one push. A name with a registry host in front belongs to that registry, as in v1.6."""
+
+    sender = Sender(
+        name="Docker Hub",
+        fields=(
+            "repository.repo_name",
+            "repository.namespace",
+            "repository.name",
+            "push_data.tag",
+            "push_data.media_type",
+            "push_data.pushed_at",
+            "push_data.pusher",
+        ),
+        verification=("none",),
+        identity="image and `push_data.pushed_at`",
+        time="`push_data.pushed_at`",
+        gaps="Nothing is signed. No digest. A multi-platform push is several calls.",
+        page="senders/dockerhub.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         push, repository = _parts(body)

@@ -17,7 +17,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import sns, strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import IMAGE_TYPES
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_text
@@ -47,6 +47,29 @@ _DOMAINS = {
 
 class Ecr(Format):
     """Read one event; the id is the event's, or that of the envelope around it."""
+
+    sender = Sender(
+        name="Amazon Elastic Container Registry",
+        fields=(
+            "account",
+            "region",
+            "detail.repository-name",
+            "detail.image-tag",
+            "detail.image-digest",
+            "detail.action-type",
+            "detail.result",
+            "detail.manifest-media-type",
+            "detail.artifact-media-type",
+            "time",
+            "id",
+        ),
+        verification=("sns", "header", "basic"),
+        identity="`id`; of CloudEvents `source` and `id`; of SNS without either `MessageId`",
+        time="`time`",
+        digest="`detail.image-digest`",
+        gaps="EventBridge signs nothing, SNS does. Events are best effort.",
+        page="senders/ecr.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         fields = Fields.of(strict_json.loads(body))

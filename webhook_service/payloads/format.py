@@ -50,6 +50,31 @@ class Parsed:
     reply: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What is known of who sends a format: for people, and for ``docs/formats.md``.
+
+    Attributes:
+        name: as its maker writes it.
+        fields: what is read, in the sender's own words: the image first.
+        verification: names of the schemes that fit, the best one first.
+        identity: what two calls that report one push have in common.
+        time: where the sender's time of the push is; without one the call's arrival counts.
+        digest: where the pushed digest is.
+        gaps: what the sender does not tell, or gets wrong.
+        page: how to set it up, below ``docs``.
+    """
+
+    name: str = ""
+    fields: tuple[str, ...] = ()
+    verification: tuple[str, ...] = ()
+    identity: str = "what was pushed, and the minute"
+    time: str | None = None
+    digest: str | None = None
+    gaps: str = ""
+    page: str = ""
+
+
 OptionsT = TypeVar("OptionsT", bound=FormatOptions, default=FormatOptions)
 
 
@@ -57,6 +82,7 @@ class Format(ABC, Generic[OptionsT]):
     """One sender's payload shape. Instances hold no state."""
 
     Options: ClassVar[type[FormatOptions]] = FormatOptions
+    sender: ClassVar[Sender] = Sender()
 
     @abstractmethod
     def parse(self, body: bytes, headers: Mapping[str, str], options: OptionsT) -> Parsed:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from webhook_service.payloads import forms, strict_json
-from webhook_service.payloads.format import Format, Parsed
+from webhook_service.payloads.format import Format, Parsed, Sender
 from webhook_service.payloads.picks import PickOptions, read_pushed
 from webhook_service.payloads.pushes import event_of, parsed
 
@@ -30,6 +30,16 @@ class Generic(Format[GenericOptions]):
     """Read one push."""
 
     Options = GenericOptions
+    sender = Sender(
+        name="any JSON or form",
+        fields=("the places that the options name",),
+        verification=("standardWebhooks", "hmac", "header", "basic"),
+        identity="the option `id`, else image and the option `time`, else image and the minute",
+        time="the option `time`",
+        digest="the option `digest`, or in `image`",
+        gaps="Every call with a tag is a push.",
+        page="senders/generic.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: GenericOptions) -> Parsed:
         form = forms.media_type(headers) == forms.FORM

@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.images import is_digest
 from webhook_service.payloads import wrapped
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_text
 from webhook_service.payloads.urls import host_of
@@ -30,6 +30,28 @@ _MAX_URL = 2048
 
 class Gitea(Format):
     """Read one event, as JSON or as a form; the registry is the host of ``package.html_url``."""
+
+    sender = Sender(
+        name="Gitea and Forgejo",
+        fields=(
+            "action",
+            "package.type",
+            "package.html_url",
+            "package.owner.login",
+            "package.name",
+            "package.version",
+            "package.created_at",
+            "sender.login",
+            "X-Gitea-Event",
+            "X-Gitea-Delivery",
+        ),
+        verification=("gitea",),
+        identity="`X-Gitea-Delivery`",
+        time="`package.created_at`",
+        gaps="No digest. Versions are in lower case, also for tags with capitals. The headers "
+        "with event and id are not signed.",
+        page="senders/gitea.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         event = _first(headers, _EVENTS)

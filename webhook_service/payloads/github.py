@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.images import is_digest
 from webhook_service.payloads import wrapped
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import IMAGE_TYPES, is_helm_chart
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_text
@@ -33,6 +33,26 @@ _MAX_URL = 1024
 
 class GitHub(Format):
     """Read one event, as JSON or as a form; ``registry`` is the host of one's own GitHub server."""
+
+    sender = Sender(
+        name="GitHub Packages",
+        fields=(
+            "package.package_version.package_url",
+            "package.owner.login",
+            "package.name",
+            "package.package_version.container_metadata.tag",
+            "package.package_version.updated_at",
+            "sender.login",
+            "X-GitHub-Event",
+            "X-GitHub-Delivery",
+        ),
+        verification=("github",),
+        identity="`X-GitHub-Delivery`",
+        time="`package.package_version.updated_at` (mostly zero)",
+        digest="`package.package_version.container_metadata.tag.digest`",
+        gaps="The headers with event and id are not signed.",
+        page="senders/github.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         if any(name in headers for name in _GITEA_HEADERS):

@@ -25,7 +25,7 @@ from webhook_service.images import normalise_registry
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.distribution import read_envelope
 from webhook_service.payloads.fields import MAX_TEXT, Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.image_template import ImageTemplate, parse_template
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_text
@@ -79,6 +79,25 @@ class GitLab(Format[GitLabOptions]):
     """Read an envelope of the registry, or one event of a project's webhook."""
 
     Options = GitLabOptions
+    sender = Sender(
+        name="GitLab",
+        fields=(
+            "`events[]` as `distribution` does",
+            "object_attributes.status",
+            "object_attributes.ref",
+            "object_attributes.sha",
+            "object_attributes.tag",
+            "project.path_with_namespace",
+            "user.username",
+        ),
+        verification=("gitlab", "header"),
+        identity="`events[].id`; of pipelines `Idempotency-Key`, `webhook-id` or "
+        "`X-Gitlab-Event-UUID`",
+        time="`events[].timestamp`, `object_attributes.finished_at`",
+        digest="`events[].target.digest`; pipelines have none",
+        gaps="A pipeline names no image: option `imageTemplate`. `auto` does not detect it.",
+        page="senders/gitlab.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: GitLabOptions) -> Parsed:
         call = Fields.of(strict_json.loads(body))

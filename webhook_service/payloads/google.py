@@ -20,7 +20,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, image_of, parsed
 from webhook_service.payloads.times import from_text
 
@@ -38,6 +38,23 @@ class _Message:
 
 class Google(Format):
     """Read one message, in Pub/Sub's wrapper or without it."""
+
+    sender = Sender(
+        name="Google Artifact Registry",
+        fields=(
+            "message.data.action",
+            "message.data.tag",
+            "message.data.digest",
+            "message.messageId",
+            "message.publishTime",
+        ),
+        verification=("oidc",),
+        identity="`message.messageId`",
+        time="`message.publishTime`",
+        digest="`message.data.digest`",
+        gaps="One topic has all repositories of a project. Charts are not told from images.",
+        page="senders/google.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         fields = Fields.of(strict_json.loads(body))

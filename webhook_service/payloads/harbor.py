@@ -17,7 +17,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_seconds, from_text
 
@@ -41,6 +41,25 @@ class _Occasion:
 
 class Harbor(Format):
     """Read one event; the registry is the host in ``resource_url``."""
+
+    sender = Sender(
+        name="Harbor",
+        fields=(
+            "type",
+            "event_data.resources[].resource_url",
+            "event_data.repository.repo_full_name",
+            "event_data.resources[].tag",
+            "event_data.resources[].digest",
+            "occur_at",
+            "operator",
+        ),
+        verification=("header",),
+        identity="image and `occur_at`; of CloudEvents `source` and `id`",
+        time="`occur_at`; of CloudEvents `time`",
+        digest="`event_data.resources[].digest`",
+        gaps="Nothing is signed. The default format has no id.",
+        page="senders/harbor.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         event = Fields.of(strict_json.loads(body))

@@ -17,7 +17,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.places import Place, Places, only_host, place_of
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.urls import host_of
@@ -47,6 +47,25 @@ class JFrog(Format[JFrogOptions]):
     """Read one event."""
 
     Options = JFrogOptions
+    sender = Sender(
+        name="JFrog Artifactory",
+        fields=(
+            "domain",
+            "event_type",
+            "jpd_origin",
+            "data.repo_key",
+            "data.path",
+            "data.tag",
+            "data.sha256",
+            "data.image_type",
+            "userContext.id",
+        ),
+        verification=("jfrog",),
+        digest="`data.sha256`",
+        gaps="No time or id. The host may not be the one that clusters pull from: options "
+        "`registry`, `repoKeyInHost`, `repositories`.",
+        page="senders/jfrog.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: JFrogOptions) -> Parsed:
         event = Fields.of(strict_json.loads(body))

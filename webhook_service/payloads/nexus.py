@@ -18,7 +18,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.places import Place, Places, only_host, place_of
 from webhook_service.payloads.pushes import Pushed, event_of, parsed
 from webhook_service.payloads.times import from_text
@@ -43,6 +43,26 @@ class Nexus(Format[NexusOptions]):
     """Read one event; the id is that of the call."""
 
     Options = NexusOptions
+    sender = Sender(
+        name="Sonatype Nexus Repository 3",
+        fields=(
+            "action",
+            "repositoryName",
+            "component.format",
+            "component.name",
+            "component.version",
+            "timestamp",
+            "initiator",
+            "X-Nexus-Webhook-Id",
+            "X-Nexus-Webhook-Delivery",
+        ),
+        verification=("nexus",),
+        identity="`X-Nexus-Webhook-Delivery`",
+        time="`timestamp`",
+        gaps="No digest and no host: options `registry`, `repositories`. Proxy repositories "
+        "report pulls as pushes. The headers with kind and id are not signed.",
+        page="senders/nexus.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: NexusOptions) -> Parsed:
         event, meta = Fields.of(strict_json.loads(body)), Fields(headers)

@@ -16,7 +16,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
 from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed
+from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, image_of, parsed
 
 MAX_TAGS = 1000
@@ -27,6 +27,15 @@ _URL = "docker_url"
 
 class Quay(Format):
     """Read one push, which may be of several tags."""
+
+    sender = Sender(
+        name="Quay",
+        fields=("docker_url", "updated_tags"),
+        verification=("mtls", "none"),
+        gaps="No digest, time or id. Notifications with a template of one's own are not read. "
+        "Quay stops calling after three refusals.",
+        page="senders/quay.md",
+    )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         fields = Fields.of(strict_json.loads(body))

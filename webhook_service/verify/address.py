@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme, SchemeOptions
+from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions
 from webhook_service.verify.signature import require
 
 
@@ -29,6 +29,9 @@ class Address(Scheme[AddressOptions]):
     """A caller's address in a list of networks."""
 
     Options = AddressOptions
+    proof = Proof(
+        algorithm="the caller's address, behind trusted proxies, is in one of the networks",
+    )
 
     def check(self, call: Call, options: AddressOptions) -> None:
         address = _parse(call.client)

@@ -7,7 +7,7 @@ import base64
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme, SchemeOptions, Secrets
+from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions, Secrets
 from webhook_service.verify.signature import any_same, header_of, keys_of, require
 
 
@@ -22,6 +22,10 @@ class Basic(Scheme[BasicOptions]):
     """A user name and a password in ``Authorization: Basic``."""
 
     Options = BasicOptions
+    proof = Proof(
+        headers=("Authorization",),
+        algorithm="the user name and the password are equal",
+    )
 
     def check(self, call: Call, options: BasicOptions) -> None:
         scheme, _, given = header_of(call, "authorization").partition(b" ")

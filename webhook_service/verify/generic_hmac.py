@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     MAX_SIGNATURES,
     HeaderName,
@@ -42,6 +42,10 @@ class GenericHmac(Scheme[HmacOptions]):
     """An HMAC of the body in a header of choice."""
 
     Options = HmacOptions
+    proof = Proof(
+        headers=("the option `header`",),
+        algorithm="HMAC-SHA1, -SHA256 or -SHA512 of the body",
+    )
 
     def check(self, call: Call, options: HmacOptions) -> None:
         given = [part.strip() for part in header_of(call, options.header).split(b",")]

@@ -8,7 +8,7 @@ and with the prefix ``sha256=`` in ``X-Hub-Signature-256``. One is enough, but n
 from __future__ import annotations
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 
 PREFIXES = {
@@ -22,6 +22,10 @@ class Gitea(Scheme[SecretOptions]):
     """The HMAC-SHA256 of the body, under any of the names that Gitea and Forgejo give it."""
 
     Options = SecretOptions
+    proof = Proof(
+        headers=("X-Gitea-Signature", "X-Forgejo-Signature", "X-Hub-Signature-256"),
+        algorithm="HMAC-SHA256 of the body, hexadecimal; one is enough, none may be wrong",
+    )
 
     def check(self, call: Call, options: SecretOptions) -> None:
         macs = hex_macs(options.secret, call.body, "sha256")

@@ -7,7 +7,7 @@ hexadecimal HMAC of the raw body. The older ``X-Hub-Signature`` (SHA-1) is never
 from __future__ import annotations
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 
 
@@ -15,6 +15,10 @@ class GitHub(Scheme[SecretOptions]):
     """The HMAC-SHA256 of the body in ``X-Hub-Signature-256``, as GitHub signs."""
 
     Options = SecretOptions
+    proof = Proof(
+        headers=("X-Hub-Signature-256",),
+        algorithm="HMAC-SHA256 of the body, hexadecimal after `sha256=`",
+    )
 
     def check(self, call: Call, options: SecretOptions) -> None:
         macs = hex_macs(options.secret, call.body, "sha256")

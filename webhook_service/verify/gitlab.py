@@ -12,7 +12,7 @@ import time
 from pydantic import Field, field_validator, model_validator
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme, SchemeOptions, Secrets
+from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions, Secrets
 from webhook_service.verify.signature import any_same, header_of, keys_of, require
 from webhook_service.verify.standard_webhooks import check_keys, is_signed, message_of
 
@@ -36,6 +36,12 @@ class GitLab(Scheme[GitLabOptions]):
     """GitLab's token in ``X-Gitlab-Token``, its signature in ``webhook-signature``, or both."""
 
     Options = GitLabOptions
+    proof = Proof(
+        headers=("X-Gitlab-Token", "webhook-id", "webhook-timestamp", "webhook-signature"),
+        algorithm="the token is equal, or the signature is as of `standardWebhooks`, or both",
+        replay="with `signingSecret` refused after 5 minutes, before that a duplicate; the "
+        "token alone: passes",
+    )
 
     def check(self, call: Call, options: GitLabOptions) -> None:
         genuine = True

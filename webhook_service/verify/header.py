@@ -10,7 +10,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     HeaderName,
     SecretOptions,
@@ -33,6 +33,10 @@ class Header(Scheme[HeaderOptions]):
     """A secret as the value of a header."""
 
     Options = HeaderOptions
+    proof = Proof(
+        headers=("`Authorization`, or the option `header`",),
+        algorithm="the whole value is equal",
+    )
 
     def check(self, call: Call, options: HeaderOptions) -> None:
         require(any_same([header_of(call, options.header)], keys_of(options.secret)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     SecretOptions,
     any_same,
@@ -32,6 +32,10 @@ class JFrog(Scheme[JFrogOptions]):
     """The secret, or the HMAC-SHA256 of the body, in ``X-JFrog-Event-Auth``."""
 
     Options = JFrogOptions
+    proof = Proof(
+        headers=("X-JFrog-Event-Auth",),
+        algorithm="the secret is equal, or with `signed` HMAC-SHA256 of the body, hexadecimal",
+    )
 
     def check(self, call: Call, options: JFrogOptions) -> None:
         if options.signed:

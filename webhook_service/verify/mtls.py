@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme, SchemeOptions
+from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions
 from webhook_service.verify.signature import HeaderName, any_same, header_of, require
 
 
@@ -40,6 +40,10 @@ class Mtls(Scheme[MtlsOptions]):
     """A client certificate, verified and named by a trusted proxy."""
 
     Options = MtlsOptions
+    proof = Proof(
+        headers=("`ssl-client-subject-dn` and `ssl-client-verify`, or the options",),
+        algorithm="a trusted proxy has verified the client certificate and names a known client",
+    )
 
     def check(self, call: Call, options: MtlsOptions) -> None:
         known = [client.encode() for client in options.clients]

@@ -7,7 +7,7 @@ HMAC-SHA1 of the body. SHA-1's collisions do not weaken an HMAC; Nexus offers no
 from __future__ import annotations
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 
 
@@ -15,6 +15,10 @@ class Nexus(Scheme[SecretOptions]):
     """The HMAC-SHA1 of the body in ``X-Nexus-Webhook-Signature``."""
 
     Options = SecretOptions
+    proof = Proof(
+        headers=("X-Nexus-Webhook-Signature",),
+        algorithm="HMAC-SHA1 of the body, hexadecimal",
+    )
 
     def check(self, call: Call, options: SecretOptions) -> None:
         given = header_of(call, "x-nexus-webhook-signature")

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from webhook_service.delivery import Call
 from webhook_service.errors import Unauthenticated
-from webhook_service.verify.scheme import Fetch, Scheme, SchemeOptions
+from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
 from webhook_service.verify.shelf import Shelves, Ticks
 from webhook_service.verify.signature import REFUSED, require
 
@@ -101,6 +101,12 @@ class Oidc(Scheme[OidcOptions]):
     """
 
     Options = OidcOptions
+    proof = Proof(
+        headers=("Authorization",),
+        algorithm="a JWT of the issuer, by its published keys: audience, caller and times; it does "
+        "not cover the body",
+        replay="refused once the token has expired",
+    )
 
     def __init__(
         self,

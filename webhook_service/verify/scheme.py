@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -54,6 +55,21 @@ class SchemeOptions(BaseModel):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a scheme proves a call: for people, and for ``docs/formats.md``.
+
+    Attributes:
+        headers: what is looked at.
+        algorithm: what is computed or compared, and over what.
+        replay: what happens to a genuine call that somebody sends again.
+    """
+
+    headers: tuple[str, ...] = ()
+    algorithm: str = ""
+    replay: str = "passes; a duplicate by the format's identity alone"
+
+
 OptionsT = TypeVar("OptionsT", bound=SchemeOptions, default=SchemeOptions)
 Fetch = Callable[[str], bytes]
 """GETs a URL of another server: the body of a 200, or an exception for everything else."""
@@ -63,6 +79,7 @@ class Scheme(ABC, Generic[OptionsT]):
     """One way to verify. An instance serves all receivers and is called from many threads."""
 
     Options: ClassVar[type[SchemeOptions]] = SchemeOptions
+    proof: ClassVar[Proof] = Proof()
 
     @classmethod
     def create(cls, fetch: Fetch) -> Self:

@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 
 from webhook_service.delivery import Call
 from webhook_service.errors import IssuerUnavailable, Unauthenticated
-from webhook_service.verify.scheme import Fetch, Scheme, SchemeOptions
+from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
 from webhook_service.verify.shelf import Shelves, Ticks
 from webhook_service.verify.signature import REFUSED
 from webhook_service.verify.sns_certificate import Topic, check_certificate, read_certificate
@@ -64,6 +64,10 @@ class Sns(Scheme[SnsOptions]):
     """
 
     Options = SnsOptions
+    proof = Proof(
+        algorithm="RSA signature of the message, by a certificate of Amazon's, and the topic",
+        replay="refused after an hour, before that a duplicate",
+    )
 
     def __init__(
         self,

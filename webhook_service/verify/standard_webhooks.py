@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr, field_validator
 
 from webhook_service.delivery import Call
-from webhook_service.verify.scheme import Scheme
+from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     MAX_SIGNATURES,
     SecretOptions,
@@ -136,6 +136,11 @@ class StandardWebhooks(Scheme[StandardWebhooksOptions]):
     """The signatures ``v1`` and ``v1a`` of the Standard Webhooks specification."""
 
     Options = StandardWebhooksOptions
+    proof = Proof(
+        headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
+        algorithm="HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) of id, time and body",
+        replay="refused after 5 minutes, before that a duplicate",
+    )
 
     def check(self, call: Call, options: StandardWebhooksOptions) -> None:
         require(is_signed(call, options.secret, time.time()))

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 from webhook_service.delivery import Call
 from webhook_service.discovery import SCHEMES, Plugins, discover
 from webhook_service.errors import PluginUnavailable, Unauthenticated
-from webhook_service.verify.scheme import Fetch, Scheme, SchemeOptions
+from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
 from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.signature import REFUSED
 
@@ -71,6 +71,10 @@ class Together(Scheme[TogetherOptions]):
     """
 
     Options = TogetherOptions
+    proof = Proof(
+        algorithm="every part passes; a part is the options of a scheme under its name",
+        replay="as its parts",
+    )
 
     def __init__(self, fetch: Fetch = _fetch_nothing) -> None:
         self._schemes = Schemes(installed(), fetch)
