@@ -52,10 +52,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        # Four bytes more each: the colon, a space, and the line's end.
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.head_bytes:
             raise ValueError("the request's head is too large")  # uvicorn answers 400
+        self._refuse_ambiguous_framing()
         super().on_headers_complete()
+
+    def _refuse_ambiguous_framing(self) -> None:
+        """Two servers may read such a request differently: RFC 9112, sections 3.2 and 6.1."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise ValueError("only HTTP/1.0 and HTTP/1.1 are spoken here")
+        if len(hosts) > 1 or not hosts and version == "1.1":
+            raise ValueError("one Host header is needed")
+        if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+            raise ValueError("only the transfer coding chunked is read")
 
     def on_message_complete(self) -> None:
         self._end()
