@@ -50,7 +50,9 @@ def test_server_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     require("a signal at the parent's death", sys.platform == "linux", "only Linux has one")
     code = (
         "import pathlib, sys, time; from tests.servers.process import Process\n"
-        f"p = Process({SLEEP!r}, pathlib.Path({str(tmp_path)!r})); p.start(lambda: True)\n"
+        f"p = Process({SLEEP!r}, pathlib.Path({str(tmp_path)!r}))\n"
+        # Once the helper that asks for the signal has become the program itself.
+        "p.start(lambda: b'setpriv' not in pathlib.Path(f'/proc/{p.pid}/cmdline').read_bytes())\n"
         "print(p.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
