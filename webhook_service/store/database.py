@@ -40,6 +40,7 @@ class Database:
         self._readers = self._engine(readers=True)
         self._writers = self._engine(readers=False)
         self._writer = Writer(self._writers)
+        self._closed = False
 
     @property
     def is_sqlite(self) -> bool:
@@ -50,8 +51,10 @@ class Database:
         """A connection for queries; each one sees what is committed when it runs.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            StoreUnavailable: the database does not answer, or is closed.
         """
+        if self._closed:
+            raise StoreUnavailable("The service is stopping.")
         try:
             with self._readers.connect() as connection:
                 yield connection
@@ -78,6 +81,7 @@ class Database:
 
     def close(self) -> None:
         """Finish the queued writes and close all connections."""
+        self._closed = True
         self._writer.close()
         self._readers.dispose()
         self._writers.dispose()
