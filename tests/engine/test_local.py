@@ -102,6 +102,24 @@ def test_a_busy_slot_coalesces_what_arrives_meanwhile(service: WebhookService) -
     assert [call.event.tag for call in stub_of(service).calls] == ["1", "5"]
 
 
+def test_a_push_that_waits_for_its_slot_keeps_nobody_busy(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, key = add_receiver(service)
+    stub_of(service).steps = [Wait(60, {}, "rolling")]
+    rolling = push(service, key, "1", pushed_at=None).executions[0]
+    wait_for(lambda: service.get_execution(PROJECT, rolling).state == "waiting")
+    push(service, key, "2", pushed_at=None)
+    claims: list[int] = []
+    real = service.store.claims.claim
+    monkeypatch.setattr(
+        service.store.claims, "claim", lambda limit: claims.append(limit) or real(limit)
+    )
+    time.sleep(1.0)
+    # The engine of these tests asks every 0.05 s.
+    assert len(claims) <= 25
+
+
 def test_stopping_waits_for_what_runs_and_closes_the_drivers(tmp_path: Path) -> None:
     service = make_service(sqlite_url(tmp_path))
     service.start()

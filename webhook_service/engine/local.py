@@ -22,6 +22,8 @@ from webhook_service.store.claims import Fenced
 from webhook_service.store.store import Store
 
 POLL = 1.0
+# Between two claims that find nothing, though something is due: another host has it in hand.
+MIN_PAUSE = 0.02
 RECORD_TRIES = 3
 
 log = logging.getLogger(__name__)
@@ -122,7 +124,7 @@ class LocalEngine(Engine):
         due = self._store.claims.next_due()
         if due is None:
             return self._poll
-        return min(max((due - datetime.now(UTC)).total_seconds(), 0.0), self._poll)
+        return min(max((due - datetime.now(UTC)).total_seconds(), MIN_PAUSE), self._poll)
 
     def _sleep(self, pause: float) -> None:
         with self._state:

@@ -12,7 +12,19 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.events import event_to_json
@@ -52,11 +64,8 @@ class ClaimStore:
         return self._database.write(lambda connection: self._claim(connection, limit))
 
     def next_due(self) -> datetime | None:
-        """When the next execution that waits for its time is due."""
-        states = (*PENDING, ExecutionState.WAITING)
-        query = select(func.min(executions.c.due).label("due")).where(
-            executions.c.state.in_(states)
-        )
+        """When the next execution that could be claimed is due; those in a busy slot cannot."""
+        query = select(func.min(executions.c.due).label("due")).where(_claimable())
         with self._database.read() as connection:
             due: datetime | None = connection.execute(query).scalar_one()
         return due
@@ -143,14 +152,19 @@ def _registry_rule(stored: Any) -> RegistryRule | None:
     return None if stored is None else RegistryRule.model_validate(stored)
 
 
-def _due(now: datetime, limit: int) -> Any:
-    """Executions that may run now, oldest due first; those in a busy slot are left out."""
+def _claimable() -> ColumnElement[bool]:
+    """Executions that wait for nothing but their time."""
     other = executions.alias("other")
     busy = exists().where(other.c.slot == executions.c.slot, other.c.state.in_(ACTIVE))
     free = and_(executions.c.state.in_(PENDING), ~busy)
+    return or_(executions.c.state == ExecutionState.WAITING, free)
+
+
+def _due(now: datetime, limit: int) -> Any:
+    """Executions that may run now, oldest due first."""
     return (
         select(executions)
-        .where(executions.c.due <= now, or_(executions.c.state == ExecutionState.WAITING, free))
+        .where(executions.c.due <= now, _claimable())
         .order_by(executions.c.due)
         .limit(limit)
         .with_for_update(skip_locked=True)
