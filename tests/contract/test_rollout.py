@@ -342,7 +342,7 @@ def test_a_deleted_deployment_takes_its_pods_along(shop: Shop) -> None:
     shop.create()
     shop.rolled_out()
     shop.client.ok("DELETE", shop.path, {"propagationPolicy": "Background"})
-    eventually(lambda: not shop.sets() and not shop.pods())
+    assert eventually(lambda: not shop.sets() and not shop.pods())
 
 
 def test_an_orphaning_delete_leaves_the_replica_set(shop: Shop) -> None:

@@ -141,7 +141,7 @@ def test_a_stateful_set_scales_down_from_the_top(client: Client, namespace: str)
     settled(client, path, readyReplicas=3)
     client.ok("PATCH", f"{path}/scale", {"spec": {"replicas": 1}}, MERGE)
     settled(client, path, replicas=1, readyReplicas=1)
-    eventually(lambda: set(images(client, namespace)) == {"shop-0"})
+    assert eventually(lambda: set(images(client, namespace)) == {"shop-0"})
 
 
 def test_a_daemon_set_runs_on_every_node(client: Client, namespace: str) -> None:
