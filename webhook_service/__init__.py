@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         WebhookDriver,
     )
     from webhook_service.execution import Execution, ExecutionState
+    from webhook_service.failpoints import failpoint
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
     from webhook_service.receiver import Receiver
     from webhook_service.service import WebhookService
@@ -51,6 +52,7 @@ _HOMES = {
         "WebhookDriver",
     ),
     "execution": ("Execution", "ExecutionState"),
+    "failpoints": ("failpoint",),
     "images": ("Image", "InvalidImage", "parse_image", "parse_repository"),
     "receiver": ("Receiver",),
     "service": ("WebhookService",),
@@ -85,6 +87,7 @@ __all__ = [
     "Unchanged",
     "Wait",
     "WebhookDriver",
+    "failpoint",
     # Errors a driver raises
     "DriverError",
     "InvalidConfig",

@@ -73,6 +73,8 @@ class Context:
         named: whether the receiver names the pushed repository, registry included; if not, a
             driver may only touch what runs that repository already.
         attempt: counts from 1; ``state`` is what the last ``Wait`` carried.
+        rolls_back: the identity of a push that this execution undoes, at the wish of people; the
+            driver remembers it on the target, so that the same push is not deployed again.
     """
 
     project: str = ""
@@ -84,6 +86,7 @@ class Context:
     named: bool = False
     attempt: int = 0
     state: Mapping[str, Any] = field(default_factory=dict)
+    rolls_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,17 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Call again after so many seconds, with ``state`` (JSON) as ``context.state``."""
+    """Call again after so many seconds, with ``state`` (JSON) as ``context.state``.
+
+    ``settled`` says that the change is complete and verified, and only tidying up is left: a newer
+    push to the slot need not wait for it, and ends this execution as succeeded.
+    """
 
     after: float
     state: Mapping[str, Any]
     message: str = ""
     changes: tuple[Change, ...] = ()
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
