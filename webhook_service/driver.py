@@ -148,9 +148,9 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
     Config: ClassVar[type[DriverConfig]] = DriverConfig
     consumes: ClassVar[type[PushEvent] | type[Request]] = PushEvent
 
-    def __init__(self, options: Mapping[str, str] | None = None) -> None:
-        """``options`` are deployment-wide settings, such as ``kubeconfig``."""
-        self.options: Mapping[str, str] = options or {}
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        """``options`` are deployment-wide settings, such as ``kubeconfig`` and ``clusters``."""
+        self.options: Mapping[str, Any] = options or {}
 
     def validate(self, config: ConfigT, context: Context) -> None:
         """Check against the live system, changing nothing; raises InvalidConfig."""

@@ -19,7 +19,7 @@ class Drivers:
     """
 
     def __init__(
-        self, plugins: Plugins[WebhookDriver[Any, Any]], options: Mapping[str, str] | None = None
+        self, plugins: Plugins[WebhookDriver[Any, Any]], options: Mapping[str, Any] | None = None
     ) -> None:
         self.plugins = plugins
         self._options = options or {}

@@ -9,10 +9,17 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -24,12 +31,33 @@ from pydantic_settings import (
 from webhook_service.errors import SettingsError
 
 CONFIG_VARIABLE = "WEBHOOK_SERVICE_CONFIG"
+DRIVER_OPTIONS = {"kubeconfig", "kube_context", "clusters", "namespaces"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _default_database_url() -> str:
     folder = platformdirs.user_data_path("webhook-service")
     return f"sqlite:///{folder / 'webhook-service.db'}"
+
+
+class ClusterSettings(BaseModel):
+    """How to reach one cluster: the pod's own account, or a context of a kubeconfig.
+
+    ``account`` names the ServiceAccount of each target's namespace that calls are made as.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    in_cluster: bool = False
+    account: str | None = Field(default=None, min_length=1, max_length=253)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.in_cluster and (self.kubeconfig or self.context):
+            raise ValueError("in_cluster uses the pod's account: leave kubeconfig and context out")
+        return self
 
 
 class Settings(BaseSettings):
@@ -56,6 +84,12 @@ class Settings(BaseSettings):
     )
     kubeconfig: Path | None = Field(default=None, description="how to reach the clusters")
     kube_context: str | None = Field(default=None, description="the default cluster's context")
+    clusters: dict[str, ClusterSettings] = Field(
+        default={}, description="the only clusters that receivers may name, by name"
+    )
+    namespaces: dict[str, tuple[str, ...]] = Field(
+        default={}, description="what each project may touch: namespace or cluster/namespace"
+    )
     drivers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="the only drivers to offer, by name; empty offers all"
     )
@@ -126,10 +160,10 @@ class Settings(BaseSettings):
         return int(self.listen.rpartition(":")[2])
 
     @property
-    def driver_options(self) -> Mapping[str, str]:
-        """What drivers are constructed with."""
-        options = {"kubeconfig": self.kubeconfig, "kube_context": self.kube_context}
-        return {name: str(value) for name, value in options.items() if value is not None}
+    def driver_options(self) -> Mapping[str, Any]:
+        """What drivers are constructed with: JSON values, and only those that are set."""
+        said = self.model_dump(mode="json", include=DRIVER_OPTIONS)
+        return {name: value for name, value in said.items() if value}
 
     @classmethod
     def settings_customise_sources(

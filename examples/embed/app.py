@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from pydantic import Field
 from starlette.applications import Starlette
@@ -40,7 +41,7 @@ class Announce(WebhookDriver[AnnounceConfig]):
 
     Config = AnnounceConfig
 
-    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         self.board: dict[str, str] = {}
 

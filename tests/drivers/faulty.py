@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         self.requests.append(Request(self.path, self.headers, self.rfile.read(length)))
         type(self).behaviour(self)
 
-    do_GET = do_PATCH = do_POST = answer
+    do_GET = do_PATCH = do_POST = do_DELETE = answer
 
     def reply(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

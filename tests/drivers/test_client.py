@@ -15,10 +15,12 @@ import pytest
 from kubernetes.config import incluster_config
 
 from tests.drivers.faulty import Behaviour, Handler, Request, faulty, kubeconfig, unused_url
-from webhook_drivers.kubernetes import client
-from webhook_drivers.kubernetes.client import MAX_REPLY, Cluster, Clusters
+from webhook_drivers.kubernetes import clusters as clusters_module
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.clusters import Clusters
 from webhook_drivers.kubernetes.faults import Conflict
 from webhook_drivers.kubernetes.resources import Address
+from webhook_drivers.kubernetes.transport import MAX_REPLY
 from webhook_drivers.kubernetes.workloads import WORKLOADS
 from webhook_service import DriverError, Retry, WebhookServiceError
 
@@ -257,7 +259,7 @@ def test_contexts_are_clusters_and_are_kept(tmp_path: Path) -> None:
         clusters = Clusters({"kubeconfig": str(path), "kube_context": "other"})
         for name in (None, "main", "other"):
             clusters.get(name).get(SHOP)
-        assert clusters.get() is clusters.get("other")
+        assert clusters.get().transport is clusters.get("other").transport
         clusters.close()
     tokens = [request.headers["Authorization"] for request in requests]
     assert tokens == ["Bearer token-of-other", "Bearer token-of-main", "Bearer token-of-other"]
@@ -269,7 +271,7 @@ def test_threads_share_one_cluster(tmp_path: Path) -> None:
 
     def use() -> None:
         barrier.wait()
-        found.append(clusters.get("main"))
+        found.append(clusters.get("main").transport)
 
     threads = [Thread(target=use) for _ in range(8)]
     for thread in threads:
@@ -286,7 +288,7 @@ def test_in_a_pod_its_own_cluster_is_used(tmp_path: Path, monkeypatch: pytest.Mo
     authority.write_bytes(Path(certifi.where()).read_bytes())
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
-    monkeypatch.setattr(client, "TOKEN_FILE", str(token))
+    monkeypatch.setattr(clusters_module, "TOKEN_FILE", str(token))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
     clusters = Clusters({}, connect_timeout=1)
@@ -329,7 +331,7 @@ def test_after_a_401_the_kubeconfig_is_read_again(tmp_path: Path) -> None:
             clusters.get().get(SHOP)
         path.write_text(path.read_text().replace("token-of-main", "rotated"))
         assert clusters.get().get(SHOP) == {}
-        assert clusters.get() is clusters.get()
+        assert clusters.get().transport is clusters.get().transport
         clusters.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.drivers.faulty import kubeconfig
 from tests.drivers.steps import SHA, config, context, push
-from webhook_drivers.kubernetes.client import Clusters
+from webhook_drivers.kubernetes.clusters import Clusters
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_service import DriverError, Retry
 

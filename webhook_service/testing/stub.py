@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from webhook_service.driver import (
     Context,
@@ -43,7 +44,7 @@ class StubDriver(WebhookDriver[StubConfig]):
 
     Config = StubConfig
 
-    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         self.steps: list[Step] = []
         self.calls: list[StubCall] = []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import time
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from webhook_drivers.kubernetes.client import Clusters
+from webhook_drivers.kubernetes.clusters import Clusters
 from webhook_drivers.kubernetes.faults import denied
 from webhook_drivers.kubernetes.image_update import ImageUpdate
 from webhook_drivers.kubernetes.push import Push
@@ -86,7 +86,7 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
 
     def __init__(
         self,
-        options: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
         *,
         clusters: Clusters | None = None,
         now: Callable[[], float] = time,
@@ -97,7 +97,7 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
 
     def validate(self, config: DeploymentUpdateConfig, context: Context) -> None:
         try:
-            problems = self._problems(config)
+            problems = self._problems(config, context.project)
         except DriverError as error:
             raise InvalidConfig(error.message) from error
         if problems:
@@ -139,7 +139,7 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
             pin=config.pin,
         )
         return ImageUpdate(
-            cluster=self._clusters.get(config.cluster),
+            cluster=self._clusters.get(config.cluster, context.project),
             push=push,
             rolling=config.strategy.limits,
             timeout=config.timeout_seconds,
@@ -147,8 +147,8 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
             now=self._now,
         )
 
-    def _problems(self, config: DeploymentUpdateConfig) -> list[str]:
-        cluster, address = self._clusters.get(config.cluster), config.address
+    def _problems(self, config: DeploymentUpdateConfig, project: str) -> list[str]:
+        cluster, address = self._clusters.get(config.cluster, project), config.address
         missing = [verb for verb in ("get", "patch") if not cluster.may(verb, address)]
         problems = [denied(" and ".join(missing), address)] if missing else []
         if "get" in missing:

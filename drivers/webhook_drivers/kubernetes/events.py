@@ -11,8 +11,9 @@ from enum import StrEnum
 from hashlib import sha256
 from logging import getLogger
 
-from webhook_drivers.kubernetes.client import NAME, Cluster
+from webhook_drivers.kubernetes.client import Cluster
 from webhook_drivers.kubernetes.resources import EVENTS, Address, Json
+from webhook_drivers.kubernetes.transport import NAME
 from webhook_drivers.kubernetes.workloads import dig
 from webhook_service import Context, DriverError
 

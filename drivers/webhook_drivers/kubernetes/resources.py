@@ -50,3 +50,5 @@ class Address:
 
 
 EVENTS = Resource("Event", "", "v1", "events")
+PODS = Resource("Pod", "", "v1", "pods")
+SERVICES = Resource("Service", "", "v1", "services")
