@@ -1,8 +1,10 @@
 """What Kubernetes 1.20 lacks, or what cannot be brought about on a real server in a test.
 
 CronJob batch/v1 and EndpointSlice discovery.k8s.io/v1 (newer than 1.20); 410 Gone (the real
-watch cache forgets only after many writes); custom resources (would need a definition); a failing
-Job (the real controller backs off for ten seconds); the methods and settings of FakeCluster.
+watch cache forgets only after many writes); a failing Job (the real controller backs off for ten
+seconds); a PodDisruptionBudget policy/v1 (1.21); the text of logs (needs kubelets) and Jobs of a
+CronJob (its schedule goes by minutes); admission that refuses; the methods and settings of
+FakeCluster.
 """
 
 import socket
@@ -13,23 +15,23 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract.client import APPLY, MERGE, STRATEGIC, Client, eventually
+from tests.contract.client import STRATEGIC, Client, eventually
 from tests.contract.manifests import (
     configmap,
     configmaps,
     deployment,
+    deployments,
     image_patch,
+    pods,
     resource,
     template,
 )
-from webhook_service.testing import FakeCluster, Resource
-
-ROLLOUT = Resource("argoproj.io/v1alpha1", "rollouts", "Rollout", generation=True, custom=True)
+from webhook_service.testing import FakeCluster, definition
 
 
 @pytest.fixture
 def fake() -> Iterator[FakeCluster]:
-    with FakeCluster(custom=[ROLLOUT], history=50) as fake:
+    with FakeCluster(history=50) as fake:
         yield fake
 
 
@@ -84,23 +86,6 @@ def test_a_watch_from_too_old_a_version_is_told_so(client: Client) -> None:
         assert event["object"]["message"].startswith(f"too old resource version: {old} (")
 
 
-def test_a_custom_resource_takes_no_strategic_merge(client: Client) -> None:
-    path = resource(ROLLOUT.api_version, "rollouts", "default")
-    client.ok("POST", path, {"metadata": {"name": "shop"}, "spec": {"replicas": 1}})
-    answer = client.send("PATCH", f"{path}/shop", {"spec": {"replicas": 2}}, STRATEGIC)
-    assert (answer.code, answer.body["reason"]) == (415, "UnsupportedMediaType")
-    assert answer.body["message"] == (
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
-    )
-    merged = client.ok("PATCH", f"{path}/shop", {"spec": {"replicas": 2}}, MERGE)
-    assert merged["metadata"]["generation"] == 2
-    applied = {"apiVersion": ROLLOUT.api_version, "kind": "Rollout", "spec": {"paused": True}}
-    manager = {"fieldManager": "me"}
-    spec = client.ok("PATCH", f"{path}/shop", applied, APPLY, manager)["spec"]
-    assert spec == {"replicas": 2, "paused": True}
-
-
 def test_applying_creates_then_merges(fake: FakeCluster) -> None:
     body = deployment()
     body["metadata"]["namespace"] = "shop"
@@ -149,7 +134,54 @@ def test_stopping_ends_open_watches(tmp_path: Path) -> None:
         socket.create_connection((address.hostname, address.port), 1).close()
 
 
-def test_discovery_names_what_is_served(client: Client) -> None:
+def test_discovery_names_what_is_served(fake: FakeCluster, client: Client) -> None:
+    fake.apply(definition("Rollout"))
     listed = client.ok("GET", "/apis/apps/v1")["resources"]
     assert "deployments/scale" in {item["name"] for item in listed}
     assert "argoproj.io" in {group["name"] for group in client.ok("GET", "/apis")["groups"]}
+
+
+def test_a_disruption_budget_is_stored(client: Client) -> None:
+    path = resource("policy/v1", "poddisruptionbudgets", "default")
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "shop"}}}
+    client.ok("POST", path, {"metadata": {"name": "shop"}, "spec": spec})
+    assert client.ok("GET", f"{path}/shop")["spec"] == spec
+
+
+def test_a_refusal_by_admission_has_its_own_words(fake: FakeCluster, client: Client) -> None:
+    says = 'admission webhook "policy.acme.example" denied the request: no second Deployment'
+    fake.deny("create", "deployments", message=says)
+    answer = client.send("POST", deployments("default"), deployment())
+    assert (answer.code, answer.body["message"]) == (403, says)
+    review = {"spec": {"resourceAttributes": {"verb": "create", "resource": "deployments"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert client.ok("POST", path, review)["status"] == {"allowed": True}
+    fake.allow_all()
+    assert client.send("POST", deployments("default"), deployment()).code == 201
+
+
+def test_a_triggered_cron_job_runs_and_its_pods_log(fake: FakeCluster, client: Client) -> None:
+    fake.log(lambda pod, container: f"{container} of {pod['metadata']['namespace']}\nended\n")
+    path = resource("batch/v1", "cronjobs", "default")
+    template_of_job = template(restartPolicy="Never")
+    spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template_of_job}}}
+    client.ok("POST", path, {"metadata": {"name": "nightly"}, "spec": spec})
+    job = fake.trigger("default", "nightly")
+    assert job["metadata"]["name"].startswith("nightly-")
+    assert job["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
+    name = job["metadata"]["name"]
+    jobs = resource("batch/v1", "jobs", "default", name)
+    eventually(lambda: client.ok("GET", jobs)["status"].get("succeeded") == 1)
+    query = {"labelSelector": f"job-name={name}"}
+    (pod,) = client.ok("GET", pods("default"), query=query)["items"]
+    log = f"{pods('default', pod['metadata']['name'])}/log"
+    assert client.ok("GET", log, query={"container": "app"}) == "app of default\nended\n"
+    assert client.ok("GET", log, query={"container": "app", "tailLines": 1}) == "ended\n"
+
+
+def test_a_container_that_waits_has_no_log(fake: FakeCluster, client: Client) -> None:
+    fake.apply({"kind": "Deployment", **deployment("acme/shop:bad", replicas=1)})
+    (pod,) = eventually(lambda: fake.list("Pod", "default"))
+    log = f"{pods('default', pod['metadata']['name'])}/log"
+    answer = client.send("GET", log, query={"container": "app"})
+    assert answer.code == 400 and "is waiting to start" in answer.body["message"]

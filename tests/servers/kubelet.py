@@ -9,6 +9,8 @@ from tests.servers.api import UNREACHABLE, Api, ApiError, Json, Watch
 from tests.servers.pods import Pod, Step, next_step, status, wanted_node
 
 PODS = "/api/v1/pods"
+ADDRESS = "tests/pod-ip"
+"""An annotation of a pod that says its address, where a test listens there."""
 
 
 class Kubelet:
@@ -108,6 +110,7 @@ class Kubelet:
     def _report(self, path: str, pod: Pod) -> None:
         number = next(self._numbers)
         address = f"10.{244 + number // 65536 % 8}.{number // 256 % 256}.{number % 256}"
+        address = (pod["metadata"].get("annotations") or {}).get(ADDRESS) or address
         body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status(pod, address)}
         written = self._api.patch(f"{path}/status", body)
         with self._lock:

@@ -7,10 +7,20 @@ that prove it.
 """
 
 from webhook_service.testing.cluster import FakeCluster
+from webhook_service.testing.connections import Ask, Reply
+from webhook_service.testing.definitions import definition
 from webhook_service.testing.handler import Request
 from webhook_service.testing.payloads import sample_push
-from webhook_service.testing.resources import Resource
 from webhook_service.testing.signing import sign
 from webhook_service.testing.stub import StubDriver
 
-__all__ = ["FakeCluster", "Request", "Resource", "StubDriver", "sample_push", "sign"]
+__all__ = [
+    "Ask",
+    "FakeCluster",
+    "Reply",
+    "Request",
+    "StubDriver",
+    "definition",
+    "sample_push",
+    "sign",
+]

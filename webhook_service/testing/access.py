@@ -11,11 +11,15 @@ from webhook_service.testing.statuses import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refused verb; ``*`` stands for any, no namespace for all."""
+    """A refused verb; ``*`` stands for any, no namespace for all.
+
+    With a message it is refused by admission, not by RBAC.
+    """
 
     verb: str
     resource: str
     namespace: str | None
+    message: str = ""
 
     def covers(self, verb: str, resource: str, namespace: str) -> bool:
         return (
@@ -33,16 +37,20 @@ class Access:
         self._denials: frozenset[Denial] = frozenset()
         self._lock = threading.Lock()
 
-    def deny(self, verb: str, resource: str, namespace: str | None) -> None:
+    def deny(self, verb: str, resource: str, namespace: str | None, message: str = "") -> None:
         with self._lock:
-            self._denials |= {Denial(verb, resource, namespace)}
+            self._denials |= {Denial(verb, resource, namespace, message)}
 
     def allow_all(self) -> None:
         with self._lock:
             self._denials = frozenset()
 
     def allows(self, verb: str, resource: str, namespace: str) -> bool:
-        return not any(denial.covers(verb, resource, namespace) for denial in self._denials)
+        return not any(
+            denial.covers(verb, resource, namespace)
+            for denial in self._denials
+            if not denial.message
+        )
 
     def check(self, verb: str, resource: Resource, sub: str, namespace: str, name: str) -> None:
         """Refuses what was denied.
@@ -52,7 +60,7 @@ class Access:
         """
         full = f"{resource.plural}/{sub}" if sub else resource.plural
         if self.allows(verb, full, namespace):
-            return
+            return self._admit(verb, full, namespace)
         target = f'{resource.qualified} "{name}"' if name else resource.qualified
         scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
         message = (
@@ -62,6 +70,11 @@ class Access:
         details = {"name": name, "group": resource.group, "kind": resource.plural}
         found = {key: value for key, value in details.items() if value}
         raise ApiError(403, "Forbidden", message, found)
+
+    def _admit(self, verb: str, resource: str, namespace: str) -> None:
+        for denial in self._denials:
+            if denial.message and denial.covers(verb, resource, namespace):
+                raise ApiError(403, "Forbidden", denial.message)
 
     def review(self, review: Object) -> Object:
         """Answers a ``SelfSubjectAccessReview``."""

@@ -6,13 +6,13 @@ import json
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from webhook_service.testing import (
+    definitions,
     jobs,
     kubelet,
     patches,
@@ -21,9 +21,10 @@ from webhook_service.testing import (
     statefulsets,
 )
 from webhook_service.testing.access import Access
+from webhook_service.testing.connections import Answer, Connections, Logs
 from webhook_service.testing.handler import Handler, Request, Service
 from webhook_service.testing.objects import Store, clone
-from webhook_service.testing.resources import NAMESPACES, RESOURCES, Catalogue, Object, Resource
+from webhook_service.testing.resources import NAMESPACES, Catalogue, Object
 from webhook_service.testing.routes import Target
 from webhook_service.testing.simulation import Controllers, Reconcile, Simulation
 from webhook_service.testing.verbs import Api
@@ -53,8 +54,8 @@ class FakeCluster:
         port: port to listen on; 0 takes a free one.
         nodes: how many nodes DaemonSets run on.
         user: who the token belongs to, in the messages of denied requests.
-        custom: custom resources to serve besides the built-in ones.
         history: how many writes watches can look back on, and how many requests are kept.
+        routing_delay: seconds from a change of a Service or its pods until its Endpoints show it.
     """
 
     def __init__(
@@ -66,16 +67,17 @@ class FakeCluster:
         *,
         nodes: int = 3,
         user: str = "webhook-service",
-        custom: Sequence[Resource] = (),
         history: int = 10_000,
+        routing_delay: float = 0.0,
     ) -> None:
         self._token, self._address = token, (host, port)
-        self._catalogue = Catalogue((*RESOURCES, *custom))
         self._store = Store(history)
+        self._catalogue = Catalogue(lambda: definitions.resources(self._store))
+        self._connections = Connections(self._store)
         self._api = Api(self._store)
         self._access = Access(user)
         self._requests: deque[Request] = deque(maxlen=history)
-        self._simulation = Simulation(self._store, ready_delay, nodes)
+        self._simulation = Simulation(self._store, ready_delay, nodes, routing_delay)
         self._server: _Server | None = None
         for namespace in ("default", "kube-system"):
             self._api.create(Target(NAMESPACES), {"metadata": {"name": namespace}})
@@ -99,6 +101,7 @@ class FakeCluster:
             self._store,
             self._access,
             self._catalogue,
+            self._connections,
             self._token,
             self._requests.append,
         )
@@ -185,7 +188,7 @@ class FakeCluster:
         return clone(self._api.get(self._target(kind, namespace, name)))
 
     def list(self, kind: str, namespace: str = "") -> list[Object]:
-        """Copies of the objects of a namespace, or of all."""
+        """Copies of the objects of a namespace, or of all namespaces."""
         resource = self._catalogue.of_kind(kind)
         return [clone(item) for item in self._store.all(resource, namespace)]
 
@@ -197,20 +200,44 @@ class FakeCluster:
         """
         self._api.delete(self._target(kind, namespace, name), {})
 
-    def deny(self, verb: str, resource: str, namespace: str | None = None) -> None:
-        """Refuses requests with 403, as RBAC does.
+    def deny(
+        self, verb: str, resource: str, namespace: str | None = None, *, message: str = ""
+    ) -> None:
+        """Refuses requests with 403, as RBAC does, or admission.
 
         Args:
             verb: ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``,
                 ``deletecollection``, or ``*``.
             resource: as in a Role: ``deployments``, ``deployments/scale``, or ``*``.
             namespace: only there; without it, everywhere.
+            message: the words of an admission plug-in that refuses; reviews of access know
+                nothing of it.
         """
-        self._access.deny(verb, resource, namespace)
+        self._access.deny(verb, resource, namespace, message)
 
     def allow_all(self) -> None:
         """Takes all denials back."""
         self._access.allow_all()
+
+    def answer(self, namespace: str, service: str, answer: Answer) -> None:
+        """Says what the pods of a Service answer to requests through the Service proxy.
+
+        Without it they refuse connections. ``answer`` gets the request and the pod.
+        """
+        self._connections.answer(namespace, service, answer)
+
+    def log(self, logs: Logs) -> None:
+        """Says what pods log: ``logs`` gets the pod and the name of the container."""
+        self._connections.log(logs)
+
+    def trigger(self, namespace: str, cron_job: str) -> Object:
+        """Starts a CronJob's Job now; its schedule is never looked at.
+
+        Raises:
+            ApiError: 404, there is no such CronJob.
+        """
+        found = self._api.get(self._target("CronJob", namespace, cron_job))
+        return clone(jobs.trigger(self._simulation, found))
 
     def _target(self, kind: str, namespace: str, name: str) -> Target:
         resource = self._catalogue.of_kind(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
+from webhook_service.testing import definitions
 from webhook_service.testing.resources import Object, Resource
 
 POD = {
@@ -134,12 +135,23 @@ def _service(item: Object) -> None:
         _complete(port, {"protocol": "TCP", "targetPort": port.get("port")})
 
 
+def _quota(item: Object) -> None:
+    item["status"] = {"hard": (item.get("spec") or {}).get("hard") or {}}
+
+
+def _autoscaler(item: Object) -> None:
+    _complete(item.setdefault("spec", {}), {"minReplicas": 1})
+
+
 def _namespace(item: Object) -> None:
     _complete(item, {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
 
 
 FILLERS: Mapping[str, Callable[[Object], None]] = {
     "namespaces": _namespace,
+    "resourcequotas": _quota,
+    "horizontalpodautoscalers.autoscaling": _autoscaler,
+    "customresourcedefinitions.apiextensions.k8s.io": definitions.establish,
     "pods": _pod,
     "services": _service,
     "deployments.apps": _deployment,

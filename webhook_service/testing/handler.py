@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from webhook_service.testing import patches, routes
 from webhook_service.testing.access import Access
+from webhook_service.testing.connections import Ask, Connections
 from webhook_service.testing.objects import Store
 from webhook_service.testing.resources import (
     ACCESS_REVIEWS,
@@ -55,6 +56,7 @@ class Service:
     store: Store
     access: Access
     catalogue: Catalogue
+    connections: Connections
     token: str
     record: Callable[[Request], None]
 
@@ -103,9 +105,23 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(200, document)
         target = routes.find(self.service.catalogue, url.path)
         self._authorize(target, params)
+        if target.subresource == "proxy":
+            return self._pass_on(target, url.query, raw)
         if failure:
             raise failure
         self._dispatch(target, params, media, body)
+
+    def _pass_on(self, target: Target, query: str, raw: bytes) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers.pop("authorization", None)
+        ask = Ask(self.command, "/" + target.rest, query, headers, raw)
+        reply = self.service.connections.ask(target.namespace, target.name, ask)
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
 
     def _authorize(self, target: Target, params: Mapping[str, str]) -> None:
         verb = METHODS.get(self.command) or self.command.lower()
@@ -139,7 +155,10 @@ class Handler(BaseHTTPRequestHandler):
         raise method_not_allowed()
 
     def _read(self, target: Target, params: dict[str, str]) -> None:
-        if _watching(params):
+        if target.subresource == "log":
+            connections = self.service.connections
+            self._send(200, connections.logged(target.namespace, target.name, params))
+        elif _watching(params):
             self._stream(Watch(self.service.store, target, params, self._client_gone))
         elif target.name:
             self._send(200, self.service.api.get(target))

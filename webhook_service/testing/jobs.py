@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from webhook_service.testing.kubelet import phase
-from webhook_service.testing.objects import timestamp
+from webhook_service.testing.objects import clone, timestamp
 from webhook_service.testing.resources import JOBS, PODS, Object
 from webhook_service.testing.simulation import Simulation
+from webhook_service.testing.verbs import suffix
 
 LABELS = ("controller-uid", "job-name")
 
@@ -32,6 +33,16 @@ def reconcile_job(simulation: Simulation, job: Object) -> None:
             active += 1
     status |= {"active": active, "succeeded": succeeded, "failed": failed}
     simulation.set_status(JOBS, job, status)
+
+
+def trigger(simulation: Simulation, cron_job: Object) -> Object:
+    """Creates a Job as the CronJob controller does when the time has come."""
+    template = cron_job["spec"]["jobTemplate"]
+    name = f"{cron_job['metadata']['name']}-{suffix()}"
+    made = {key: clone(value) for key, value in (template.get("metadata") or {}).items()}
+    with simulation.store.changed:
+        job = {"metadata": made | {"name": name}, "spec": clone(template["spec"])}
+        return simulation.create(JOBS, cron_job, job)
 
 
 def _start(simulation: Simulation, job: Object) -> None:

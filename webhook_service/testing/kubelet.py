@@ -87,11 +87,15 @@ def _write(simulation: Simulation, pod: Object, phase: str, state: Object) -> No
     simulation.store.update(PODS, {**pod, "status": status})
 
 
-def reconcile_service(simulation: Simulation, service: Object) -> None:
-    """Keeps the Endpoints of a Service with a selector."""
+def reconcile_service(simulation: Simulation, service: Object) -> float | None:
+    """Keeps the Endpoints of a Service with a selector, some time after each change."""
     if not service["spec"].get("selector"):
-        return
+        return None
     metadata = service["metadata"]
+    due = simulation.routed.setdefault(metadata["uid"], monotonic() + simulation.routing_delay)
+    if (left := due - monotonic()) > 0:
+        return left
+    del simulation.routed[metadata["uid"]]
     found = simulation.store.find(ENDPOINTS, metadata["namespace"], metadata["name"])
     subsets = _subsets(simulation, service)
     if found is None:
@@ -99,6 +103,7 @@ def reconcile_service(simulation: Simulation, service: Object) -> None:
         simulation.create(ENDPOINTS, service, endpoints | ({"subsets": subsets}))
     else:
         simulation.store.update(ENDPOINTS, {**found, "subsets": subsets})
+    return None
 
 
 def _subsets(simulation: Simulation, service: Object) -> list[Object]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from webhook_service.testing.kubelet import is_ready
+from webhook_service.testing.objects import timestamp
 from webhook_service.testing.resources import PODS, REPLICASETS, Object
-from webhook_service.testing.simulation import Simulation, created
+from webhook_service.testing.simulation import RETRY, Simulation, created
+from webhook_service.testing.statuses import ApiError
+
+FAILURE = "ReplicaFailure"
 
 
 def reconcile_replica_set(simulation: Simulation, item: Object) -> float | None:
     """Creates or deletes pods, and counts them."""
     pods = simulation.children(item, PODS)
     missing = item["spec"]["replicas"] - len(pods)
-    for _ in range(missing):
-        simulation.create_pod(item, item["spec"]["template"], {})
     for pod in _least_useful(pods)[: max(0, -missing)]:
         simulation.remove(PODS, pod)
-    return count(simulation, item)
+    refusal = ""
+    try:
+        for _ in range(missing):
+            simulation.create_pod(item, item["spec"]["template"], {})
+    except ApiError as exc:
+        refusal = exc.message
+    again = count(simulation, item, refusal)
+    return RETRY if refusal else again
 
 
-def count(simulation: Simulation, item: Object) -> float | None:
+def count(simulation: Simulation, item: Object, refusal: str) -> float | None:
     """Writes the status; answers when the next pod will count as available."""
     pods = simulation.children(item, PODS)
     waits = [simulation.available_in(pod, item["spec"].get("minReadySeconds", 0)) for pod in pods]
@@ -33,8 +42,18 @@ def count(simulation: Simulation, item: Object) -> float | None:
     }
     # The one count that the real server always shows.
     shown = {key: value for key, value in status.items() if value or key == "replicas"}
+    if refusal:
+        shown["conditions"] = _refused(item, refusal)
     simulation.store.update(REPLICASETS, {**item, "status": shown})
     return min(pending, default=None)
+
+
+def _refused(item: Object, refusal: str) -> list[Object]:
+    """The first refusal stays: a new text for each attempt would be a change without end."""
+    before: list[Object] = (item.get("status") or {}).get("conditions") or []
+    now = timestamp()
+    first = {"type": FAILURE, "status": "True", "reason": "FailedCreate", "message": refusal}
+    return before or [first | {"lastTransitionTime": now}]
 
 
 def _least_useful(pods: list[Object]) -> list[Object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ class Resource:
         generation: whether a change of the spec raises ``metadata.generation``.
         annotated: whether a change of the annotations raises it too.
         custom: a custom resource: no strategic merge, as on a real server.
+        connects: subresources that lead out of the API: ``log``, ``proxy``.
         fields: field selectors beyond ``metadata.name`` and ``metadata.namespace``.
         short: what kubectl calls it, for example ``deploy``.
     """
@@ -36,6 +37,7 @@ class Resource:
     generation: bool = False
     annotated: bool = False
     custom: bool = False
+    connects: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     short: str = ""
 
@@ -55,16 +57,24 @@ class Resource:
     @property
     def subresources(self) -> tuple[str, ...]:
         offered = (("status", self.status), ("scale", self.scale))
-        return tuple(name for name, present in offered if present)
+        return (*(name for name, present in offered if present), *self.connects)
 
 
 INVOLVED = tuple(f"involvedObject.{field}" for field in ("name", "namespace", "kind", "uid"))
 
 NAMESPACES = Resource("v1", "namespaces", "Namespace", namespaced=False, status=True, short="ns")
 PODS = Resource(
-    "v1", "pods", "Pod", status=True, fields=("status.phase", "spec.nodeName"), short="po"
+    "v1",
+    "pods",
+    "Pod",
+    status=True,
+    connects=("log",),
+    fields=("status.phase", "spec.nodeName"),
+    short="po",
 )
-SERVICES = Resource("v1", "services", "Service", status=True, short="svc")
+POD_TEMPLATES = Resource("v1", "podtemplates", "PodTemplate")
+SERVICES = Resource("v1", "services", "Service", status=True, connects=("proxy",), short="svc")
+QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota", status=True, short="quota")
 EVENTS = Resource("v1", "events", "Event", fields=(*INVOLVED, "reason", "type"))
 CONFIGMAPS = Resource("v1", "configmaps", "ConfigMap", short="cm")
 ENDPOINTS = Resource("v1", "endpoints", "Endpoints")
@@ -90,6 +100,25 @@ DAEMONSETS = Resource(
 REVISIONS = Resource("apps/v1", "controllerrevisions", "ControllerRevision")
 JOBS = Resource("batch/v1", "jobs", "Job", status=True, generation=True)
 CRONJOBS = Resource("batch/v1", "cronjobs", "CronJob", status=True, generation=True)
+AUTOSCALERS = Resource(
+    "autoscaling/v1",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    status=True,
+    short="hpa",
+)
+BUDGETS = Resource(
+    "policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", status=True, short="pdb"
+)
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io/v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+    status=True,
+    generation=True,
+    short="crd",
+)
 ENDPOINTSLICES = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 ACCESS_REVIEWS = Resource(
     "authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False
@@ -98,6 +127,7 @@ ACCESS_REVIEWS = Resource(
 RESOURCES = (
     NAMESPACES,
     PODS,
+    POD_TEMPLATES,
     SERVICES,
     EVENTS,
     CONFIGMAPS,
@@ -110,20 +140,34 @@ RESOURCES = (
     JOBS,
     CRONJOBS,
     ENDPOINTSLICES,
+    QUOTAS,
+    AUTOSCALERS,
+    BUDGETS,
+    DEFINITIONS,
     ACCESS_REVIEWS,
 )
 
 
 class Catalogue:
-    """Finds resources by path and by kind."""
+    """Finds resources by path and by kind: the built-in ones, and those that are defined.
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
-        self.resources = tuple(resources)
-        self._paths = {(r.api_version, r.plural): r for r in self.resources}
-        self._kinds = {r.kind: r for r in self.resources}
+    Args:
+        defined: gives the custom resources of this moment.
+    """
+
+    def __init__(self, defined: Callable[[], Iterable[Resource]] = tuple) -> None:
+        self._defined = defined
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        return (*RESOURCES, *self._defined())
 
     def at(self, api_version: str, plural: str) -> Resource | None:
-        return self._paths.get((api_version, plural))
+        known = _PATHS.get((api_version, plural))
+        places = (
+            {(item.api_version, item.plural): item for item in self._defined()} if not known else {}
+        )
+        return known or places.get((api_version, plural))
 
     def of_kind(self, kind: str) -> Resource:
         """The resource of a kind.
@@ -131,4 +175,9 @@ class Catalogue:
         Raises:
             KeyError: the fake cluster does not serve this kind.
         """
-        return self._kinds[kind]
+        known = _KINDS.get(kind)
+        return known or {item.kind: item for item in self._defined()}[kind]
+
+
+_PATHS = {(item.api_version, item.plural): item for item in RESOURCES}
+_KINDS = {item.kind: item for item in RESOURCES}

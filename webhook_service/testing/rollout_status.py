@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from webhook_service.testing.replicasets import FAILURE
 from webhook_service.testing.resources import DEPLOYMENTS, Object
 from webhook_service.testing.simulation import Simulation, condition
 
@@ -36,9 +37,23 @@ def write(
     status = _counts(sets, new)
     status["observedGeneration"] = metadata["generation"]
     conditions = _availability(live, before.get("conditions") or [], status, limits)
-    status["conditions"], again = _progress(simulation, live, before, status, conditions, new)
+    conditions, again = _progress(simulation, live, before, status, conditions, new)
+    status["conditions"] = _with_failure(conditions, sets)
     simulation.set_status(DEPLOYMENTS, live, status)
     return again
+
+
+def _with_failure(conditions: list[Object], sets: list[Object]) -> list[Object]:
+    """The first ReplicaSet that may not create its pods says why."""
+    failures = [
+        item
+        for replica_set in sets
+        for item in (replica_set.get("status") or {}).get("conditions") or ()
+        if item["type"] == FAILURE
+    ]
+    if not failures:
+        return [item for item in conditions if item["type"] != FAILURE]
+    return condition(conditions, FAILURE, "True", failures[0]["reason"], failures[0]["message"])
 
 
 def _counts(sets: list[Object], new: Object | None) -> Object:

@@ -13,12 +13,16 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names; ``name`` is empty for a collection."""
+    """What a path names; ``name`` is empty for a collection.
+
+    ``rest`` is the path behind a proxy, without its first slash.
+    """
 
     resource: Resource
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    rest: str = ""
 
 
 def find(catalogue: Catalogue, path: str) -> Target:
@@ -27,7 +31,10 @@ def find(catalogue: Catalogue, path: str) -> Target:
     Raises:
         ApiError: 404, nothing is served there.
     """
+    path, proxied, behind = path.partition("/proxy/")
     parts = [unquote(part) for part in path.strip("/").split("/")]
+    if proxied:
+        parts.append("proxy")
     if parts[0] == "api" and len(parts) > 2:
         version, rest = parts[1], parts[2:]
     elif parts[0] == "apis" and len(parts) > 3:
@@ -44,7 +51,9 @@ def find(catalogue: Catalogue, path: str) -> Target:
         raise no_such_path()
     if name and resource.namespaced and not namespace:
         raise no_such_path()
-    return Target(resource, namespace, name, subresource)
+    if proxied and subresource != "proxy":
+        raise no_such_path()
+    return Target(resource, namespace, name, subresource, behind)
 
 
 def document(catalogue: Catalogue, path: str) -> Object | str | None:

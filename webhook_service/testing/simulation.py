@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TypeAlias
 
-from webhook_service.testing import defaults, selectors
+from webhook_service.testing import defaults, quotas, selectors
 from webhook_service.testing.objects import Store, clone, controller_of, timestamp
 from webhook_service.testing.resources import (
     DAEMONSETS,
@@ -30,7 +30,7 @@ Reconcile: TypeAlias = Callable[["Simulation", Object], float | None]
 Key: TypeAlias = tuple[Resource, str, str]
 
 OWNERS = {r.kind: r for r in (DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, JOBS)}
-TICK = 0.02
+TICK, RETRY = 0.02, 0.1
 
 
 class Simulation:
@@ -40,16 +40,21 @@ class Simulation:
         store: the objects.
         ready_delay: seconds from a pod's creation until it is ready.
         nodes: how many nodes there are.
+        routing_delay: seconds from a change until Endpoints show it.
     """
 
-    def __init__(self, store: Store, ready_delay: float, nodes: int) -> None:
+    def __init__(
+        self, store: Store, ready_delay: float, nodes: int, routing_delay: float = 0.0
+    ) -> None:
         self.store = store
         self.ready_delay = ready_delay
+        self.routing_delay = routing_delay
         self.nodes = tuple(f"node-{number}" for number in range(1, nodes + 1))
         # By uid, in monotonic seconds: the API's times are too coarse to follow a rollout by.
         self.created: dict[str, float] = {}
         self.ready: dict[str, float] = {}
         self.progressed: dict[str, float] = {}
+        self.routed: dict[str, float] = {}
         self._addresses = 0
 
     def children(self, owner: Object, resource: Resource) -> list[Object]:
@@ -73,7 +78,11 @@ class Simulation:
     def create_pod(
         self, owner: Object, template: Object, labels: Object, name: str = "", node: str = ""
     ) -> Object:
-        """Stores a pod made of a template, and places it on a node."""
+        """Stores a pod made of a template, and places it on a node.
+
+        Raises:
+            ApiError: 403, a quota does not allow it.
+        """
         metadata = template["metadata"]
         self._addresses += 1
         placed = self.nodes[self._addresses % len(self.nodes)] if self.nodes else ""
@@ -85,6 +94,8 @@ class Simulation:
         high, low = divmod(self._addresses % 65000, 250)
         address = f"10.244.{high}.{low + 1}"
         pod["status"] = {"phase": "Pending", "podIP": address, "hostIP": "127.0.0.1"}
+        pod["metadata"]["namespace"] = owner["metadata"]["namespace"]
+        quotas.check(self.store, PODS, pod)
         return self.create(PODS, owner, pod)
 
     def set_status(self, resource: Resource, item: Object, status: Object) -> Object:
@@ -100,7 +111,7 @@ class Simulation:
 
     def forget(self, uid: str) -> None:
         """Drops the times of an object that is gone."""
-        for times in (self.created, self.ready, self.progressed):
+        for times in (self.created, self.ready, self.progressed, self.routed):
             times.pop(uid, None)
 
     def available_in(self, pod: Object, seconds: float) -> float | None:
@@ -185,6 +196,9 @@ class Controllers:
             return
         try:
             again = self._reconcilers[resource.qualified](self._simulation, item)
+        except ApiError:
+            # Refused, as by a quota: controllers try again.
+            again = RETRY
         except Exception as exc:
             # Kept for stop(): a double that quietly stands still would look like a slow driver.
             self.failures.append(exc)

@@ -13,12 +13,19 @@ def present(subresource: str, item: Object) -> Object:
     if subresource != "scale":
         return item
     metadata = {key: item["metadata"][key] for key in SHOWN if key in item["metadata"]}
-    status: Object = {"replicas": (item.get("status") or {}).get("replicas", 0)}
-    if item["spec"].get("selector"):
+    status: Object = {"replicas": status_of(item).get("replicas", 0)}
+    if isinstance(status_of(item).get("selector"), str):
+        status["selector"] = status_of(item)["selector"]
+    elif item["spec"].get("selector"):
         status["selector"] = selectors.to_text(item["spec"]["selector"])
     scale: Object = {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata}
     replicas = item["spec"].get("replicas", 0)
     return scale | {"spec": {"replicas": replicas} if replicas else {}, "status": status}
+
+
+def status_of(item: Object) -> Object:
+    status: Object = item.get("status") or {}
+    return status
 
 
 def absorb(subresource: str, has_status: bool, old: Object, written: Object) -> Object:

@@ -8,15 +8,17 @@ from typing import Any
 
 from webhook_service.testing import (
     defaults,
+    definitions,
     identity,
     pages,
     patches,
+    quotas,
     selectors,
     subresources,
     validation,
 )
 from webhook_service.testing.objects import Store, clone, timestamp
-from webhook_service.testing.resources import NAMESPACES, Object, Resource
+from webhook_service.testing.resources import DEFINITIONS, NAMESPACES, Object, Resource
 from webhook_service.testing.routes import Target
 from webhook_service.testing.statuses import (
     ApiError,
@@ -87,12 +89,15 @@ class Api:
             message = "resourceVersion should not be set on objects to be created"
             raise ApiError(500, "", message)
         if resource.status:
+            item.pop("status", None)
+        if resource.status and not resource.custom:
             item["status"] = dict(EMPTY.get(resource.kind, {}))
         defaults.fill(resource, item)
         with self._store.changed:
             if resource.namespaced and not self._exists(NAMESPACES, "", target.namespace):
                 raise not_found(NAMESPACES, target.namespace)
             validation.check(resource, item, None)
+            quotas.check(self._store, resource, item)
             if self._exists(resource, target.namespace, metadata["name"]):
                 raise already_exists(resource, metadata["name"])
             return item if dry_run else self._store.insert(resource, item)
@@ -192,6 +197,10 @@ class Api:
             deleted = {**item["metadata"], "deletionTimestamp": timestamp()}
             self._store.update(resource, {**item, "metadata": item["metadata"] | deleted})
             return
+        if resource is DEFINITIONS:
+            for custom in definitions.served_by(item):
+                for content in self._store.all(custom):
+                    self._store.remove(custom, content)
         if resource is NAMESPACES:
             for kind, content in self._store.contents(item["metadata"]["name"]):
                 if self._exists(kind, item["metadata"]["name"], content["metadata"]["name"]):
