@@ -1,12 +1,16 @@
 """The same tests on the fake cluster and on a real control plane."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.contract.client import Client
+from tests.contract.client import Client, eventually
+from tests.contract.shop import Shop, account, permitted
+from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.manifests import roles
 from webhook_service.testing import FakeCluster
 
 REAL = [pytest.mark.xdist_group("controlplane"), pytest.mark.control_plane]
@@ -58,5 +62,39 @@ def stranger(cluster: Cluster) -> Iterator[Client]:
         cluster.fake.deny("*", "*")
     with Client(cluster.kubeconfig, impersonate=STRANGER) as client:
         yield client
+    if cluster.fake is not None:
+        cluster.fake.allow_all()
+
+
+@pytest.fixture
+def shop(client: Client, namespace: str) -> Shop:
+    return Shop(client, namespace)
+
+
+@pytest.fixture
+def driver(
+    request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str
+) -> Iterator[DeploymentUpdate]:
+    path = cluster.kubeconfig
+    if cluster.real:
+        path = account(request, client, namespace, roles(["deploymentUpdate"]))
+    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
+        if cluster.real:
+            eventually(lambda: permitted(driver, namespace))
+        yield driver
+
+
+@pytest.fixture
+def powerless(
+    request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str
+) -> Iterator[DeploymentUpdate]:
+    path = cluster.kubeconfig
+    if cluster.fake is None:
+        path = account(request, client, namespace)
+    else:
+        for verb in ("get", "patch"):
+            cluster.fake.deny(verb, "deployments", namespace)
+    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
+        yield driver
     if cluster.fake is not None:
         cluster.fake.allow_all()

@@ -173,7 +173,7 @@ def test_retry_after_is_honoured(tmp_path: Path, said: str, least: float, most: 
         (
             403,
             'User "x" cannot get resource "deployments"',
-            "Not allowed to get .*bind the Role webhook-service-deployment-update",
+            "Not allowed to get .*bind the Role that `python -m webhook_drivers.",
         ),
         (403, "exceeded quota: pods", "refused to get Deployment shop/shop.*exceeded quota"),
         (

@@ -1,18 +1,17 @@
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from tests.drivers.steps import config, push
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
-from webhook_drivers.kubernetes.role import ROLE_NAME, role
+from webhook_drivers.kubernetes.strategies.rolling import Rolling
 
 
 def test_the_shortest_config_has_safe_defaults() -> None:
     found = DeploymentUpdateConfig.model_validate({"namespace": "shop", "name": "shop"})
     assert (found.kind, found.pin, found.timeout_seconds) == ("Deployment", True, 600)
-    assert not found.rollback_on_failure and not found.strategy.limits
+    assert not found.rollback_on_failure and found.strategy == Rolling()
     assert found.implied() == {}
 
 
@@ -27,7 +26,8 @@ def test_the_shortest_config_has_safe_defaults() -> None:
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
 def test_rolling_limits_are_taken(kind: str, strategy: dict[str, Any]) -> None:
     limits = {key: value for key, value in strategy.items() if key != "type"}
-    assert config(kind=kind, strategy=strategy).strategy.limits == limits
+    found = config(kind=kind, strategy=strategy).strategy
+    assert isinstance(found, Rolling) and found.limits == limits
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,10 @@ def test_rolling_limits_are_taken(kind: str, strategy: dict[str, Any]) -> None:
         {"timeoutSeconds": 0},
         {"timeoutSeconds": 86401},
         {"cluster": ""},
-        {"strategy": {"type": "recreate"}},
+        {"kind": "DaemonSet", "strategy": {"type": "recreate"}},
+        {"kind": "CronJob", "strategy": {"type": "recreate"}},
+        {"strategy": {"type": "recreate", "maxSurge": 1}},
+        {"strategy": {"type": "unknown"}},
         {"strategy": {"maxSurge": 0, "maxUnavailable": "0%"}},
         {"strategy": {"maxSurge": -1}},
         {"strategy": {"maxSurge": True}},
@@ -73,7 +76,7 @@ def test_fields_of_v16_imply_tag_and_source() -> None:
 
 def test_every_field_is_described_for_forms_and_docs() -> None:
     schema = DeploymentUpdateConfig.model_json_schema(by_alias=True)
-    for part in (schema, schema["$defs"]["RollingStrategy"]):
+    for part in (schema, schema["$defs"]["Rolling"], schema["$defs"]["Recreate"]):
         assert [
             name for name, field in part["properties"].items() if not field.get("description")
         ] == []
@@ -84,17 +87,3 @@ def test_the_slot_is_one_repository_on_one_workload() -> None:
     assert driver.slot(config(), push("1")) == "/default/Deployment/shop/docker.io/acme/shop"
     other = config(cluster="eu", kind="DaemonSet")
     assert driver.slot(other, push("9")) == "eu/default/DaemonSet/shop/docker.io/acme/shop"
-
-
-def test_the_role_grants_get_patch_and_events_only() -> None:
-    found = yaml.safe_load(role())
-    assert found["metadata"]["name"] == ROLE_NAME
-    granted = {
-        (res, verb)
-        for rule in found["rules"]
-        for res in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    kinds = ("deployments", "statefulsets", "daemonsets", "cronjobs")
-    wanted = {(kind, verb) for kind in kinds for verb in ("get", "patch")}
-    assert granted == wanted | {("events", "create")}

@@ -185,6 +185,21 @@ def test_an_older_push_is_superseded(driver: DeploymentUpdate, fake: FakeCluster
     assert images_of(shop(fake))["app"] == "acme/shop:3"
 
 
+def order_key(seconds: float) -> str:
+    return f"{int((time.time() + seconds) * 1e6):017d}-000000000001"
+
+
+def test_a_push_that_a_wrong_clock_dated_far_ahead_freezes_nothing(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    start(fake)
+    run_to_end(driver, config(), push("3"), context(3, order_key=order_key(86_400)))
+    run_to_end(driver, config(), push("4"), context(4, order_key=order_key(0)))
+    assert images_of(shop(fake))["app"] == "acme/shop:4"
+    with pytest.raises(Superseded, match="delivery dlv_4"):
+        driver.execute(config(), push("2"), context(2, order_key=order_key(-60)))
+
+
 def test_two_repositories_of_one_pod_do_not_supersede_each_other(
     driver: DeploymentUpdate, fake: FakeCluster
 ) -> None:

@@ -31,7 +31,7 @@ class Scripted:
     def get(self, address: Address) -> Json:
         return deepcopy(self.obj)
 
-    def patch(self, address: Address, patch: Json, *, dry_run: bool = False) -> Json:
+    def patch(self, address: Address, patch: Json, **_: Any) -> Json:
         spec = self.obj["spec"]["template"]["spec"]
         for item in patch["spec"]["template"]["spec"]["containers"]:
             next(c for c in spec["containers"] if c["name"] == item["name"]).update(item)
@@ -39,6 +39,9 @@ class Scripted:
         notes.update(patch["metadata"]["annotations"])
         self.react(self.obj)
         return deepcopy(self.obj)
+
+    def find(self, *_: Any) -> tuple[Json, ...]:
+        return ()
 
     def create_event(self, namespace: str, event: Json) -> None:
         self.events.append(event)

@@ -8,6 +8,7 @@ from webhook_drivers.kubernetes.record import (
     MAX_REPOSITORIES,
     PUSHES,
     Record,
+    is_newer,
     read,
     written,
 )
@@ -40,7 +41,6 @@ def test_the_annotation_is_plain_json_by_repository() -> None:
             "delivery": "dlv_1",
             "execution": "exe_1",
             "previous": {"app": "acme/shop:1"},
-            "previousPush": None,
         }
     }
 
@@ -83,3 +83,27 @@ def test_only_the_newest_repositories_are_kept() -> None:
     assert set(read(state)) == {f"r{number}" for number in range(5, MAX_REPOSITORIES + 5)}
     oldest = RECORD.model_copy(update={"order_key": ""})
     assert "late" in read({"metadata": {"annotations": written(state, "late", oldest, "")}})
+
+
+NOW = 1_700_000_000.0
+
+
+def key(seconds: float) -> str:
+    return f"{int((NOW + seconds) * 1e6):017d}-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("found", "binds"),
+    [
+        (key(1), True),
+        (key(299), True),
+        (key(301), False),
+        (key(86_400 * 365), False),
+        (key(0), False),
+        (key(-1), False),
+        ("9" * 5_000, True),
+        ("", False),
+    ],
+)
+def test_an_order_key_far_ahead_of_the_clock_binds_nobody(found: str, binds: bool) -> None:
+    assert is_newer(found, key(0), NOW) is binds

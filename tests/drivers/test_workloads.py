@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.drivers.steps import template_of, workload
@@ -9,7 +11,7 @@ from webhook_drivers.kubernetes.workloads import (
     pod_template,
     template_annotation,
     with_metadata,
-    with_rolling,
+    with_spec,
 )
 
 APP = Container("app", "acme/shop:2")
@@ -28,7 +30,7 @@ def test_every_kind_knows_its_pod_template(kind: str) -> None:
 
 
 def test_a_patch_names_containers_and_changes_only_images() -> None:
-    assert image_patch(WORKLOADS["Deployment"], (MIGRATE, APP)) == {
+    assert image_patch(WORKLOADS["Deployment"], {}, (MIGRATE, APP)) == {
         "spec": {
             "template": {
                 "spec": {
@@ -41,25 +43,26 @@ def test_a_patch_names_containers_and_changes_only_images() -> None:
 
 
 def test_the_patch_of_a_cron_job_goes_to_its_job_template() -> None:
-    patch = image_patch(WORKLOADS["CronJob"], (APP,), {"a": None})
+    patch = image_patch(WORKLOADS["CronJob"], {}, (APP,), {"a": None})
     template = patch["spec"]["jobTemplate"]["spec"]["template"]
     assert template["metadata"] == {"annotations": {"a": None}}
     assert template["spec"] == {"containers": [{"name": "app", "image": "acme/shop:2"}]}
 
 
-def test_a_patch_carries_the_precondition_and_rolling_limits() -> None:
-    patch = image_patch(WORKLOADS["DaemonSet"], (APP,))
-    patch = with_rolling(WORKLOADS["DaemonSet"], patch, {"maxUnavailable": "10%"})
-    patch = with_metadata(patch, "42", {"note": "x"})
-    assert patch["metadata"] == {"annotations": {"note": "x"}, "resourceVersion": "42"}
-    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}
-    assert patch["spec"]["updateStrategy"] == rolling
-    assert "template" in patch["spec"]
+def test_a_patch_carries_the_precondition_and_other_fields() -> None:
+    patch = image_patch(WORKLOADS["Deployment"], {}, (APP,))
+    patch = with_metadata(with_spec(patch, {"replicas": 0}), "42", {"note": "x", "old": None})
+    assert patch["metadata"] == {"annotations": {"note": "x", "old": None}, "resourceVersion": "42"}
+    assert patch["spec"]["replicas"] == 0 and "template" in patch["spec"]
 
 
-def test_without_limits_the_strategy_of_the_workload_stays() -> None:
-    patch = image_patch(WORKLOADS["Deployment"], (APP,))
-    assert with_rolling(WORKLOADS["Deployment"], patch, {}) == patch
+def test_a_merge_patch_repeats_all_that_a_custom_kind_has() -> None:
+    obj = workload()
+    custom = replace(WORKLOADS["Deployment"], custom=True)
+    spec = image_patch(custom, obj, (APP,))["spec"]["template"]["spec"]
+    wanted = template_of(obj)["spec"]["containers"]
+    wanted[0]["image"] = "acme/shop:2"
+    assert spec == {"containers": wanted}
 
 
 @pytest.mark.parametrize("obj", [{}, {"spec": None}, {"spec": {"template": []}}])

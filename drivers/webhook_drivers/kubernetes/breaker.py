@@ -59,18 +59,23 @@ class Breaker:
         finally:
             self._leave(number, answered)
 
+    def check(self) -> None:
+        """For a call to what is behind the cluster's API, whose faults say nothing about the API.
+
+        Raises:
+            Retry: the cluster is not asked now.
+        """
+        with self._lock:
+            self._refuse(self._clock())
+
     def _enter(self) -> int:
         with self._lock:
             now = self._clock()
-            if self._failures >= FAILURES and now < self._closed_from:
-                raise self._refusal(self._closed_from - now)
-            if sum(now - start > SLOW for start in self._started.values()) >= SLOW_CALLS:
-                raise self._refusal(SLOW)
+            self._refuse(now)
             self._calls += 1
             self._started[self._calls] = now
             if self._failures >= FAILURES:
-                # Until this call is back, nobody else asks.
-                self._probe, self._closed_from = self._calls, now + LONGEST_PAUSE
+                self._probe = self._calls
             return self._calls
 
     def _leave(self, number: int, answered: bool) -> None:
@@ -83,6 +88,14 @@ class Breaker:
             if self._failures == FAILURES or number == self._probe:
                 self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
                 self._closed_from = self._clock() + self._pause
+
+    def _refuse(self, now: float) -> None:
+        if self._failures >= FAILURES and self._probe in self._started:
+            raise self._refusal(FIRST_PAUSE)
+        if self._failures >= FAILURES and now < self._closed_from:
+            raise self._refusal(self._closed_from - now)
+        if sum(now - start > SLOW for start in self._started.values()) >= SLOW_CALLS:
+            raise self._refusal(SLOW)
 
     def _refusal(self, seconds: float) -> Retry:
         return Retry(

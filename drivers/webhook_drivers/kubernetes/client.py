@@ -30,7 +30,7 @@ REVIEWS_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 class Cluster:
     """A handful of verbs on one cluster's API; used by many threads at once.
 
-    Every method raises ``Retry`` for what may pass (timeouts, 429, 5xx), ``Conflict`` for 409 and
+    Every method raises ``Retry`` for what may pass (timeouts, 429, 5xx; ``Conflict`` for 409) and
     ``DriverError`` for the rest, also for a namespace that the project may not touch; no exception
     of the client or of urllib3 leaves.
 
@@ -146,6 +146,7 @@ class Cluster:
             headers=headers,
             keep=keep,
             timeout=timeout,
+            behind=True,
         )
 
     def create_event(self, namespace: str, event: Json) -> None:
@@ -206,12 +207,19 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
         keep: int | None = None,
         timeout: float | None = None,
+        behind: bool = False,
     ) -> Reply:
         self.grants.require(self.project, self.name, address.namespace)
-        said = {"User-Agent": NAME, **(headers or {}), **self._acting_as(address.namespace)}
-        return self.transport.exchange(
-            Ask(method=method, path=path, body=body, headers=said, keep=keep, timeout=timeout)
+        ask = Ask(
+            method=method,
+            path=path,
+            body=body,
+            headers={"User-Agent": NAME, **(headers or {}), **self._acting_as(address.namespace)},
+            keep=keep,
+            timeout=timeout,
+            behind=behind,
         )
+        return self.transport.exchange(ask)
 
     def _acting_as(self, namespace: str) -> Mapping[str, str]:
         """https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation"""

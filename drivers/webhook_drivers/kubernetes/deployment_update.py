@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from time import time
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from webhook_drivers.kubernetes.clusters import Clusters
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
 from webhook_drivers.kubernetes.faults import denied
+from webhook_drivers.kubernetes.fleet import Fleet, Member
 from webhook_drivers.kubernetes.image_update import ImageUpdate
 from webhook_drivers.kubernetes.push import Push
+from webhook_drivers.kubernetes.resources import Address, Json
+from webhook_drivers.kubernetes.rights import CREATE_EVENTS, Right, missing
 from webhook_drivers.kubernetes.selection import missing_containers
-from webhook_drivers.kubernetes.strategy import RollingStrategy
+from webhook_drivers.kubernetes.strategies import AnyStrategy
+from webhook_drivers.kubernetes.strategies.rolling import Rolling
 from webhook_drivers.kubernetes.target import DnsLabel, WorkloadTarget
-from webhook_drivers.kubernetes.workloads import containers
+from webhook_drivers.kubernetes.workloads import WORKLOADS, containers
 from webhook_drivers.v16 import LegacyPush
-from webhook_service import (
-    Context,
-    DriverConfig,
-    DriverError,
-    InvalidConfig,
-    Outcome,
-    Plan,
-    PushEvent,
-    Retry,
-    WebhookDriver,
-)
+from webhook_service import Context, DriverConfig, DriverError, Outcome, Plan, PushEvent, Retry
 
 
 class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
-    """Which workload a push updates, and how."""
+    """Which workloads a push updates, and how."""
 
     containers: tuple[DnsLabel, ...] = Field(
         default=(),
@@ -43,9 +39,7 @@ class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
         default=True,
         description="Deploy the digest of the push, if it carries one, beside the tag.",
     )
-    strategy: RollingStrategy = Field(
-        default=RollingStrategy(), description="How the pods are replaced."
-    )
+    strategy: AnyStrategy = Field(default=Rolling(), description="How the pods are replaced.")
     timeout_seconds: int = Field(
         default=600,
         ge=1,
@@ -65,67 +59,76 @@ class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
         return names
 
     @model_validator(mode="after")
-    def _limits_fit_the_kind(self) -> Self:
-        if self.strategy.limits and self.workload.strategy is None:
-            raise ValueError(
-                f"a {self.kind} has no maxSurge and maxUnavailable: leave them out of the strategy"
-            )
+    def _strategy_fits_the_target(self) -> Self:
+        if unfit := self.strategy.unfit(self.workload):
+            raise ValueError(unfit)
+        if self.selector and not self.strategy.many:
+            raise ValueError(f"the strategy {self.strategy.type} needs one `name`, not a selector")
         return self
 
 
-class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
-    """Updates images of a Deployment, StatefulSet, DaemonSet or CronJob, and follows the rollout.
+class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
+    """Updates images of Deployments, StatefulSets, DaemonSets, CronJobs and custom kinds.
 
-    Args:
-        options: ``kubeconfig`` and ``kube_context``, see ``Clusters``.
-        clusters: connections to use instead, for tests.
-        now: the clock, in seconds since the epoch.
+    It follows each rollout to its end.
     """
 
     Config: ClassVar[type[DriverConfig]] = DeploymentUpdateConfig
-
-    def __init__(
-        self,
-        options: Mapping[str, Any] | None = None,
-        *,
-        clusters: Clusters | None = None,
-        now: Callable[[], float] = time,
-    ) -> None:
-        super().__init__(options)
-        self._clusters = clusters or Clusters(self.options)
-        self._now = now
-
-    def validate(self, config: DeploymentUpdateConfig, context: Context) -> None:
-        try:
-            problems = self._problems(config, context.project)
-        except DriverError as error:
-            raise InvalidConfig(error.message) from error
-        if problems:
-            raise InvalidConfig(" ".join(problems))
+    rights = (
+        *(Right(kind.resource, ("get", "list", "patch")) for kind in WORKLOADS.values()),
+        *Rolling.rights,
+        CREATE_EVENTS,
+    )
 
     def slot(self, config: DeploymentUpdateConfig, event: PushEvent) -> str:
-        repository = event.reference.name
-        where = f"{config.cluster or ''}/{config.namespace}/{config.kind}/{config.name}"
-        return f"{where}/{repository}"
+        target = config.name or config.label_selector
+        where = f"{config.cluster or ''}/{config.namespace}/{config.kind}/{target}"
+        return f"{where}/{event.reference.name}"
 
     def running(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
     ) -> tuple[str, ...]:
-        return self._update(config, event, context).running_tags()
+        return self._change(config, event, context).running_tags()
 
-    def plan(self, config: DeploymentUpdateConfig, event: PushEvent, context: Context) -> Plan:
-        try:
-            return self._update(config, event, context).plan()
-        except DriverError as error:
-            return Plan(notes=(error.message,))
+    def preview(self, config: DeploymentUpdateConfig, event: PushEvent, context: Context) -> Plan:
+        return self._change(config, event, context).plan()
 
     def execute(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
     ) -> Outcome:
-        return self._update(config, event, context).step()
+        return self._change(config, event, context).step()
 
-    def close(self) -> None:
-        self._clusters.close()
+    def problems(self, config: DeploymentUpdateConfig, context: Context) -> Iterator[str]:
+        cluster = self.cluster(config, context)
+        yield from _missing_rights(cluster, config)
+        try:
+            found = _find(cluster, config)
+        except Retry:
+            raise
+        except DriverError as error:
+            if error.reason != "forbidden":
+                yield error.message
+            return
+        if not found:
+            yield f"There is no {_chosen(config)}: create one, or correct the selector."
+        for address, obj in found.items():
+            yield from config.strategy.problems(cluster, address, obj)
+            has = containers(config.workload, obj)
+            names = {item.name for item in has}
+            if absent := [name for name in config.containers if name not in names]:
+                yield missing_containers(str(address), absent, has)
+
+    def _change(
+        self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
+    ) -> ImageUpdate | Fleet:
+        update = self._update(config, event, context)
+        if config.name:
+            return update
+        members = [
+            Member(replace(update, push=replace(update.push, address=address)), obj)
+            for address, obj in _find(update.cluster, config).items()
+        ]
+        return Fleet(members=members, context=context, chosen=_chosen(config))
 
     def _update(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
@@ -139,27 +142,32 @@ class DeploymentUpdate(WebhookDriver[DeploymentUpdateConfig]):
             pin=config.pin,
         )
         return ImageUpdate(
-            cluster=self._clusters.get(config.cluster, context.project),
+            cluster=self.cluster(config, context),
             push=push,
-            rolling=config.strategy.limits,
+            strategy=config.strategy,
             timeout=config.timeout_seconds,
             rollback=config.rollback_on_failure,
             now=self._now,
+            allowed=tuple(ip_network(each) for each in self.options.get("allow_private", ())),
         )
 
-    def _problems(self, config: DeploymentUpdateConfig, project: str) -> list[str]:
-        cluster, address = self._clusters.get(config.cluster, project), config.address
-        missing = [verb for verb in ("get", "patch") if not cluster.may(verb, address)]
-        problems = [denied(" and ".join(missing), address)] if missing else []
-        if "get" in missing:
-            return problems
-        try:
-            found = containers(config.workload, cluster.get(address))
-        except Retry:
-            raise
-        except DriverError as error:
-            return [*problems, error.message]
-        names = {item.name for item in found}
-        if absent := [name for name in config.containers if name not in names]:
-            problems.append(missing_containers(str(address), absent, found))
-        return problems
+
+def _find(cluster: Cluster, config: DeploymentUpdateConfig) -> Mapping[Address, Json]:
+    """The workloads that a config means, as they are now: one read, whatever their number."""
+    if config.name:
+        return {config.address: cluster.get(config.address)}
+    found = cluster.find(config.workload.resource, config.namespace, config.label_selector)
+    return {replace(config.address, name=item["metadata"]["name"]): item for item in found}
+
+
+def _missing_rights(cluster: Cluster, config: DeploymentUpdateConfig) -> Iterator[str]:
+    address = config.address
+    verbs = ("get", "patch") if config.name else ("get", "list", "patch")
+    if lacking := [verb for verb in verbs if not cluster.may(verb, address)]:
+        yield denied(" and ".join(lacking), address)
+    yield from missing(cluster, config.strategy.rights, config.namespace)
+
+
+def _chosen(config: DeploymentUpdateConfig) -> str:
+    resource = config.workload.resource
+    return f"{resource.plural} of namespace {config.namespace} with {config.label_selector}"

@@ -13,16 +13,19 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from webhook_drivers.kubernetes.resources import Address
-from webhook_drivers.kubernetes.role import ROLE_NAME
 from webhook_service import DriverError, Retry
 
 MAX_TEXT = 256
 MAX_RETRY_AFTER = 3600.0
+GRANT = (
+    "bind the Role that `python -m webhook_drivers.kubernetes.manifests roles` prints to the "
+    "account of webhook-service there."
+)
 TRANSIENT = frozenset({401, 408, 410, 425, 429})
 
 
-class Conflict(DriverError):
-    """The object changed since it was read: read it again and decide anew."""
+class Conflict(Retry):
+    """The object changed since it was read: read it again and decide anew, now or later."""
 
     code = "conflict"
 
@@ -47,10 +50,7 @@ def failure(
 
 def denied(verb: str, address: Address) -> str:
     """The sentence for a right that is missing."""
-    return (
-        f"Not allowed to {verb} {_object(address)}: bind the Role {ROLE_NAME} in that namespace "
-        "to the account of webhook-service."
-    )
+    return f"Not allowed to {verb} {_object(address)}: {GRANT}"
 
 
 def cut(text: object) -> str:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from webhook_drivers.kubernetes.intent import Intent, intend
-from webhook_drivers.kubernetes.record import PUSH, Record, read, written
+from webhook_drivers.kubernetes.record import (
+    CHANGE_CAUSE,
+    PUSH,
+    Record,
+    is_newer,
+    read,
+    seconds,
+    written,
+)
 from webhook_drivers.kubernetes.resources import Address, Json
 from webhook_drivers.kubernetes.rollout import is_paused
 from webhook_drivers.kubernetes.state import RolloutState
@@ -16,14 +24,20 @@ from webhook_drivers.kubernetes.workloads import (
     image_patch,
     template_annotation,
     with_metadata,
-    with_rolling,
+    with_spec,
 )
 from webhook_service import Context, DriverError, PushEvent, Superseded, TargetConflict
+
+NO_SPEC: Mapping[str, object] = {}
+NO_NOTES: Mapping[str, str | None] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
     """A push and the workload it is for. Pure: it reads objects and builds patches.
+
+    The patches take ``spec``, fields to set beside the images, and ``notes``, annotations of the
+    object to set (or to remove, with None) beside the record.
 
     Args:
         wanted: the containers that the config names.
@@ -53,7 +67,8 @@ class Push:
 
     @property
     def cause(self) -> str:
-        return f"{self.image} by webhook-service, delivery {self.context.delivery}"
+        how = "rolled back to" if self.context.rolls_back else ""
+        return f"{how} {self.image} by webhook-service, delivery {self.context.delivery}".strip()
 
     def record(self, obj: Json) -> Record:
         """The newest push of the same repository to this workload; an empty one without any."""
@@ -64,7 +79,8 @@ class Push:
         return record.is_of(self.context.execution) and record.order_key == self.context.order_key
 
     def is_undone(self, record: Record) -> bool:
-        return self.is_ours(record) and record.held == self.context.identity
+        held = {item.identity for item in record.held}
+        return self.is_ours(record) and self.context.identity in held
 
     def images(self, obj: Json, names: Mapping[str, str]) -> dict[str, str]:
         """What containers of these names run."""
@@ -88,17 +104,38 @@ class Push:
             current_push=template_annotation(self.workload, obj, PUSH),
         )
 
-    def patch(self, obj: Json, intent: Intent, rolling: Mapping[str, int | str]) -> Json:
+    def patch(
+        self,
+        obj: Json,
+        spec: Mapping[str, object] = NO_SPEC,
+        notes: Mapping[str, str | None] = NO_NOTES,
+    ) -> Json:
         """The patch that applies the push, with its record."""
+        intent = self.intent(obj)
         push = {PUSH: intent.push} if intent.push else None
-        patch = with_rolling(
-            self.workload, image_patch(self.workload, intent.changed, push), rolling
-        )
-        record = self._new_record(intent.previous, intent.current_push)
-        return self._guarded(obj, patch, record, self.cause)
+        patch = image_patch(self.workload, obj, intent.changed, push)
+        return self._guarded(obj, patch, self._record(obj, intent), self.cause, spec, notes)
 
-    def undo_patch(self, obj: Json, state: RolloutState) -> Json:
-        """The patch back to exactly the template before, so that an old ReplicaSet is reused."""
+    def claim(
+        self,
+        obj: Json,
+        spec: Mapping[str, object] = NO_SPEC,
+        notes: Mapping[str, str | None] = NO_NOTES,
+    ) -> Json:
+        """The patch that writes the record, and leaves the images as they are."""
+        return self._guarded(obj, {}, self._record(obj, self.intent(obj)), self.cause, spec, notes)
+
+    def undo_patch(
+        self,
+        obj: Json,
+        state: RolloutState,
+        spec: Mapping[str, object] = NO_SPEC,
+        notes: Mapping[str, str | None] = NO_NOTES,
+    ) -> Json:
+        """The patch back to exactly the template before, so that an old ReplicaSet is reused.
+
+        Its record holds the push.
+        """
         images = tuple(
             replace(item, image=state.previous[item.name])
             for item in containers(self.workload, obj)
@@ -106,20 +143,59 @@ class Push:
         )
         push = template_annotation(self.workload, obj, PUSH)
         undo = {PUSH: state.previous_push} if push and push == self.context.identity else None
-        patch = image_patch(self.workload, images, undo)
-        held = self._new_record(state.previous, state.previous_push, self.context.identity)
-        return self._guarded(obj, patch, held, f"rolled back from {self.cause}: {state.reason}")
+        patch = image_patch(self.workload, obj, images, undo)
+        return self._guarded(obj, patch, self._held(obj, state), self._undone(state), spec, notes)
 
-    def refuse_older(self, record: Record) -> None:
+    def hold_patch(
+        self,
+        obj: Json,
+        state: RolloutState,
+        spec: Mapping[str, object] = NO_SPEC,
+        notes: Mapping[str, str | None] = NO_NOTES,
+    ) -> Json:
+        """The patch that holds the push, where the images need no way back."""
+        return self._guarded(obj, {}, self._held(obj, state), self._undone(state), spec, notes)
+
+    def refuse_older(self, record: Record, now: float) -> None:
         """
+        Args:
+            now: seconds since the epoch.
+
         Raises:
             Superseded: the workload already got a newer push of the repository.
         """
-        if record.order_key > self.context.order_key:
+        if is_newer(record.order_key, self.context.order_key, now):
             raise Superseded(
                 f"{self.address} already got a newer push of {self.repository}, "
                 f"delivery {record.delivery[:64]}."
             )
+
+    def held_back(self, obj: Json, record: Record) -> str | None:
+        """Why this push is not deployed again, if it was taken back before."""
+        if self.context.rolls_back:
+            return None
+        if record.holds(self.context.identity, self.event):
+            return (
+                f"{self.image} was rolled back on {self.address} and is not deployed again by "
+                "the same push: push it again to deploy it."
+            )
+        if record.identity != self.context.identity or not record.previous:
+            return None
+        if self.images(obj, record.previous) != record.previous or not self.intent(obj).changed:
+            return None
+        return (
+            f"{self.image} was taken back on {self.address} by hand and is not deployed again by "
+            "the same push: push it again to deploy it."
+        )
+
+    def remembering(self, obj: Json, taken_back: Record) -> Json:
+        """The object as if its record held a push that ``kubectl rollout undo`` has taken back."""
+        held = taken_back.holding(taken_back.identity).held
+        record = self.record(obj).model_copy(update={"held": held})
+        metadata = obj["metadata"]
+        kept = metadata.get("annotations") or {}
+        notes = written(obj, self.repository, record, kept.get(CHANGE_CAUSE) or "")
+        return {**obj, "metadata": {**metadata, "annotations": {**kept, **notes}}}
 
     def refuse_paused(self, obj: Json) -> None:
         """
@@ -148,19 +224,43 @@ class Push:
                     changes=state.changes,
                 )
 
-    def _new_record(
-        self, previous: dict[str, str], previous_push: str | None, held: str | None = None
-    ) -> Record:
+    def _record(self, obj: Json, intent: Intent) -> Record:
+        """The record of this push, which keeps what is held and holds what it rolls back."""
+        context, last = self.context, self.record(obj)
+        if context.rolls_back:
+            last = last.releasing(context.identity, self.event).holding(context.rolls_back)
+        return self._entry(last, intent.previous, intent.current_push)
+
+    def _held(self, obj: Json, state: RolloutState) -> Record:
+        """The record of this push as it is undone."""
+        entry = self._entry(self.record(obj), state.previous, state.previous_push)
+        return entry.holding(self.context.identity)
+
+    def _entry(self, last: Record, previous: dict[str, str], previous_push: str | None) -> Record:
         return Record(
             order_key=self.context.order_key,
             identity=self.context.identity,
             delivery=self.context.delivery,
             execution=self.context.execution,
+            digest=self.event.digest,
+            pushed_at=seconds(self.event),
             previous=previous,
             previous_push=previous_push,
-            held=held,
+            held=last.held,
         )
 
-    def _guarded(self, obj: Json, patch: Json, record: Record, cause: str) -> Json:
-        annotations = written(obj, self.repository, record, cause)
-        return with_metadata(patch, obj["metadata"].get("resourceVersion"), annotations)
+    def _undone(self, state: RolloutState) -> str:
+        return f"rolled back from {self.cause}: {state.reason}"
+
+    def _guarded(
+        self,
+        obj: Json,
+        patch: Json,
+        record: Record,
+        cause: str,
+        spec: Mapping[str, object],
+        notes: Mapping[str, str | None],
+    ) -> Json:
+        annotations = {**written(obj, self.repository, record, cause), **notes}
+        version = obj["metadata"].get("resourceVersion")
+        return with_metadata(with_spec(patch, spec), version, annotations)

@@ -18,21 +18,34 @@ DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 class Stage(StrEnum):
+    """``PAUSED`` waits on purpose, and ``SETTLED`` only tidies up: neither has a deadline."""
+
     COMPLETE = "complete"
     GOING = "going"
+    PAUSED = "paused"
+    SETTLED = "settled"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a rollout stands; ``message`` says how far it is, or why it failed."""
+    """Where a rollout stands; ``message`` says how far it is, or why it failed.
+
+    Attributes:
+        after: in how many seconds to look again, where the strategy knows it.
+    """
 
     stage: Stage
     message: str
+    after: float | None = None
 
     @property
     def complete(self) -> bool:
         return self.stage is Stage.COMPLETE
+
+    @property
+    def going(self) -> bool:
+        return self.stage is Stage.GOING
 
     @property
     def failed(self) -> bool:
@@ -43,24 +56,35 @@ def progress(kind: str, obj: Json, stale_deadline: str | None = None) -> Progres
     """Read how far the rollout of an object's newest spec is.
 
     Args:
-        stale_deadline: what ``deadline_mark`` said before the rollout began. The controller
-            keeps the condition of an earlier, failed rollout until the next one moves.
+        stale_deadline: what ``deadline_mark`` said before the rollout began. Controllers keep the
+            condition of an earlier, failed rollout until the next one moves.
     """
     if kind == "CronJob":
         return _complete("the next job of the schedule runs")
-    if number(obj.get("metadata"), "generation") > number(obj.get("status"), "observedGeneration"):
+    if not is_seen(obj) and not _is_silent(kind, obj):
         return _going("waiting for the controller to see the change")
     if kind == "Deployment":
         return _deployment(obj, stale_deadline)
     if dig(obj, "spec", "updateStrategy").get("type") == "OnDelete":
         return _complete("pods are replaced when they are deleted (OnDelete): the next ones run")
-    return _STEPS[kind](obj)
+    if kind in _STEPS:
+        return _STEPS[kind](obj)
+    return _any_kind(obj, stale_deadline)
+
+
+def is_seen(obj: Json) -> bool:
+    """Whether the controller has seen the newest spec."""
+    status, generation = dig(obj, "status"), number(obj.get("metadata"), "generation")
+    # Argo's Rollouts write it as text.
+    seen = str(status.get("observedGeneration") or "0")
+    return seen.isdecimal() and int(seen) >= generation
 
 
 def deadline_mark(obj: Json) -> str | None:
-    """When a Deployment's progress deadline was exceeded; None while it is not."""
+    """When a rollout failed by the object's own words; None while it has not."""
     condition = _progressing(obj)
-    return _time(condition) if _is_exceeded(condition) else None
+    failed = condition if _is_exceeded(condition) else _failed(obj)
+    return _time(failed) if failed else None
 
 
 def is_paused(kind: str, obj: Json) -> bool:
@@ -74,7 +98,7 @@ def _deployment(obj: Json, stale_deadline: str | None) -> Progress:
     wanted = number(obj.get("spec"), "replicas", 1)
     updated, available = number(status, "updatedReplicas"), number(status, "availableReplicas")
     if updated < wanted:
-        return _going(f"{updated} of {wanted} new pods are created{_while_paused(obj)}")
+        return _going(f"{updated} of {wanted} new pods are created{_hindrance(obj)}")
     if (old := number(status, "replicas") - updated) > 0:
         return _going(f"{old} old pods are to end")
     if available < updated:
@@ -110,6 +134,47 @@ def _daemon_set(obj: Json) -> Progress:
     return _complete(f"{available} of {wanted} pods run")
 
 
+def _is_silent(kind: str, obj: Json) -> bool:
+    """A custom kind whose controller does not say which spec it has seen."""
+    known = kind == "Deployment" or kind in _STEPS
+    return not known and "observedGeneration" not in dig(obj, "status")
+
+
+def _any_kind(obj: Json, stale: str | None) -> Progress:
+    """A custom kind: by the conventions of statuses, as far as it follows them.
+
+    https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+    """
+    status = dig(obj, "status")
+    failed = _failed(obj)
+    if failed and _time(failed) != stale:
+        return Progress(Stage.FAILED, _said(failed))
+    for kind in ("Ready", "Available"):
+        if condition := _condition(obj, kind, "False") or _condition(obj, kind, "Unknown"):
+            return _going(_said(condition))
+    if condition := _condition(obj, "Reconciling", "True"):
+        return _going(_said(condition))
+    wanted = number(obj.get("spec"), "replicas", number(status, "replicas"))
+    for count in ("updatedReplicas", "readyReplicas", "availableReplicas"):
+        if count in status and number(status, count) < wanted:
+            return _going(f"{number(status, count)} of {wanted} {count}")
+    return _complete("its status says that it is done:")
+
+
+def _condition(obj: Json, kind: str, status: str) -> Json:
+    conditions = dig(obj, "status").get("conditions") or ()
+    found = (c for c in conditions if c.get("type") == kind and c.get("status") == status)
+    return next(found, {})
+
+
+def _failed(obj: Json) -> Json:
+    return _condition(obj, "Stalled", "True") or _condition(obj, "Failed", "True")
+
+
+def _said(condition: Json) -> str:
+    return str(condition.get("message") or condition.get("reason") or condition["type"])[:256]
+
+
 _STEPS: Mapping[str, Callable[[Json], Progress]] = {
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
@@ -134,8 +199,12 @@ def _time(condition: Json) -> str:
     return str(condition.get("lastUpdateTime") or condition.get("lastTransitionTime") or "")
 
 
-def _while_paused(obj: Json) -> str:
-    return "; the Deployment is paused" if is_paused("Deployment", obj) else ""
+def _hindrance(obj: Json) -> str:
+    """What keeps a Deployment from creating pods: a pause, or a quota or policy that refuses."""
+    if is_paused("Deployment", obj):
+        return "; the Deployment is paused"
+    refused = _condition(obj, "ReplicaFailure", "True")
+    return f"; {_said(refused)}" if refused else ""
 
 
 def _complete(message: str) -> Progress:

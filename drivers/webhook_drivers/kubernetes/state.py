@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from webhook_service import Change
@@ -21,11 +21,13 @@ class RolloutState(BaseModel):
     """Where an execution stands.
 
     Attributes:
-        started: seconds since the epoch at which this phase began.
+        started: seconds since the epoch at which this phase, or its stage, began.
         expected: the images that our containers must have now; others mean somebody else's hand.
         previous: the images to go back to; ``previous_push`` is the annotation that goes with them.
         stale_deadline: see ``rollout.progress``.
         reason: why the rollout is undone.
+        stage: where a strategy of several stages stands; empty for those of one.
+        notes: what else the strategy remembers.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -38,6 +40,8 @@ class RolloutState(BaseModel):
     stale_deadline: str | None = None
     reason: str = ""
     changes: tuple[Change, ...] = ()
+    stage: str = ""
+    notes: dict[str, JsonValue] = {}
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self | None:
@@ -49,6 +53,16 @@ class RolloutState(BaseModel):
             return cls.model_validate(state) if state else None
         except ValidationError:
             return None
+
+    def having(self, **values: Any) -> Self:
+        """A copy with other values."""
+        return self.model_copy(update=values)
+
+    def at(self, stage: str, now: float, **values: Any) -> Self:
+        """The same push in a stage; the deadline counts anew from where one begins."""
+        if stage == self.stage:
+            return self.having(**values)
+        return self.having(stage=stage, started=now, **values)
 
     def as_json(self) -> Mapping[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

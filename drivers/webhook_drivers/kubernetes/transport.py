@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class Ask:
         keep: bytes of the answer to keep and leave the rest; without it a longer answer than
             ``MAX_REPLY`` is a fault.
         timeout: seconds in all; without it the transport's.
+        behind: whether a workload answers, behind the cluster's API.
     """
 
     method: str
@@ -58,6 +60,7 @@ class Ask:
     headers: Mapping[str, str]
     keep: int | None = None
     timeout: float | None = None
+    behind: bool = False
 
 
 class Transport:
@@ -87,7 +90,7 @@ class Transport:
         Raises:
             Retry: no usable answer came, or the breaker lets nobody ask now.
         """
-        with self._breaker.call():
+        with self._guard(ask):
             try:
                 reply = self._exchange(ask)
             except _UnusableReply as error:
@@ -96,9 +99,15 @@ class Transport:
                 text = f"{type(error).__name__}: {cut(error)}"
                 message = f"The API of cluster {self.name} does not answer ({text})."
                 raise Retry(message, code="unreachable") from error
-        if reply.status == 401:
+        if reply.status == 401 and not ask.behind:
             self.refused = True
         return reply
+
+    def _guard(self, ask: Ask) -> AbstractContextManager[None]:
+        if not ask.behind:
+            return self._breaker.call()
+        self._breaker.check()
+        return nullcontext()
 
     def object(self, reply: Reply) -> Json:
         """The JSON object in an answer.

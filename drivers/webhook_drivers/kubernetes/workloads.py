@@ -1,27 +1,40 @@
 """The kinds that run pods: where each keeps its pod template, and the patches that change it.
 
-Pure functions over the API's JSON. Patches are strategic merges: containers are merged by name
-and annotations by key, so that what a patch does not name stays as it is.
+Pure functions over the API's JSON. Patches of built-in kinds are strategic merges: containers are
+merged by name and annotations by key, so that what a patch does not name stays as it is. Custom
+kinds know JSON merges only, which replace lists: their patches repeat all containers as they are.
 https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from webhook_drivers.kubernetes.client import MERGE, STRATEGIC_MERGE
 from webhook_drivers.kubernetes.resources import Json, Resource
+
+LISTS = (("initContainers", True), ("containers", False))
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A kind: the path of its pod template, and the field of its rolling settings, if any."""
+    """A kind: the path of its pod template, and the field of its rolling settings, if any.
+
+    Attributes:
+        custom: a custom kind; only its pod template is known.
+    """
 
     resource: Resource
     template: tuple[str, ...] = ("spec", "template")
     strategy: str | None = None
+    custom: bool = False
+
+    @property
+    def patch_type(self) -> str:
+        return MERGE if self.custom else STRATEGIC_MERGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ def containers(workload: Workload, obj: Json) -> tuple[Container, ...]:
     spec = dig(pod_template(workload, obj), "spec")
     return tuple(
         Container(str(item.get("name")), str(item.get("image") or ""), init)
-        for key, init in (("initContainers", True), ("containers", False))
+        for key, init in LISTS
         for item in spec.get(key) or ()
     )
 
@@ -81,21 +94,37 @@ def annotation(obj: Json, key: str) -> str | None:
 
 def image_patch(
     workload: Workload,
+    obj: Json,
     images: tuple[Container, ...],
     template_annotations: Mapping[str, str | None] | None = None,
 ) -> Json:
     """The patch that gives containers these images; an annotation of None is removed."""
-    spec = {
-        key: [{"name": item.name, "image": item.image} for item in images if item.init == init]
-        for key, init in (("initContainers", True), ("containers", False))
-    }
-    template: Json = {"spec": {key: items for key, items in spec.items() if items}}
+    lists = _merged_lists if workload.custom else _named_lists
+    template: Json = {"spec": lists(dig(pod_template(workload, obj), "spec"), images)}
     if template_annotations:
         template["metadata"] = {"annotations": dict(template_annotations)}
     return reduce(lambda inner, key: {key: inner}, reversed(workload.template), template)
 
 
-def with_metadata(patch: Json, version: str | None, annotations: Mapping[str, str]) -> Json:
+def _named_lists(_: Json, images: Sequence[Container]) -> Json:
+    return {
+        key: [{"name": item.name, "image": item.image} for item in found]
+        for key, init in LISTS
+        if (found := [item for item in images if item.init == init])
+    }
+
+
+def _merged_lists(spec: Json, images: Sequence[Container]) -> Json:
+    new = {(item.init, item.name): {"image": item.image} for item in images}
+    changed = {item.init for item in images}
+    return {
+        key: [{**item, **new.get((init, item.get("name")), {})} for item in spec.get(key) or ()]
+        for key, init in LISTS
+        if init in changed
+    }
+
+
+def with_metadata(patch: Json, version: str | None, annotations: Mapping[str, str | None]) -> Json:
     """The patch under the precondition that the object still has this resourceVersion."""
     metadata: Json = {"annotations": dict(annotations)}
     if version:
@@ -103,12 +132,9 @@ def with_metadata(patch: Json, version: str | None, annotations: Mapping[str, st
     return {**patch, "metadata": metadata}
 
 
-def with_rolling(workload: Workload, patch: Json, rolling: Mapping[str, int | str]) -> Json:
-    """The patch that sets ``maxSurge`` and ``maxUnavailable`` of a rolling update too."""
-    if not rolling or workload.strategy is None:
-        return patch
-    settings = {"type": "RollingUpdate", "rollingUpdate": dict(rolling)}
-    return {**patch, "spec": {**patch.get("spec", {}), workload.strategy: settings}}
+def with_spec(patch: Json, spec: Mapping[str, object]) -> Json:
+    """The patch that sets these fields of the spec too."""
+    return {**patch, "spec": {**patch.get("spec", {}), **spec}} if spec else patch
 
 
 def dig(obj: Any, *path: str) -> Json:

@@ -1,0 +1,46 @@
+"""What the old ReplicaSets of a Deployment remember, after ``kubectl rollout undo``.
+
+It brings back the annotations of an older ReplicaSet beside its template, and with them an older
+record: the Deployment itself no longer tells that a newer push was there. Its ReplicaSets do,
+because the controller gives each the annotations that the Deployment had at its time.
+"""
+
+from __future__ import annotations
+
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.push import Push
+from webhook_drivers.kubernetes.record import Record, is_newer
+from webhook_drivers.kubernetes.resources import Json, Resource
+from webhook_drivers.kubernetes.rights import Right
+from webhook_drivers.kubernetes.target import label_selector
+from webhook_drivers.kubernetes.workloads import WORKLOADS, dig
+from webhook_service import DriverError, Retry
+
+REPLICASETS = Resource("ReplicaSet", "apps", "v1", "replicasets")
+RIGHT = Right(REPLICASETS, ("list",), optional=True)
+
+
+def taken_back(cluster: Cluster, push: Push, obj: Json, now: float) -> Record | None:
+    """The newest record of the repository, if it is newer than the Deployment's own.
+
+    None also for other kinds, whose annotations stay as they are, and without the right to look.
+    """
+    labels = dig(obj, "spec", "selector", "matchLabels")
+    if push.workload is not WORKLOADS["Deployment"] or not labels:
+        return None
+    try:
+        sets = cluster.find(REPLICASETS, push.address.namespace, label_selector(labels))
+    except Retry:
+        raise
+    except DriverError:
+        return None
+    uid = dig(obj, "metadata").get("uid")
+    known = push.record(obj).order_key
+    found = (push.record(item) for item in sets if _is_of(item, uid))
+    newer = [item for item in found if is_newer(item.order_key, known, now)]
+    return max(newer, key=lambda item: item.order_key, default=None)
+
+
+def _is_of(item: Json, uid: object) -> bool:
+    owners = dig(item, "metadata").get("ownerReferences") or ()
+    return any(owner.get("uid") == uid for owner in owners)

@@ -1,0 +1,252 @@
+"""The strategy ``blueGreen``: a second Deployment beside the running one, and one switch.
+
+The two colours are people's own Deployment and a second one of ours. Which of them serves is read
+from the live Service, never from memory:
+
+    begin    narrow the Service to the pods that run now, and bring the push up beside them
+    switch   move the Service to the new pods in one PATCH
+    keep     leave the old pods as they are, so that a way back is one PATCH too
+    rest     bring people's own Deployment to what serves, move the Service back to it as it was
+             written, and remove the second
+
+So at rest there is nothing of ours in the cluster, whichever colour won.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from webhook_drivers.kubernetes import unfinished
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.faults import Conflict
+from webhook_drivers.kubernetes.resources import PODS, SERVICES, Address, Json
+from webhook_drivers.kubernetes.rights import Right
+from webhook_drivers.kubernetes.rollout import Progress, Stage
+from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.strategies import autoscalers, routing, second
+from webhook_drivers.kubernetes.strategies.checks import HttpCheck, ask
+from webhook_drivers.kubernetes.strategies.colours import GREEN, Colours, Scene
+from webhook_drivers.kubernetes.strategies.rest import Rest
+from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.switchover import Switchover
+from webhook_drivers.kubernetes.target import DnsLabel
+from webhook_drivers.kubernetes.workloads import Workload
+from webhook_service import DriverError, Retry, Superseded, TargetConflict, failpoint
+
+SCENE = "webhook-service.io/scene"
+"""Where ``look`` keeps what it read beside the workload."""
+MAX_MOVES = 12
+TIDY_SECONDS = 1800.0
+RIGHTS = (
+    Right(DEPLOYMENT.resource, ("create", "delete")),
+    Right(SERVICES, ("get", "patch")),
+    Right(routing.ENDPOINTS, ("get",)),
+    Right(PODS, ("list",)),
+    Right(routing.REPLICASETS, ("list",)),
+    autoscalers.MOVE,
+    Right(SERVICES, ("get",), "proxy", optional=True),
+)
+Move: TypeAlias = Callable[[Task, Json, RolloutState], Step | None]
+
+
+class BlueGreen(Strategy):
+    """Bring the push up beside what runs, check it, and move the Service over in one step.
+
+    https://kubernetes.io/docs/concepts/services-networking/service/#defining-a-service
+    """
+
+    rights: ClassVar[tuple[Right, ...]] = RIGHTS
+    many: ClassVar[bool] = False
+    reverts: ClassVar[bool] = True
+
+    type: Literal["blueGreen"] = Field(
+        default="blueGreen", description="A second Deployment, and one switch of the Service."
+    )
+    service: DnsLabel = Field(description="The Service whose traffic is moved.")
+    preview: DnsLabel | None = Field(
+        default=None,
+        description="A Service that is moved to the new pods before, to look at them.",
+    )
+    keep_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=86400,
+        description="How long the old pods are kept after the switch, for the way back.",
+    )
+    keep: Literal["scaled", "zero"] = Field(
+        default="scaled",
+        description="Keep them running, or only their Deployment: then the way back starts pods.",
+    )
+    check: HttpCheck | None = Field(
+        default=None, description="What the new pods must answer before the switch."
+    )
+
+    @model_validator(mode="after")
+    def _check_has_a_way(self) -> Self:
+        if self.check and not self.check.url and not self.preview:
+            raise ValueError("a check needs a `preview` Service to go through, or a `url`")
+        if self.preview == self.service:
+            raise ValueError("`preview` must be another Service than `service`")
+        return self
+
+    def unfit(self, workload: Workload) -> str | None:
+        if workload is DEPLOYMENT:
+            return None
+        return f"a {workload.resource.kind} cannot have a second colour: use the strategy rolling"
+
+    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        names = filter(None, (self.service, self.preview))
+        return [
+            *(said for name in names if (said := routing.unfit(cluster, name, obj, address))),
+            *autoscalers.managed(cluster, address),
+        ]
+
+    def look(self, task: Task) -> Json:
+        where = task.push.address
+        service = task.cluster.get(Address(SERVICES, where.namespace, self.service))
+        other = routing.find(task.cluster, second.address(where, GREEN))
+        scene = Scene(main=task.cluster.get(where), second=other, service=service)
+        if scene.on_second:
+            return {**second.as_serving(scene.main, scene.serving), SCENE: scene}
+        return {**scene.main, SCENE: scene}
+
+    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        where = task.push.address
+        second.refuse_foreign(
+            _scene(obj).second, second.address(where, GREEN), task.push.repository
+        )
+        if problems := self.problems(task.cluster, where, _scene(obj).main):
+            raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
+        failpoint("claim.before")
+        task.patch(task.push.claim(obj, notes=unfinished.mark(self.type, task.push.repository)))
+        failpoint("claim.sent")
+        return self.follow(task, self.look(task), state)
+
+    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        try:
+            return self._walk(task, obj, state, self._forward)
+        except (Conflict, Retry, Superseded, _TidyingFailed):
+            raise
+        except DriverError as error:
+            return Step(obj, state, Progress(Stage.FAILED, error.message))
+
+    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        task.undo(task.push.hold_patch(self.look(task), state))
+        return self.retreat(task, self.look(task), state)
+
+    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        return self._walk(task, obj, state, self._backward)
+
+    def tidy(self, task: Task, obj: Json) -> Progress | None:
+        scene = _scene(obj)
+        marked = unfinished.is_of(scene.main, task.push.repository)
+        if scene.second is None and not routing.is_touched(scene.service) and not marked:
+            return None
+        for _ in range(MAX_MOVES):
+            seen = self._rest(task, obj).move()
+            if seen is not None:
+                return None if seen.complete else seen
+            obj = self.look(task)
+        return Progress(Stage.SETTLED, "tidying up")
+
+    def _walk(self, task: Task, obj: Json, state: RolloutState, move: Move) -> Step:
+        """Do one move after the other, until one has to wait."""
+        for _ in range(MAX_MOVES):
+            step = move(task, obj, state)
+            if step is not None:
+                return step
+            obj = self.look(task)
+            task.push.refuse_older(task.push.record(obj), task.now())
+        return Step(obj, state, Progress(Stage.GOING, "under way", 0.0))
+
+    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        push = _named(task, state)
+        if second.runs(_scene(obj).serving, state.expected, push):
+            return self._settle(task, obj, state.at("settled", task.now()))
+        if task.push.images(obj, state.previous) != state.previous:
+            raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
+        over = Switchover(self._colours(task, obj))
+        seen = over.prepare(state.expected, push, state.stale_deadline)
+        if seen and seen.complete:
+            seen = over.show()
+        if seen is None or not seen.complete:
+            return _waiting(obj, state, seen)
+        if self.check:
+            state = state.at("checking", task.now())
+            where = Address(SERVICES, task.push.address.namespace, self.preview or self.service)
+            if asked := ask(task, state, self.check, where, obj):
+                return asked
+        over.switch()
+        return None
+
+    def _settle(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        try:
+            seen = self._rest(task, obj).move()
+        except (Conflict, Retry, Superseded):
+            raise
+        except DriverError as error:
+            raise _TidyingFailed(task, error.message, state) from error
+        if seen is None:
+            return None
+        late = task.now() - state.started > self.keep_seconds + TIDY_SECONDS
+        if late and not seen.complete:
+            raise _TidyingFailed(task, seen.message, state)
+        return Step(obj, state, seen)
+
+    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        try:
+            seen = Rest(colours=self._colours(task, obj)).move()
+        except Conflict:
+            # Looked at again here: a step that begins anew would forget why it goes back.
+            return None
+        return _waiting(obj, state, seen)
+
+    def _rest(self, task: Task, obj: Json) -> Rest:
+        return Rest(
+            colours=self._colours(task, obj),
+            keep_seconds=self.keep_seconds,
+            to_zero=self.keep == "zero",
+        )
+
+    def _colours(self, task: Task, obj: Json) -> Colours:
+        namespace = task.push.address.namespace
+        return Colours(
+            task=task,
+            obj=obj,
+            scene=_scene(obj),
+            service=Address(SERVICES, namespace, self.service),
+            preview=Address(SERVICES, namespace, self.preview) if self.preview else None,
+        )
+
+
+class _TidyingFailed(DriverError):
+    """The push serves, and what was before could not be removed."""
+
+    code = "tidying_failed"
+
+    def __init__(self, task: Task, why: str, state: RolloutState) -> None:
+        message = f"{task.push.image} serves, but the old pods were not tidied up: {why}"
+        super().__init__(message, changes=state.changes)
+
+
+def _scene(obj: Json) -> Scene:
+    scene: Scene = obj[SCENE]
+    return scene
+
+
+def _waiting(obj: Json, state: RolloutState, seen: Progress | None) -> Step | None:
+    """A step that has a deadline: what tidies up after a push may hold the next one up."""
+    if seen and seen.stage is Stage.SETTLED:
+        seen = replace(seen, stage=Stage.GOING)
+    return Step(obj, state, seen) if seen else None
+
+
+def _named(task: Task, state: RolloutState) -> str:
+    """What pods must name: the push, where its images have no digest that tells them apart."""
+    pinned = any("@" in image for image in state.expected.values())
+    return "" if pinned else task.push.context.identity

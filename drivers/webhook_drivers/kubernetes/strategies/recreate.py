@@ -1,0 +1,208 @@
+"""The strategy ``recreate``: all old pods end before a new one starts.
+
+A Deployment does it by itself, as type Recreate. A StatefulSet is scaled to zero and back: the
+wanted number of pods stands in an annotation, written in the same PATCH that scales down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from webhook_drivers.kubernetes import pods, revisions
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.resources import Address, Json
+from webhook_drivers.kubernetes.rights import Right
+from webhook_drivers.kubernetes.rollout import (
+    Progress,
+    Stage,
+    deadline_mark,
+    is_seen,
+    number,
+    progress,
+)
+from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.workloads import Workload, annotation, dig, with_metadata, with_spec
+from webhook_service import DriverError, TargetConflict, failpoint
+
+REPLICAS = "webhook-service.io/replicas"
+"""How many pods a StatefulSet had before it was scaled to zero, and by a push of what."""
+STRATEGY = "webhook-service.io/strategy"
+"""A Deployment's own strategy, to be put back."""
+RECREATE: Mapping[str, Any] = {"strategy": {"type": "Recreate", "rollingUpdate": None}}
+UNFIT = {
+    "DaemonSet": "a DaemonSet cannot stop all its pods at once: use the strategy rolling",
+    "CronJob": "a CronJob has no running pods to replace: use the strategy rolling",
+}
+# A partition or OnDelete does not apply where every pod is new.
+WHOLE = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
+class Recreate(Strategy):
+    """Stop all old pods, then start the new ones: versions never mix, and there is downtime.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
+    """
+
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, revisions.RIGHT)
+
+    type: Literal["recreate"] = Field(
+        default="recreate", description="Stop all old pods, then start the new ones."
+    )
+    restore_strategy: bool = Field(
+        default=False,
+        description="Put the Deployment's own strategy back when the rollout has ended.",
+    )
+
+    def unfit(self, workload: Workload) -> str | None:
+        kind = workload.resource.kind
+        if kind in ("Deployment", "StatefulSet") and not workload.custom:
+            return None
+        return UNFIT.get(kind, f"a {kind} cannot be recreated: use the strategy rolling")
+
+    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        return [_partitioned(address)] if _partition(obj) else []
+
+    def first_patch(self, task: Task, obj: Json) -> Json:
+        return task.push.patch(obj, RECREATE if task.push.kind == "Deployment" else {})
+
+    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        if task.push.kind == "Deployment":
+            notes = self._own_strategy(obj)
+            return self._applied(task, task.apply(task.push.patch(obj, RECREATE, notes)), state)
+        if _partition(obj):
+            raise DriverError(_partitioned(task.push.address), code="partitioned")
+        if _wanted(obj):
+            drained = task.patch(task.push.claim(obj, *_drain(task, obj)))
+            failpoint("drain.scaled")
+            return self.follow(task, drained, state)
+        if _is_drained(task, obj):
+            return self.follow(task, task.patch(task.push.claim(obj)), state)
+        return self._applied(task, task.apply(task.push.patch(obj)), state)
+
+    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        if not _is_drained(task, obj):
+            task.push.refuse_foreign(obj, state)
+            return self._judged(task, obj, state, state.stale_deadline)
+        self._refuse_scaled(task, obj, state)
+        if left := _left(obj):
+            return Step(obj, state.at("draining", state.started), left)
+        patched = task.apply(task.push.patch(obj, *_refill(obj)))
+        return self._applied(task, patched, state.at("starting", task.now()))
+
+    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        push = task.push
+        if push.kind == "Deployment":
+            patched = task.undo(push.undo_patch(obj, state, RECREATE))
+        elif _is_drained(task, obj):
+            patched = task.undo(push.undo_patch(obj, state, *_refill(obj)))
+        elif _wanted(obj):
+            patched = task.undo(push.hold_patch(obj, state, *_drain(task, obj)))
+            failpoint("drain.scaled")
+        else:
+            patched = task.undo(push.undo_patch(obj, state))
+        return self.retreat(task, patched, state)
+
+    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        if not _is_drained(task, obj):
+            task.push.refuse_foreign(obj, state)
+            return self._judged(task, obj, state, deadline_mark(obj))
+        self._refuse_scaled(task, obj, state)
+        if left := _left(obj):
+            return Step(obj, state.at("draining", state.started), left)
+        patched = task.undo(task.push.undo_patch(obj, state, *_refill(obj)))
+        return self.retreat(task, patched, state.at("starting", task.now()))
+
+    def _applied(self, task: Task, patched: Json, state: RolloutState) -> Step:
+        # Read back, because admission plug-ins may rewrite images.
+        expected = task.push.images(patched, state.previous)
+        return self.follow(task, patched, state.having(expected=expected))
+
+    def _judged(self, task: Task, obj: Json, state: RolloutState, stale: str | None) -> Step:
+        if other := _drained_by(obj):
+            waiting = f"waiting for the push of {other} that has stopped the pods"
+            return Step(obj, state, Progress(Stage.GOING, waiting))
+        whole = {**obj, "spec": {**dig(obj, "spec"), "updateStrategy": WHOLE}}
+        seen = progress(task.push.kind, whole, stale)
+        if seen.complete and annotation(obj, STRATEGY):
+            obj = self._restore(task, obj)
+        return Step(obj, state, seen)
+
+    def _own_strategy(self, obj: Json) -> Mapping[str, str | None]:
+        own = dig(obj, "spec", "strategy")
+        if not self.restore_strategy or own.get("type") == "Recreate":
+            return {}
+        return {STRATEGY: json.dumps(own, sort_keys=True)}
+
+    def _restore(self, task: Task, obj: Json) -> Json:
+        """Put the noted strategy back, unless somebody has set another one meanwhile."""
+        noted = _noted(obj)
+        mine = dig(obj, "spec", "strategy").get("type") == "Recreate"
+        patch = with_spec({}, {"strategy": noted} if noted and mine else {})
+        version = obj["metadata"].get("resourceVersion")
+        failpoint("restore.before")
+        restored = task.patch(with_metadata(patch, version, {STRATEGY: None}))
+        failpoint("restore.sent")
+        return restored
+
+    def _refuse_scaled(self, task: Task, obj: Json, state: RolloutState) -> None:
+        if replicas := _wanted(obj):
+            raise TargetConflict(
+                f"{task.push.address} was scaled to {replicas} by somebody else while its old "
+                f"pods ended, so {task.push.image} was not deployed. Push again to deploy it.",
+                changes=state.changes,
+            )
+
+
+def _wanted(obj: Json) -> int:
+    return number(dig(obj, "spec"), "replicas", 1)
+
+
+def _drained_by(obj: Json) -> str | None:
+    """The repository whose push has scaled a StatefulSet to zero."""
+    noted = annotation(obj, REPLICAS)
+    return noted.partition(" ")[2] if noted else None
+
+
+def _is_drained(task: Task, obj: Json) -> bool:
+    return _drained_by(obj) == task.push.repository
+
+
+def _drain(task: Task, obj: Json) -> tuple[Json, Mapping[str, str | None]]:
+    return {"replicas": 0}, {REPLICAS: f"{_wanted(obj)} {task.push.repository}"}
+
+
+def _refill(obj: Json) -> tuple[Json, Mapping[str, str | None]]:
+    noted = (annotation(obj, REPLICAS) or "").partition(" ")[0]
+    return {"replicas": int(noted) if noted.isdecimal() else 1}, {REPLICAS: None}
+
+
+def _left(obj: Json) -> Progress | None:
+    """How many pods are still to end; None when all have."""
+    if not is_seen(obj):
+        return Progress(Stage.GOING, "waiting for the controller to see the change")
+    pods = number(dig(obj, "status"), "replicas")
+    return Progress(Stage.GOING, f"{pods} old pods are to end") if pods else None
+
+
+def _noted(obj: Json) -> Json:
+    try:
+        noted = json.loads(annotation(obj, STRATEGY) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _partition(obj: Json) -> int:
+    return number(dig(obj, "spec", "updateStrategy", "rollingUpdate"), "partition")
+
+
+def _partitioned(address: Address) -> str:
+    return (
+        f"{address} has a partition, so some pods would keep the old version: set "
+        "spec.updateStrategy.rollingUpdate.partition to 0 to recreate it."
+    )

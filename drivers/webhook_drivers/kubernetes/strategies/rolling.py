@@ -1,0 +1,112 @@
+"""The strategy ``rolling``: Kubernetes replaces the pods step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from webhook_drivers.kubernetes import pods, revisions
+from webhook_drivers.kubernetes.resources import Json
+from webhook_drivers.kubernetes.rights import Right
+from webhook_drivers.kubernetes.rollout import deadline_mark, is_seen, progress
+from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.workloads import Workload
+
+Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}%$")]
+Pods = Annotated[int, Field(ge=0, strict=True)] | Percent
+
+
+class Rolling(Strategy):
+    """Replace pods step by step, as the workload says or with other limits.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+    """
+
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, revisions.RIGHT)
+
+    type: Literal["rolling"] = Field(
+        default="rolling", description="Replace pods step by step, without a pause."
+    )
+    max_surge: Pods | None = Field(
+        default=None,
+        description="How many pods may run beyond the wanted number: a number or a percentage; "
+        "without it as the workload says.",
+    )
+    max_unavailable: Pods | None = Field(
+        default=None,
+        description="How many of the wanted pods may be missing: a number or a percentage; "
+        "without it as the workload says.",
+    )
+    min_ready_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=86400,
+        description="How long a new pod must be ready before the next one is replaced; without "
+        "it as the workload says.",
+    )
+
+    @model_validator(mode="after")
+    def _some_pod_may_move(self) -> Self:
+        if all(
+            value is not None and is_zero(value) for value in (self.max_surge, self.max_unavailable)
+        ):
+            raise ValueError("maxSurge and maxUnavailable cannot both be zero: no pod could move")
+        return self
+
+    @property
+    def limits(self) -> Mapping[str, int | str]:
+        """The limits that are said, under their names in the Kubernetes API."""
+        said = {"maxSurge": self.max_surge, "maxUnavailable": self.max_unavailable}
+        return {key: value for key, value in said.items() if value is not None}
+
+    def unfit(self, workload: Workload) -> str | None:
+        if workload.strategy is None and (self.limits or self.min_ready_seconds is not None):
+            return (
+                f"a {workload.resource.kind} has no maxSurge, maxUnavailable and minReadySeconds: "
+                "leave them out of the strategy"
+            )
+        return None
+
+    def spec(self, workload: Workload) -> Json:
+        """The fields of the workload's spec that say so."""
+        spec: Json = {}
+        if self.limits and workload.strategy:
+            spec[workload.strategy] = {"type": "RollingUpdate", "rollingUpdate": dict(self.limits)}
+        if self.min_ready_seconds is not None:
+            spec["minReadySeconds"] = self.min_ready_seconds
+        return spec
+
+    def first_patch(self, task: Task, obj: Json) -> Json:
+        return task.push.patch(obj, self.spec(task.push.workload))
+
+    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        patched = task.apply(self.first_patch(task, obj))
+        # Read back, because admission plug-ins may rewrite images.
+        expected = task.push.images(patched, state.previous)
+        return self.follow(task, patched, state.having(expected=expected))
+
+    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        task.push.refuse_foreign(obj, state)
+        return Step(obj, state, progress(task.push.kind, obj, state.stale_deadline))
+
+    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        patched = task.undo(task.push.undo_patch(obj, state))
+        expected = task.push.images(patched, state.previous)
+        return self.retreat(task, patched, state.having(expected=expected))
+
+    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        task.push.refuse_foreign(obj, state)
+        # The controller keeps the failed rollout's condition; only the pods count now.
+        seen = progress(task.push.kind, obj, deadline_mark(obj))
+        stateful = task.push.kind == "StatefulSet" and not task.push.workload.custom
+        if seen.going and stateful and is_seen(obj):
+            seen = replace(seen, message=seen.message + pods.unblock(task.cluster, obj))
+        return Step(obj, state, seen)
+
+
+def is_zero(value: int | str) -> bool:
+    return int(str(value).rstrip("%")) == 0

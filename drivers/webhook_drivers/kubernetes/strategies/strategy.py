@@ -1,0 +1,142 @@
+"""What a strategy is: the steps that bring one push to the end, and the way back.
+
+``ImageUpdate`` keeps what all strategies share: order, records, held pushes, deadlines, events and
+the words of every end. docs/strategies.md says how to write one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import ClassVar, TypeAlias
+
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.events import Reason, emit
+from webhook_drivers.kubernetes.push import Push
+from webhook_drivers.kubernetes.resources import Address, Json
+from webhook_drivers.kubernetes.rights import Right
+from webhook_drivers.kubernetes.rollout import Progress
+from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.workloads import Workload
+from webhook_service import DriverConfig, failpoint
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One push to one workload, and what a strategy needs to bring it there.
+
+    Args:
+        now: the clock, in seconds since the epoch.
+        allowed: private networks that checks may call.
+    """
+
+    cluster: Cluster
+    push: Push
+    now: Callable[[], float]
+    allowed: tuple[Network, ...] = ()
+
+    def patch(self, patch: Json, *, dry_run: bool = False) -> Json:
+        """Change the workload of the push."""
+        push = self.push
+        return self.cluster.patch(
+            push.address, patch, content_type=push.workload.patch_type, dry_run=dry_run
+        )
+
+    def apply(self, patch: Json) -> Json:
+        """Send the patch that gives the workload its new images."""
+        failpoint("patch.before")
+        patched = self.patch(patch)
+        failpoint("patch.sent")
+        return patched
+
+    def undo(self, patch: Json) -> Json:
+        """Send the patch that gives it the old ones back."""
+        failpoint("undo.before")
+        patched = self.patch(patch)
+        failpoint("undo.sent")
+        return patched
+
+    def emit(self, obj: Json, reason: Reason, message: str) -> None:
+        """Create an Event on the workload; never fails."""
+        emit(self.cluster, self.push.address, obj, self.push.context, reason, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step found or did.
+
+    Attributes:
+        obj: the workload as it is now.
+        state: what to remember.
+        progress: how far the push is; ``ImageUpdate`` makes the outcome of it.
+    """
+
+    obj: Json
+    state: RolloutState
+    progress: Progress
+
+
+class Strategy(DriverConfig, ABC):
+    """How the pods of a workload are replaced: a config with its steps.
+
+    Every step reads live objects, does what is missing, and returns at once. A step may be called
+    again after a crash at any point of it, and ``follow`` also with the state that ``begin`` got:
+    what was done must be found on the objects. Any call may raise ``Conflict`` (decided anew from a
+    new read), ``Retry`` and ``DriverError``.
+
+    Attributes:
+        type: names the strategy in configs.
+        rights: what it needs beside ``get`` and ``patch`` of the workload.
+        many: whether it works on targets that are chosen by labels.
+        reverts: whether a failure is undone also where the receiver does not ask for it: what was
+            begun beside the workload would stay.
+    """
+
+    rights: ClassVar[tuple[Right, ...]] = ()
+    many: ClassVar[bool] = True
+    reverts: ClassVar[bool] = False
+
+    type: str
+
+    def unfit(self, workload: Workload) -> str | None:
+        """Why this strategy cannot replace pods of such a workload, if so; pure."""
+        return None
+
+    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        """What would stop it on this live workload, as sentences; changes nothing."""
+        return []
+
+    def look(self, task: Task) -> Json:
+        """The live object that carries the record of pushes and the images that serve now."""
+        return task.cluster.get(task.push.address)
+
+    def first_patch(self, task: Task, obj: Json) -> Json:
+        """The patch that a dry run asks the cluster about."""
+        return task.push.patch(obj)
+
+    def tidy(self, task: Task, obj: Json) -> Progress | None:
+        """Go on with what an earlier push left to tidy up, where this one has nothing to do.
+
+        None when nothing is left.
+        """
+        return None
+
+    @abstractmethod
+    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        """Make the first change; the patch must carry the record (``Push.patch`` or ``claim``)."""
+
+    @abstractmethod
+    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        """Do what is missing, and say how far it is."""
+
+    @abstractmethod
+    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        """Begin the way back; the patch must hold the push (``undo_patch`` or ``hold_patch``)."""
+
+    @abstractmethod
+    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        """Follow the way back, as ``follow`` does the way there."""

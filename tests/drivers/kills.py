@@ -1,0 +1,96 @@
+"""A connection that dies at a chosen call, as a process that is killed there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from webhook_drivers.kubernetes.client import Cluster
+from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
+from webhook_drivers.kubernetes.clusters import Clusters
+from webhook_drivers.kubernetes.transport import Ask, Reply
+from webhook_service import Context, Outcome, Wait
+from webhook_service.testing import FakeCluster
+
+WAYS = [False, True]
+"""Before the cluster sees the call, or after it did what was asked."""
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing that the driver catches may catch it."""
+
+
+class Deadly:
+    """A transport that counts its calls, and dies at one of them.
+
+    Args:
+        at: the number of the call, from 1; 0 for none.
+        sent: whether the call still reaches the server, and only its answer is lost.
+    """
+
+    def __init__(self, transport: Any, at: int, sent: bool) -> None:
+        self._transport, self._at, self._sent = transport, at, sent
+        self.calls = 0
+
+    def exchange(self, ask: Ask) -> Reply:
+        self.calls += 1
+        if self.calls == self._at and not self._sent:
+            raise Killed
+        reply: Reply = self._transport.exchange(ask)
+        if self.calls == self._at:
+            raise Killed
+        return reply
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class DeadlyClusters(Clusters):
+    """Connections of one process that can be armed with a kill, and count their calls."""
+
+    armed: Deadly | None = None
+
+    def arm(self, at: int, sent: bool) -> None:
+        self.armed = None
+        self.armed = Deadly(self.get().transport, at, sent)
+
+    def get(self, name: str | None = None, project: str = "") -> Cluster:
+        cluster = super().get(name, project)
+        return replace(cluster, transport=self.armed) if self.armed else cluster
+
+
+@dataclass
+class Kill:
+    """One way to die, and the driver that suffers it."""
+
+    make: Callable[..., ClusterDriver[Any, Any]]
+    clusters: DeadlyClusters
+    happened: bool = False
+
+    def run(self, config: Any, event: Any, context: Context) -> Outcome:
+        """Run an execution to its end, in new processes with the state that was recorded last."""
+        deadline, message = time.monotonic() + 20, ""
+        while True:
+            assert time.monotonic() < deadline, message
+            try:
+                outcome = self.make(clusters=self.clusters).execute(config, event, context)
+            except Killed:
+                self.happened = True
+                continue
+            if not isinstance(outcome, Wait):
+                return outcome
+            context, message = replace(context, state=outcome.state), outcome.message
+            time.sleep(0.02)
+
+
+@contextmanager
+def killed(
+    fake: FakeCluster, folder: Path, make: Callable[..., Any], at: int, after: bool
+) -> Iterator[Kill]:
+    """A driver that dies at its n-th call."""
+    options = {"kubeconfig": str(fake.write_kubeconfig(folder / "kubeconfig"))}
+    with closing(DeadlyClusters(options)) as clusters:
+        clusters.arm(at, after)
+        yield Kill(make, clusters)
