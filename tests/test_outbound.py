@@ -167,6 +167,12 @@ def test_reply_of_exactly_the_limit_is_read(serve: Serve, client: Client) -> Non
     assert len(client(max_bytes=1000).get(server.url).body) == 1000
 
 
+def test_of_a_larger_reply_the_start_is_kept_where_asked(serve: Serve, client: Client) -> None:
+    url = serve(answering(reply("409 Conflict", body=b"a" * 5000))).url
+    found = client().request("POST", url, max_bytes=1000, cut=True)
+    assert (found.status, found.body) == (409, b"a" * 1000)
+
+
 def test_reader_that_takes_nothing_ends_with_the_deadline(serve: Serve, client: Client) -> None:
     server = serve(lambda server, connection: server.over.wait() or None)
     with pytest.raises(OutboundError, match="in time"):

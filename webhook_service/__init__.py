@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from webhook_service.execution import Execution, ExecutionState
     from webhook_service.failpoints import failpoint
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
+    from webhook_service.outbound import Outbound, OutboundError
     from webhook_service.receiver import Receiver
+    from webhook_service.rollback import Revision
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
     from webhook_service.store.pages import Page, PageRequest
+    from webhook_service.store.replays import Replayed, ReplayFilter
     from webhook_service.store.tokens import Role
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
@@ -54,10 +57,13 @@ _HOMES = {
     "execution": ("Execution", "ExecutionState"),
     "failpoints": ("failpoint",),
     "images": ("Image", "InvalidImage", "parse_image", "parse_repository"),
+    "outbound": ("Outbound", "OutboundError"),
     "receiver": ("Receiver",),
+    "rollback": ("Revision",),
     "service": ("WebhookService",),
     "settings": ("Settings",),
     "store.pages": ("Page", "PageRequest"),
+    "store.replays": ("Replayed", "ReplayFilter"),
     "store.tokens": ("Role",),
 }
 _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
@@ -72,6 +78,9 @@ __all__ = [
     "Page",
     "PageRequest",
     "Receiver",
+    "ReplayFilter",
+    "Replayed",
+    "Revision",
     "Role",
     "Settings",
     "WebhookService",
@@ -88,6 +97,9 @@ __all__ = [
     "Wait",
     "WebhookDriver",
     "failpoint",
+    # Calls to other servers
+    "Outbound",
+    "OutboundError",
     # Errors a driver raises
     "DriverError",
     "InvalidConfig",

@@ -114,6 +114,7 @@ class Outbound:
         redirects: bool = True,
         timeout: float | None = None,
         max_bytes: int | None = None,
+        cut: bool = False,
     ) -> Reply:
         """Make one call and read the whole reply, whatever its status.
 
@@ -122,6 +123,7 @@ class Outbound:
             redirects: follow those to the same origin and fail on others; if false, or for
                 methods other than GET and HEAD, a redirect is a reply like any other.
             timeout, max_bytes: instead of the client's.
+            cut: keep the first ``max_bytes`` of a larger reply, and leave the rest.
 
         Raises:
             OutboundError: no reply, too large a one, or an address that may not be called.
@@ -130,7 +132,7 @@ class Outbound:
         limit = self._max_bytes if max_bytes is None else max_bytes
         target = _parse(url)
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._send(method, target, headers or {}, body, deadline, limit)
+            reply = self._send(method, target, headers or {}, body, deadline, limit, cut)
             if not (redirects and method in ("GET", "HEAD") and _redirects(reply)):
                 return reply
             target = _follow(target, reply.headers["location"])
@@ -144,6 +146,7 @@ class Outbound:
         body: bytes,
         deadline: float,
         limit: int,
+        cut: bool,
     ) -> Reply:
         pool = self._pool_for(url)
         call = Call(deadline, url.scheme == "https", pool is not self._pool)
@@ -159,7 +162,7 @@ class Outbound:
                 with pool.stream(
                     method, target, headers=sent, content=content, extensions=extensions
                 ) as response:
-                    return _read(response, limit, url.host)
+                    return _read(response, limit, url.host, cut)
         finally:
             current_call.reset(token)
 
@@ -197,17 +200,19 @@ def _headers(url: httpx.URL, headers: Mapping[str, str]) -> list[tuple[bytes, by
     return [(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()]
 
 
-def _read(response: httpcore.Response, limit: int, host: str) -> Reply:
+def _read(response: httpcore.Response, limit: int, host: str, cut: bool) -> Reply:
     body = bytearray()
     for part in response.iter_stream():
         body += part
-        if len(body) > limit:
+        if len(body) > limit and not cut:
             raise OutboundError(f"The reply of {host} is larger than {limit} bytes.")
+        if len(body) > limit:
+            break
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Reply(response.status, headers, bytes(body))
+    return Reply(response.status, headers, bytes(body[:limit]))
 
 
 def _redirects(reply: Reply) -> bool:

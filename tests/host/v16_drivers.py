@@ -1,79 +1,17 @@
-"""v1.6's four drivers as plug-ins that do nothing: their schemas, not their work."""
+"""v1.6's four drivers as they are shipped, over a cluster that has what its stub of Rancher had."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
-from pydantic import Field
-
+from tests.support import PROJECT
+from webhook_drivers.forward_post import ForwardPost
+from webhook_drivers.kubernetes.scale_host import ScaleHost
+from webhook_drivers.kubernetes.scale_service import ScaleService
+from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade
 from webhook_service import Context, DriverConfig, Outcome, PushEvent, Unchanged, WebhookDriver
 from webhook_service.driver import Request
-
-
-class ScaleServiceConfig(DriverConfig):
-    service_id: str = ""
-    amount: int
-    action: Literal["up", "down"]
-    min: int = Field(default=1, ge=1)
-    max: int = Field(default=100, ge=1)
-
-
-class ServiceUpgradeConfig(DriverConfig):
-    service_selector: dict[str, str]
-    tag: str = ""
-    payload_format: Literal["dockerhub", "alicloud", "azure"] = "dockerhub"
-    address_type: Literal["registry", "registry-internal", "registry-vpc"] = "registry"
-    batch_size: int = Field(default=1, ge=1)
-    interval_millis: int = Field(default=2, ge=1)
-    start_first: bool = False
-
-    def implied(self) -> Mapping[str, Any]:
-        return {
-            "match": {"tags": {"policy": "exact", "value": self.tag}},
-            "source": {"format": self.payload_format},
-        }
-
-
-class ScaleHostConfig(DriverConfig):
-    host_selector: dict[str, str]
-    amount: int
-    action: Literal["up", "down"]
-    min: int = Field(default=1, ge=1)
-    max: int = Field(default=100, ge=1)
-    delete_option: Literal["mostRecent", "leastRecent"] | None = None
-
-
-class ForwardPostConfig(DriverConfig):
-    project_id: str
-    service_name: str
-    port: str
-    path: str
-
-
-class OnRequest(WebhookDriver[DriverConfig, Request]):
-    consumes: ClassVar[type[PushEvent] | type[Request]] = Request
-
-    def execute(self, config: DriverConfig, event: Request, context: Context) -> Outcome:
-        return Unchanged("a driver of the tests")
-
-
-class ScaleService(OnRequest):
-    Config = ScaleServiceConfig
-
-
-class ScaleHost(OnRequest):
-    Config = ScaleHostConfig
-
-
-class ForwardPost(OnRequest):
-    Config = ForwardPostConfig
-
-
-class ServiceUpgrade(WebhookDriver[ServiceUpgradeConfig]):
-    Config = ServiceUpgradeConfig
-
-    def execute(self, config: ServiceUpgradeConfig, event: PushEvent, context: Context) -> Outcome:
-        return Unchanged("a driver of the tests")
-
+from webhook_service.testing import FakeCluster, Reply, definition
 
 V16_DRIVERS: dict[str, type[WebhookDriver[Any, Any]]] = {
     "scaleService": ScaleService,
@@ -81,3 +19,55 @@ V16_DRIVERS: dict[str, type[WebhookDriver[Any, Any]]] = {
     "scaleHost": ScaleHost,
     "forwardPost": ForwardPost,
 }
+# What v1.6 called 1s7 is a Deployment here, and so on.
+SERVICES = {
+    "1s7": f"{PROJECT}/web",
+    "1s8": f"{PROJECT}/DaemonSet/agent",
+    "1s99": f"{PROJECT}/none",
+}
+
+
+class OnRequest(WebhookDriver[DriverConfig, Request]):
+    """A driver of raw requests that does nothing."""
+
+    consumes: ClassVar[type[PushEvent] | type[Request]] = Request
+
+    def execute(self, config: DriverConfig, event: Request, context: Context) -> Outcome:
+        return Unchanged("a driver of the tests")
+
+
+@contextmanager
+def v16_cluster() -> Iterator[FakeCluster]:
+    """A cluster with v1.6's project as a namespace, and the services that its receivers name."""
+    with FakeCluster(ready_delay=0.02) as cluster:
+        cluster.apply(definition("MachineDeployment"))
+        cluster.apply(deployment("web", {}, "acme/web:1", replicas=2))
+        cluster.apply(deployment("shop", {"App": "shop"}, "acme/shop:1.2.2"))
+        cluster.apply(deployment("pipeline-server", {}, "acme/ci:1"))
+        cluster.apply(service("pipeline-server", 60080))
+        cluster.answer(PROJECT, "pipeline-server", lambda ask, pod: Reply(200, ask.body))
+        yield cluster
+
+
+def deployment(
+    name: str, labels: Mapping[str, str], image: str, replicas: int = 1
+) -> dict[str, Any]:
+    pods = {"name": name}
+    container = {"name": "app", "image": image, "ports": [{"containerPort": 80}]}
+    template = {"metadata": {"labels": pods}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": PROJECT, "labels": dict(labels)},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": pods}, "template": template},
+    }
+
+
+def service(name: str, port: int) -> dict[str, Any]:
+    ports = [{"port": port, "targetPort": 80}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": PROJECT},
+        "spec": {"selector": {"name": name}, "ports": ports},
+    }
