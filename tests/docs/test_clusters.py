@@ -1,0 +1,52 @@
+"""The page about clusters says what works."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.docs.test_docs import ROOT, blocks
+from webhook_drivers.kubernetes.clusters import Options
+from webhook_drivers.kubernetes.grants import Grants
+from webhook_service import DriverError
+from webhook_service.settings import load_settings
+
+PAGE = (ROOT / "docs/clusters.md").read_text()
+
+
+def test_the_settings_shown_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = blocks(PAGE, "toml")
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(file))
+    options = Options.model_validate(load_settings().driver_options)
+    assert options.find("prod").account == "deployer"
+    assert options.find("here").in_cluster
+    with pytest.raises(DriverError, match="name one of here, prod"):
+        options.find("moon")
+    grants = Grants(options.namespaces)
+    assert grants.allows("shop", "prod", "shop-2")
+    assert grants.allows("search", "prod", "search")
+    assert not grants.allows("search", "here", "search")
+    assert grants.allows("anyone", "here", "sandbox")
+
+
+def test_the_command_shown_prints_manifests() -> None:
+    (text,) = blocks(PAGE, "sh")
+    command = shlex.split(text.replace("\\\n", " ").partition("|")[0])
+    done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    kinds = [item["kind"] for item in json.loads(done.stdout)["items"]]
+    assert kinds == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+
+
+def test_the_role_shown_is_a_manifest() -> None:
+    (text,) = blocks(PAGE, "yaml")
+    role = yaml.safe_load(text)
+    assert (role["kind"], role["rules"][0]["verbs"]) == ("ClusterRole", ["impersonate"])
+    assert re.search(role["rules"][0]["resourceNames"][0], blocks(PAGE, "toml")[0])
