@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from webhook_service.approval_rule import ApprovalRule
 from webhook_service.registry_rule import RegistryRule
 
 MAX_NAME = 255
@@ -31,6 +32,13 @@ class ReceiverState(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+
+
+class Respond(StrEnum):
+    """What the answer to a call waits for: that it is stored, or what came of it."""
+
+    ACCEPTED = "accepted"
+    OUTCOME = "outcome"
 
 
 class _Part(BaseModel):
@@ -110,7 +118,8 @@ class ReceiverSpec(_Part):
     match: Match = Match()
     verify: Verify = Verify()
     registry: RegistryRule | None = None
-    respond: Literal["accepted"] = "accepted"
+    approval: ApprovalRule | None = None
+    respond: Respond = Respond.ACCEPTED
     state: ReceiverState = ReceiverState.ACTIVE
 
 

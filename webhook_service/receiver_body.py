@@ -13,9 +13,9 @@ from webhook_service.drivers import Drivers
 from webhook_service.errors import InvalidConfig, UnknownField
 from webhook_service.receiver import ReceiverSpec, as_json, config_field
 
-PARTS = ("source", "match", "verify", "registry", "respond", "state")
+PARTS = ("source", "match", "verify", "registry", "approval", "respond", "state")
 # Parts that no v1.6 body has: whoever writes one of them knows that verification exists.
-_NEWER = ("source", "match", "registry", "respond")
+_NEWER = ("source", "match", "registry", "approval", "respond")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
 READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
 

@@ -48,8 +48,18 @@ class RegistryRule(BaseModel):
         default=None, max_length=MAX_KEYS, description="public keys in PEM; one must have signed"
     )
 
+    poll: int | None = Field(
+        default=None,
+        strict=True,
+        ge=60,
+        le=7 * 86400,
+        description="seconds between looks for pushes whose call was lost",
+    )
+
     @model_validator(mode="after")
     def _check_resolve(self) -> Self:
         if not self.resolve and (self.platforms or self.cosign_key):
             raise ValueError("platforms and cosignKey need resolve: a tag alone can change")
+        if not self.resolve and self.poll:
+            raise ValueError("poll needs resolve: a late call could deploy the same image again")
         return self

@@ -29,7 +29,7 @@ ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 def test_rule_asks_for_the_digest_and_nothing_else_by_default() -> None:
     shown = RegistryRule().model_dump(mode="json", by_alias=True)
-    assert shown == {"resolve": True, "platforms": [], "cosignKey": None}
+    assert shown == {"resolve": True, "platforms": [], "cosignKey": None, "poll": None}
 
 
 def test_rule_reads_its_json() -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
+from webhook_service.cli.options import By, Limit, Marker, Output, OutputOption, Project, given
 from webhook_service.cli.output import print_page, print_record
-from webhook_service.cli.session import session
+from webhook_service.cli.people import person
+from webhook_service.cli.session import Session, session
+from webhook_service.cli.times import read_moment
 
-app = typer.Typer(help="Look at what was done with pushes, repeat or end it.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from webhook_service.execution import ExecutionState
+
+app = typer.Typer(
+    help="Look at what was done with pushes; repeat, end or approve it.", no_args_is_help=True
+)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The execution's id, exe_….")]
 
@@ -63,28 +71,108 @@ def show(
 
 
 @app.command()
+def held(project: Project, limit: Limit = 100, output: OutputOption = Output.TABLE) -> None:
+    """List the executions that wait for approval, newest first."""
+    from webhook_service.host.wire import execution_json, page_json
+    from webhook_service.store.pages import PageRequest
+
+    filters = {"state": "held", "reason": "approval"}
+    with session() as opened:
+        page = opened.service.list_executions(project, PageRequest(limit, None, filters))
+        links = opened.links(project)
+        items = [execution_json(item, links, attempts=False) for item in page.items]
+        found = page_json(links, "/v1-webhooks/executions", "execution", items, page, filters)
+    print_page(output, found, {**COLUMNS, "UNTIL": "approval.until"})
+
+
+@app.command()
 def replay(
-    execution: Id,
     project: Project,
+    execution: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="One execution; without it, all that the options mean."),
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Those in this state, such as failed.")] = None,
+    receiver: Annotated[
+        str | None, typer.Option(help="Only of this receiver (id or name).")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(parser=read_moment, metavar="AGE|TIME", help="Ended since then: 2h, 3d, …."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=read_moment, metavar="AGE|TIME", help="Ended before then."),
+    ] = None,
+    limit: Limit = 1000,
     as_of: Annotated[
-        bool, typer.Option("--as-of", help="Keep its old place: newer pushes still win.")
+        bool, typer.Option("--as-of", help="Keep the old places: newer pushes still win.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ones.")] = False,
+    by: By = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run an ended execution's event once more, as a new execution."""
-    from webhook_service.host.wire import execution_json
+    """Run ended executions' events once more: one by its ID, or all that --state … finds."""
+    from webhook_service.execution import ExecutionState
+    from webhook_service.host.wire import execution_json, replayed_json
+    from webhook_service.store.replays import ReplayFilter
 
+    filters = given(state=state, receiver=receiver, reason=reason, since=since, until=until)
+    if (execution is None) == (not filters) or (execution is not None and dry_run):
+        raise typer.BadParameter("give either the ID of one execution, or --state for many")
     with session() as opened:
-        made = opened.service.replay_execution(project, execution, as_of=as_of)
-        print_record(output, execution_json(made, opened.links(project), attempts=True))
+        people = opened.service.interventions
+        if execution is not None:
+            made = people.replay(project, execution, as_of=as_of, by=person(by))
+            print_record(output, execution_json(made, opened.links(project), attempts=True))
+            return
+        if receiver is not None:
+            filters["receiver"] = opened.receiver_id(project, receiver)
+        filters["state"] = _read_state(state or ExecutionState.FAILED)
+        wanted = ReplayFilter(**filters, limit=limit)
+        found = people.replay_all(project, wanted, as_of=as_of, dry_run=dry_run, by=person(by))
+        print_record(output, replayed_json(found, dry_run))
 
 
 @app.command()
 def cancel(execution: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
     """End an execution that has not ended; what it has changed already stays."""
+    with session() as opened:
+        opened.service.interventions.cancel(project, execution)
+        _print(opened, project, execution, output)
+
+
+@app.command()
+def approve(
+    execution: Id, project: Project, by: By = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Say yes to an execution that waits for approval."""
+    with session() as opened:
+        opened.service.interventions.approve(project, execution, person(by))
+        _print(opened, project, execution, output)
+
+
+@app.command()
+def refuse(
+    execution: Id, project: Project, by: By = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Say no to an execution that waits for approval, which ends it."""
+    with session() as opened:
+        opened.service.interventions.refuse(project, execution, person(by))
+        _print(opened, project, execution, output)
+
+
+def _print(opened: Session, project: str, execution: str, output: Output) -> None:
     from webhook_service.host.wire import execution_json
 
-    with session() as opened:
-        opened.service.cancel_execution(project, execution)
-        found = opened.service.get_execution(project, execution)
-        print_record(output, execution_json(found, opened.links(project), attempts=True))
+    found = opened.service.get_execution(project, execution)
+    print_record(output, execution_json(found, opened.links(project), attempts=True))
+
+
+def _read_state(text: str) -> ExecutionState:
+    from webhook_service.execution import ENDED, ExecutionState
+
+    if text not in ENDED:
+        raise typer.BadParameter(f"--state is one of {', '.join(ENDED)}")
+    return ExecutionState(text)

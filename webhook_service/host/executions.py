@@ -1,26 +1,28 @@
-"""Executions over HTTP: what was done about a push; repeat it, or end it."""
+"""Executions over HTTP: what was done about a push; repeat it, end it, or let it run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.errors import InvalidRequest
 from webhook_service.host.address import path_of
 from webhook_service.host.body import BodyLimits, read_json
-from webhook_service.host.guard import Action, Guard
+from webhook_service.host.fields import NoFields, ReplayAllFields, ReplayFields, read_fields
+from webhook_service.host.guard import Action, Caller, Guard
 from webhook_service.host.links import PREFIX
 from webhook_service.host.query import page_request
 from webhook_service.host.routes import by_method
 from webhook_service.host.threads import Threads
-from webhook_service.host.wire import answer, execution_json, page_json
+from webhook_service.host.wire import answer, execution_json, page_json, replayed_json
 from webhook_service.service import WebhookService
+from webhook_service.store.replays import ReplayFilter
 
 MISSING = "Execution not found"
+M = TypeVar("M", bound=BaseModel)
 
 
 class Executions:
@@ -30,17 +32,22 @@ class Executions:
         self, service: WebhookService, guard: Guard, threads: Threads, limits: BodyLimits
     ) -> None:
         self._service = service
+        self._people = service.interventions
         self._guard = guard
         self._threads = threads
         self._limits = limits
 
     def routes(self) -> list[Route]:
         """Its routes."""
+        one = f"{PREFIX}/executions/{{id}}"
         return [
             *by_method(f"{PREFIX}/executions", GET=self.page),
-            *by_method(f"{PREFIX}/executions/{{id}}", GET=self.one),
-            *by_method(f"{PREFIX}/executions/{{id}}/replay", POST=self.replay),
-            *by_method(f"{PREFIX}/executions/{{id}}/cancel", POST=self.cancel),
+            *by_method(f"{PREFIX}/executions/replay", POST=self.replay_all),
+            *by_method(one, GET=self.one),
+            *by_method(f"{one}/replay", POST=self.replay),
+            *by_method(f"{one}/cancel", POST=self.cancel),
+            *by_method(f"{one}/approve", POST=self.approve),
+            *by_method(f"{one}/refuse", POST=self.refuse),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -57,33 +64,61 @@ class Executions:
     async def one(self, request: Request) -> Response:
         """One execution, with its attempts."""
         caller = await self._guard.admit(request, missing=MISSING)
-        id_ = request.path_params["id"]
-        found = await self._threads.call(self._service.get_execution, caller.project, id_)
-        return answer(caller.links, execution_json(found, caller.links, attempts=True))
+        return await self._answer(caller, _id(request))
 
     async def replay(self, request: Request) -> Response:
         """Run an ended execution's event once more; the answer is the new execution."""
         caller = await self._guard.admit(request, Action.REPLAY, MISSING)
-        as_of = _as_of(await read_json(request, self._limits, optional=True))
-        id_ = request.path_params["id"]
+        asked = await self._read(request, ReplayFields)
         made = await self._threads.call(
-            self._service.replay_execution, caller.project, id_, as_of=as_of
+            self._people.replay, caller.project, _id(request), as_of=asked.as_of, by=caller.actor
         )
         return answer(caller.links, execution_json(made, caller.links, attempts=True))
+
+    async def replay_all(self, request: Request) -> Response:
+        """Replay what the filter in the body finds; the answer lists it."""
+        caller = await self._guard.admit(request, Action.REPLAY)
+        asked = await self._read(request, ReplayAllFields)
+        names = ("receiver", "state", "reason", "since", "until", "limit")
+        wanted = ReplayFilter(**{name: getattr(asked, name) for name in names})
+        found = await self._threads.call(
+            self._people.replay_all,
+            caller.project,
+            wanted,
+            as_of=asked.as_of,
+            dry_run=asked.dry_run,
+            by=caller.actor,
+        )
+        return answer(caller.links, replayed_json(found, asked.dry_run))
 
     async def cancel(self, request: Request) -> Response:
         """End an execution that has not ended."""
         caller = await self._guard.admit(request, Action.CANCEL, MISSING)
-        await read_json(request, self._limits, optional=True)
-        id_ = request.path_params["id"]
-        await self._threads.call(self._service.cancel_execution, caller.project, id_)
-        found = await self._threads.call(self._service.get_execution, caller.project, id_)
+        await self._read(request, NoFields)
+        await self._threads.call(self._people.cancel, caller.project, _id(request))
+        return await self._answer(caller, _id(request))
+
+    async def approve(self, request: Request) -> Response:
+        """Say yes to an execution that waits for approval."""
+        caller = await self._guard.admit(request, Action.APPROVE, MISSING)
+        await self._read(request, NoFields)
+        await self._threads.call(self._people.approve, caller.project, _id(request), caller.actor)
+        return await self._answer(caller, _id(request))
+
+    async def refuse(self, request: Request) -> Response:
+        """Say no to an execution that waits for approval."""
+        caller = await self._guard.admit(request, Action.REFUSE, MISSING)
+        await self._read(request, NoFields)
+        await self._threads.call(self._people.refuse, caller.project, _id(request), caller.actor)
+        return await self._answer(caller, _id(request))
+
+    async def _read(self, request: Request, model: type[M]) -> M:
+        return read_fields(model, await read_json(request, self._limits, optional=True))
+
+    async def _answer(self, caller: Caller, execution_id: str) -> Response:
+        found = await self._threads.call(self._service.get_execution, caller.project, execution_id)
         return answer(caller.links, execution_json(found, caller.links, attempts=True))
 
 
-def _as_of(body: Any) -> bool:
-    """Whether a replay keeps its old place in the order."""
-    value = body.get("asOf", False) if isinstance(body, Mapping) else None
-    if not isinstance(value, bool):
-        raise InvalidRequest("Bad request body: asOf must be true or false.")
-    return value
+def _id(request: Request) -> str:
+    return str(request.path_params["id"])

@@ -65,6 +65,8 @@ def frozen_until(windows: Sequence[Window], now: datetime) -> datetime | None:
     Windows that overlap or touch are one freeze. One without end, or of very many windows, is
     answered by a time inside it, at which to ask again.
     """
+    if not windows:
+        return None
     moment = now.astimezone(UTC)
     for _ in range(MAX_JOINED):
         ends = [end for window in windows if (end := window.end(moment)) is not None]

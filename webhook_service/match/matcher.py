@@ -8,6 +8,7 @@ from datetime import datetime
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.events import event_to_json
+from webhook_service.images import Image
 from webhook_service.match.filter import Filter, compile_filter
 from webhook_service.match.freeze import Window, compile_windows, frozen_until
 from webhook_service.match.repositories import RepositoryRule, parse_rules
@@ -52,6 +53,11 @@ class Matcher:
     def fixes_hosts(self) -> bool:
         """Whether every push that passes is of a registry that the rules name."""
         return bool(self.repositories) and all(rule.fixes_host for rule in self.repositories)
+
+    def named_images(self) -> tuple[Image, ...] | None:
+        """The repositories that pass, with their registries; None if a rule is a pattern."""
+        images = [rule.image() for rule in self.repositories]
+        return None if None in images else tuple(image for image in images if image is not None)
 
     def frozen_until(self, now: datetime) -> datetime | None:
         """When the freeze that covers ``now`` ends; None if there is none."""

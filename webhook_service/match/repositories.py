@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidConfig
-from webhook_service.images import DOCKER_HUB, normalise_registry
+from webhook_service.images import DOCKER_HUB, Image, normalise_registry
 
 MAX_LENGTH = 512
 MAX_WILDCARDS = 8
@@ -35,6 +35,11 @@ class RepositoryRule:
     @property
     def fixes_host(self) -> bool:
         return self.host is not None
+
+    def image(self) -> Image | None:
+        """The one repository that the rule names; None if it is a pattern."""
+        path = "/".join(self.path)
+        return None if self.host is None or _is_pattern(path) else Image(self.host, path)
 
 
 def parse_rule(pattern: str, home: str | None) -> RepositoryRule:
@@ -71,6 +76,10 @@ def parse_rule(pattern: str, home: str | None) -> RepositoryRule:
 def parse_rules(patterns: Sequence[str], home: str | None) -> tuple[RepositoryRule, ...]:
     """Read all patterns of a receiver (see ``parse_rule``)."""
     return tuple(parse_rule(pattern, home) for pattern in patterns)
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")
 
 
 def _match_path(pattern: Sequence[str], path: Sequence[str]) -> bool:

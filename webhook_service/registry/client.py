@@ -6,6 +6,7 @@ Source: OCI distribution specification 1.1, "Pull" and "Listing Referrers".
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.images import DOCKER_HUB, Image, is_digest
+from webhook_service.images import DOCKER_HUB, Image, is_digest, is_tag
 from webhook_service.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, Reply
 from webhook_service.payloads.strict_json import loads
 from webhook_service.registry.credentials import DockerConfig, Login, Logins
@@ -31,6 +32,9 @@ from webhook_service.registry.tokens import Tokens
 BUDGET = 20.0
 MAX_BLOB = 1024 * 1024
 MAX_REDIRECTS = 3
+TAGS_PER_PAGE, MAX_TAG_PAGES = 1000, 10
+# Only the query is taken over, so that a registry cannot send a login elsewhere (RFC 8288).
+_NEXT = re.compile(r'<[^>?]*\?([^>]*)>\s*;\s*rel="?next"?')
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 ACCEPT = ", ".join(
@@ -130,6 +134,32 @@ class Repository:
         self._check(matches(digest, reply.body), "sent content that does not have its digest")
         content = self._json(reply.body)
         return Manifest(digest, str(content.get("mediaType") or _media_type(reply)), content)
+
+    def tags(self) -> list[str]:
+        """The repository's tags in the registry's order, from at most ten pages.
+
+        Raises:
+            DriverError: there are more; also all that the other methods raise.
+        """
+        path = f"/tags/list?n={TAGS_PER_PAGE}"
+        found: list[str] = []
+        for _ in range(MAX_TAG_PAGES):
+            reply = self._call("GET", path, "application/json")
+            if reply.status == 404:
+                return found
+            self._expect_success(reply)
+            tags = self._json(reply.body).get("tags") or []
+            self._check(isinstance(tags, list), "sent tags that are no list")
+            found += [tag for tag in tags if isinstance(tag, str) and is_tag(tag)]
+            following = _NEXT.search(reply.headers.get("link", ""))
+            if following is None:
+                return found
+            path = f"/tags/list?{following[1]}"
+        raise refusal(
+            REGISTRY_FAILED,
+            f"{self.image.name} has more than {TAGS_PER_PAGE * MAX_TAG_PAGES} tags, which is more "
+            "than is looked at: follow an exact tag.",
+        )
 
     def blob(self, digest: str) -> bytes | None:
         """A small blob: an image's config, or what was signed."""

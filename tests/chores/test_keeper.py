@@ -1,0 +1,130 @@
+"""The keeper: chores are done in turns, in small steps, and never stop the host."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import SECRET, make_service, sqlite_url, wait_for
+from webhook_service.chores.keeper import MAX_STEPS, Keeper
+from webhook_service.chores.retention import retention
+from webhook_service.errors import StoreUnavailable
+from webhook_service.service import WebhookService
+from webhook_service.settings import Settings, load_settings
+from webhook_service.store.pruning import Step
+from webhook_service.store.store import Store, open_store
+
+
+class Counting:
+    """A chore of so many steps."""
+
+    name = "counting"
+    every = 3600.0
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.seen: list[str] = []
+
+    def step(self, cursor: str) -> Step:
+        self.seen.append(cursor)
+        place = int(cursor or 0) + 1
+        done = place >= self.steps
+        return Step("" if done else str(place), done, 1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(load_settings(database_url=sqlite_url(tmp_path), secret_key=SECRET))
+    yield store
+    store.close()
+
+
+def keeper(store: Store, *chores: object) -> Keeper:
+    return Keeper(store.chores, chores, look=0.01, pause=0)  # type: ignore[arg-type]
+
+
+def test_a_chore_is_done_to_its_end_and_then_rests(store: Store) -> None:
+    chore = Counting(3)
+    for _ in range(2):
+        keeper(store, chore).run_due()
+    assert chore.seen == ["", "1", "2"]
+
+
+def test_a_long_chore_lets_others_have_their_turn(store: Store) -> None:
+    long, short = Counting(MAX_STEPS + 2), Counting(1)
+    short.name = "short"
+    keeper(store, long, short).run_due()
+    assert (len(long.seen), len(short.seen)) == (MAX_STEPS, 1)
+    keeper(store, long, short).run_due()
+    assert long.seen[MAX_STEPS:] == ["500", "501"] and len(short.seen) == 1
+
+
+def test_two_keepers_share_the_work(store: Store) -> None:
+    chore = Counting(1)
+    keepers = [keeper(store, chore) for _ in range(2)]
+    threads = [threading.Thread(target=each.run_due) for each in keepers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert chore.seen == [""]
+
+
+def test_a_failing_chore_is_logged_and_tried_again(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Counting):
+        def step(self, cursor: str) -> Step:
+            super().step(cursor)
+            store.chores.put_back(self.name, "", 0)  # as if its lease had ended
+            raise StoreUnavailable("The database is away.")
+
+    chore = Failing(1)
+    running = keeper(store, chore)
+    with caplog.at_level(logging.WARNING):
+        running.start()
+        wait_for(lambda: len(chore.seen) >= 2)
+        running.stop()
+    assert "The database is away." in caplog.text
+
+
+def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
+    first = Counting(10)
+    stopping = keeper(store, first)
+    step = first.step
+
+    def stop_after(cursor: str) -> Step:
+        stopping.stop()
+        return step(cursor)
+
+    first.step = stop_after  # type: ignore[method-assign]
+    stopping.run_due()
+    assert first.seen == [""]
+    second = Counting(10)
+    keeper(store, second).run_due()
+    assert second.seen[0] == "1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({}, {"approvals", "keys", "bodies", "executions", "deliveries", "slots"}),
+        ({"keep_bodies_days": 0, "keep_history_days": 0}, {"approvals", "keys"}),
+    ],
+)
+def test_the_settings_say_what_is_removed(
+    store: Store, fields: dict[str, int], names: set[str]
+) -> None:
+    chores = retention(store, Settings(**fields))  # type: ignore[arg-type]
+    assert {chore.name for chore in chores} == names
+    assert [chore.step("").done for chore in chores] == [True] * len(chores)
+
+
+def test_the_service_does_its_chores(tmp_path: Path) -> None:
+    service: WebhookService = make_service(sqlite_url(tmp_path))
+    chore = Counting(1)
+    service.do_chores([chore], look=0.01)
+    with service:
+        wait_for(lambda: chore.seen)

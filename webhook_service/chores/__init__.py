@@ -1,0 +1,1 @@
+"""Chores: what has to be done now and then, beside running executions."""

@@ -1,0 +1,22 @@
+"""The interface of chores."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from webhook_service.store.pruning import Step
+
+
+class Chore(Protocol):
+    """Something that is done every so many seconds, in small steps, by one host at a time."""
+
+    @property
+    def name(self) -> str:
+        """Unique; names the chore in the database."""
+
+    @property
+    def every(self) -> float:
+        """Seconds from one end to the next beginning."""
+
+    def step(self, cursor: str) -> Step:
+        """Do a little, from where the step before ended; "" is the beginning."""

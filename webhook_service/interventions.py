@@ -1,0 +1,156 @@
+"""Interventions: what people do with executions, beside looking at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from webhook_service.driver import PushEvent
+from webhook_service.errors import InvalidRequest, NotFound
+from webhook_service.execution import Execution
+from webhook_service.ids import EXECUTION, new_id
+from webhook_service.rollback import Revision, choose_slot, history, way_back
+from webhook_service.route import Route
+from webhook_service.routes import Routes
+from webhook_service.store.replays import Replayed, ReplayFilter
+from webhook_service.store.store import Store
+
+CANCELLED = "Cancelled; what it had changed already stays."
+
+
+class Interventions:
+    """Replays, cancels, approves and rolls back, each within a project.
+
+    ``by`` and ``voter`` name the person, for the history.
+
+    Args:
+        wake: tells the engine of executions that may run now.
+    """
+
+    def __init__(self, store: Store, routes: Routes, wake: Callable[[Sequence[str]], None]) -> None:
+        self._store = store
+        self._routes = routes
+        self._wake = wake
+
+    def replay(
+        self, project: str, execution_id: str, *, as_of: bool = False, by: str | None = None
+    ) -> Execution:
+        """Run an ended execution's event once more, as a new execution.
+
+        Args:
+            as_of: keep the old place in the order: what was pushed since still wins.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it has not ended yet.
+        """
+        made = self._store.replays.replay(project, execution_id, new_id(EXECUTION), as_of, by)
+        self._wake([made.id])
+        return made
+
+    def replay_all(
+        self,
+        project: str,
+        wanted: ReplayFilter,
+        *,
+        as_of: bool = False,
+        dry_run: bool = False,
+        by: str | None = None,
+    ) -> Replayed:
+        """Replay all ended executions that a filter finds, oldest first.
+
+        What was replayed before is left out, so the call can be repeated until nothing remains.
+
+        Args:
+            as_of: see ``replay``; of one slot only the newest runs in any case.
+            dry_run: only say which ones.
+        """
+        if dry_run:
+            return self._store.replays.find(project, wanted)
+        made = self._store.replays.replay_all(project, wanted, as_of, by)
+        self._wake(made.executions)
+        return made
+
+    def cancel(self, project: str, execution_id: str) -> Execution:
+        """End an execution that has not ended; what it has changed already stays.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it has ended already.
+        """
+        return self._store.executions.cancel(project, execution_id, CANCELLED)
+
+    def approve(self, project: str, execution_id: str, voter: str) -> Execution:
+        """Say yes to an execution that waits for approval; after enough of them it runs.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it does not wait for approval, or no longer.
+        """
+        held_until = self._frozen_until(self._store.executions.get(project, execution_id))
+        found = self._store.approvals.approve(project, execution_id, voter, held_until)
+        self._wake([found.id])
+        return found
+
+    def refuse(self, project: str, execution_id: str, voter: str) -> Execution:
+        """Say no to an execution that waits for approval, which ends it.
+
+        Raises:
+            NotFound, InvalidRequest: see ``approve``.
+        """
+        return self._store.approvals.refuse(project, execution_id, voter)
+
+    def history(self, project: str, receiver_id: str) -> list[Revision]:
+        """What the receiver has deployed, newest first in each of its slots.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+        self._store.receivers.get(project, receiver_id)
+        slots = self._store.revisions.by_slot(project, receiver_id)
+        return [revision for found in slots for revision in history(found)]
+
+    def roll_back(
+        self,
+        project: str,
+        receiver_id: str,
+        to: str | None = None,
+        repository: str | None = None,
+        *,
+        by: str | None = None,
+    ) -> Execution:
+        """Deploy what ran before, as the newest push.
+
+        Neither the receiver's rules nor a freeze window nor approvals hold it back.
+
+        Args:
+            to: an execution of the receiver's history, or an image in it.
+            repository: which one, if the receiver deploys several.
+
+        Raises:
+            NotFound: no such receiver in the project.
+            InvalidRequest: there is no such way back; the message says what to do.
+        """
+        route = self._routes.of(self._store.receivers.get(project, receiver_id))
+        if route.driver.consumes is not PushEvent:
+            driver = route.receiver.spec.driver
+            raise InvalidRequest(f"The driver {driver} deploys no images: nothing to roll back.")
+        found = choose_slot(self._slots(route), to, repository)
+        active = self._store.revisions.active(found[0].slot)
+        way = way_back([*active, *found], to)
+        made = self._store.revisions.roll_back(route.receiver, way, new_id(EXECUTION), by)
+        self._wake([made.id])
+        return made
+
+    def _slots(self, route: Route) -> list[list[Execution]]:
+        """The revisions of each slot that the receiver still has: its target may have changed."""
+        receiver = route.receiver
+        recorded = self._store.revisions.by_slot(receiver.project, receiver.id)
+        return [found for found in recorded if route.slot_of(found[0].event) == found[0].slot]
+
+    def _frozen_until(self, execution: Execution) -> datetime | None:
+        try:
+            receiver = self._store.receivers.get(execution.project, execution.receiver)
+        except NotFound:
+            return None
+        return self._routes.of(receiver).matcher.frozen_until(datetime.now(UTC))

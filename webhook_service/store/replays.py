@@ -1,0 +1,165 @@
+"""Replays in SQL: what has ended runs once more, one execution or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select
+
+from webhook_service.errors import InvalidRequest
+from webhook_service.execution import ENDED, Execution, ExecutionState
+from webhook_service.failpoints import failpoint
+from webhook_service.ids import EXECUTION, new_id
+from webhook_service.store.approvals import asked_again, keep_newest
+from webhook_service.store.copies import add_copy, find, newest_place
+from webhook_service.store.database import Database
+from webhook_service.store.executions import execution_from_row
+from webhook_service.store.tables import executions, receivers
+
+MAX_REPLAYS = 1000
+BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFilter:
+    """Which ended executions to replay: those that ended from ``since`` up to ``until``.
+
+    ``limit`` is for one call; an execution that was replayed already is never meant.
+    """
+
+    receiver: str | None = None
+    state: ExecutionState = ExecutionState.FAILED
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = MAX_REPLAYS
+
+    def __post_init__(self) -> None:
+        if self.state not in ENDED:
+            raise InvalidRequest(f"state must be one that has ended: {', '.join(ENDED)}.")
+        if not 1 <= self.limit <= MAX_REPLAYS:
+            raise InvalidRequest(f"limit must be between 1 and {MAX_REPLAYS}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What was replayed (or would be), oldest first; ``executions`` are the new ones' ids."""
+
+    replayed: tuple[str, ...]
+    executions: tuple[str, ...]
+    remaining: int
+
+
+class ReplayStore:
+    """Queues the events of ended executions once more, as new executions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def replay(
+        self, project: str, execution_id: str, replay_id: str, as_of: bool, by: str | None = None
+    ) -> Execution:
+        """Replay one execution, also one that was replayed before.
+
+        Args:
+            as_of: keep the old place in the order, so that newer pushes still win; otherwise the
+                replay counts as the newest.
+
+        Raises:
+            NotFound: no such execution in the project.
+            InvalidRequest: it has not ended yet.
+        """
+
+        def job(connection: Connection) -> Row[Any]:
+            row = find(connection, project, execution_id)
+            if row.state not in ENDED:
+                raise InvalidRequest(f"The execution is {row.state}: cancel it, or let it end.")
+            return _replay(connection, row, replay_id, as_of, by)
+
+        made = self._database.write(job)
+        failpoint("replay.committed")
+        return execution_from_row(made)
+
+    def find(self, project: str, wanted: ReplayFilter) -> Replayed:
+        """What ``replay_all`` would replay now."""
+        meant = _meant(project, wanted)
+        query = select(executions.c.id).where(*meant).order_by(executions.c.seq)
+        count = select(func.count()).select_from(executions).where(*meant)
+        with self._database.read() as connection:
+            found = tuple(connection.execute(query.limit(wanted.limit)).scalars())
+            whole = connection.execute(count).scalar_one()
+        return Replayed(found, (), max(0, whole - len(found)))
+
+    def replay_all(
+        self, project: str, wanted: ReplayFilter, as_of: bool, by: str | None = None
+    ) -> Replayed:
+        """Replay what the filter finds, oldest first, fifty in a transaction.
+
+        Repeating the call replays nothing twice. Of one slot's replays only the newest runs.
+        """
+        found = self.find(project, wanted)
+        made: list[tuple[str, str]] = []
+        for start in range(0, len(found.replayed), BATCH):
+            some = found.replayed[start : start + BATCH]
+            made += self._database.write(partial(_replay_some, ids=some, as_of=as_of, by=by))
+            failpoint("replay.committed")
+        return Replayed(
+            tuple(old for old, _ in made), tuple(new for _, new in made), found.remaining
+        )
+
+
+def _meant(project: str, wanted: ReplayFilter) -> Sequence[ColumnElement[bool]]:
+    copy = executions.alias("copy")
+    where = [
+        executions.c.project == project,
+        # Written into the statement, so that the partial index of failed executions serves it.
+        executions.c.state == literal(wanted.state.value, literal_execute=True),
+        ~exists().where(copy.c.replay_of == executions.c.id),
+        exists().where(receivers.c.id == executions.c.receiver),
+    ]
+    if wanted.receiver is not None:
+        where.append(executions.c.receiver == wanted.receiver)
+    if wanted.reason is not None:
+        where.append(executions.c.reason == wanted.reason)
+    if wanted.since is not None:
+        where.append(executions.c.finished >= wanted.since)
+    if wanted.until is not None:
+        where.append(executions.c.finished < wanted.until)
+    return where
+
+
+def _replay_some(
+    connection: Connection, *, ids: Sequence[str], as_of: bool, by: str | None
+) -> list[tuple[str, str]]:
+    """The ids of those that were replayed, each with that of its replay."""
+    rows = _not_replayed(connection, ids)
+    return [(row.id, _replay(connection, row, new_id(EXECUTION), as_of, by).id) for row in rows]
+
+
+def _not_replayed(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
+    """The rows, locked first: another caller may be replaying the same ones."""
+    chosen = select(executions).where(executions.c.id.in_(ids)).order_by(executions.c.seq)
+    rows = connection.execute(chosen.with_for_update()).all()
+    copied = select(executions.c.replay_of).where(executions.c.replay_of.in_(ids))
+    done = set(connection.execute(copied).scalars())
+    return [row for row in rows if row.id not in done]
+
+
+def _replay(
+    connection: Connection, row: Row[Any], replay_id: str, as_of: bool, by: str | None
+) -> Row[Any]:
+    now = datetime.now(UTC)
+    values = {
+        "ordered": row.ordered if as_of else newest_place(connection, row.slot, now),
+        "replay_of": row.id,
+        "requested_by": by,
+        **asked_again(connection, row.receiver, now),
+    }
+    copy = add_copy(connection, row, replay_id, now, values)
+    if copy.approvals_needed is not None and copy.coalesce:
+        keep_newest(connection, copy.slot, now)
+    return copy
