@@ -1,0 +1,109 @@
+"""The worker: Celery's prefork pool over the installed drivers.
+
+The parent process holds the broker's connection and nothing else that a fork may not share: each
+child opens the database for itself. A driver that crashes, hangs or leaks takes down its child.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
+
+from webhook_service.discovery import DRIVERS, Plugins, discover
+from webhook_service.driver import WebhookDriver
+from webhook_service.drivers import Drivers
+from webhook_service.engine.celery.app import add_task, make_app
+from webhook_service.engine.celery.child import Child
+from webhook_service.errors import WebhookServiceError
+from webhook_service.registry.late import LateResolver
+from webhook_service.settings import Settings
+from webhook_service.store.store import open_store
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One worker process with its children; it ends on SIGTERM, after what runs.
+
+    Args:
+        concurrency: how many children, each running one execution at a time.
+
+    Raises:
+        SettingsError: a setting cannot be used, or the schema does not fit.
+        StoreUnavailable: the database does not answer.
+    """
+
+    def __init__(self, settings: Settings, concurrency: int) -> None:
+        self._plugins: Plugins[WebhookDriver[Any, Any]] = discover(
+            DRIVERS, "driver", WebhookDriver, settings.drivers
+        )
+        # Imported before the fork: children share the code, and no step's time is spent on it.
+        log.debug("drivers: %s", ", ".join(self._plugins.names))
+        open_store(settings).close()
+        self._settings = settings
+        self._concurrency = concurrency
+        self._app = make_app(settings)
+        self._child: Child | None = None
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Take executions until a signal ends it; gives the exit code."""
+        # It asks for a decision that is made: a step goes on while the broker is away.
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)
+        add_task(self._app, self._execute)
+        signals.setup_logging.connect(_keep_logging, weak=False)
+        signals.worker_ready.connect(lambda **_: on_ready(), weak=False)
+        signals.worker_process_init.connect(self._open_early, weak=False)
+        signals.worker_process_shutdown.connect(self._close, weak=False)
+        worker = self._app.Worker(
+            pool="prefork",
+            concurrency=self._concurrency,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        worker.start()
+        return worker.exitcode or 0
+
+    def _execute(self, execution: str, redelivered: bool) -> None:
+        try:
+            self._opened().run(execution, redelivered)
+        except (SystemExit, KeyboardInterrupt) as exc:
+            # Celery would end the whole worker: a driver may not.
+            log.error("The driver of %s tried to end its process: %r", execution, exc)
+        except Exception as exc:
+            log.warning("Execution %s did not run, and is published again: %s", execution, exc)
+
+    def _opened(self) -> Child:
+        """What this child runs executions with: opened after the fork, and kept."""
+        if self._child is None:
+            self._child = self._open()
+        return self._child
+
+    def _open(self) -> Child:
+        settings = self._settings
+        return Child(
+            open_store(settings, settings.lease_seconds),
+            Drivers(self._plugins, settings.driver_options),
+            LateResolver(settings),
+            settings.step_seconds,
+        )
+
+    def _open_early(self, **_: Any) -> None:
+        try:
+            self._opened()
+        except WebhookServiceError as exc:
+            log.warning("The database is opened with the first execution: %s", exc)
+
+    def _close(self, **_: Any) -> None:
+        if self._child is not None:
+            self._child.close()
+
+
+def _keep_logging(**_: Any) -> None:
+    """That somebody listens to the signal keeps Celery from configuring the log."""
