@@ -33,8 +33,6 @@ class ExecutionState(StrEnum):
     CANCELLED = "cancelled"
 
 
-PENDING = (ExecutionState.QUEUED, ExecutionState.HELD, ExecutionState.RETRYING)
-ACTIVE = (ExecutionState.RUNNING, ExecutionState.WAITING)
 ENDED = (
     ExecutionState.SUCCEEDED,
     ExecutionState.UNCHANGED,
@@ -60,8 +58,33 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """What one person said to an execution that waits for approval."""
+
+    voter: str
+    approved: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """How many people have to approve an execution, until when, and what was said so far.
+
+    Once it is approved there is no ``until``.
+    """
+
+    needed: int
+    until: datetime | None
+    votes: tuple[Vote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """A stored execution. ``reason`` is a code for programs, ``message`` a sentence for people."""
+    """A stored execution. ``reason`` is a code for programs, ``message`` a sentence for people.
+
+    ``rolls_back`` is the identity of the push that a rollback undoes, ``replay_of`` the execution
+    that a replay repeats, and ``requested_by`` the person who asked for either.
+    """
 
     id: str
     project: str
@@ -80,13 +103,20 @@ class Execution:
     message: str = ""
     changes: tuple[Change, ...] = ()
     superseded_by: str | None = None
+    rolls_back: str | None = None
+    replay_of: str | None = None
+    requested_by: str | None = None
+    approval: Approval | None = None
     attempts: tuple[Attempt, ...] = ()
     driver_state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An execution handed to one worker: valid until the lease ends, by fence number."""
+    """An execution handed to one worker: valid until the lease ends, by fence number.
+
+    ``resumed`` says that it waited, and goes on in the same attempt.
+    """
 
     execution: Execution
     config: Mapping[str, Any]
@@ -96,14 +126,15 @@ class Claim:
     attempt: int
     retries: int
     fence: int
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an attempt came to: the state to record, and what goes with it.
 
-    ``pause`` is in seconds, for waiting and retrying. ``changes`` and ``event`` of None keep those
-    recorded.
+    ``pause`` is in seconds, for waiting and retrying. ``settled`` is what the last ``Wait`` said.
+    ``changes``, ``event`` and ``settled`` of None keep those recorded.
     """
 
     state: ExecutionState
@@ -113,3 +144,4 @@ class Verdict:
     pause: float = 0.0
     driver_state: Mapping[str, Any] = field(default_factory=dict)
     event: PushEvent | Request | None = None
+    settled: bool | None = None

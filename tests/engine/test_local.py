@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_a_push_that_waits_for_its_slot_keeps_nobody_busy(
     claims: list[int] = []
     real = service.store.claims.claim
     monkeypatch.setattr(
-        service.store.claims, "claim", lambda limit: claims.append(limit) or real(limit)
+        service.store.claims, "claim", lambda *room: claims.append(room[0]) or real(*room)
     )
     time.sleep(1.0)
     # The engine of these tests asks every 0.05 s.
@@ -167,10 +168,10 @@ def test_a_failing_store_does_not_end_the_engine(
 ) -> None:
     real, failures = service.store.claims.claim, iter(range(3))
 
-    def claim(limit: int) -> object:
+    def claim(*room: Any) -> object:
         if next(failures, None) is not None:
             raise StoreUnavailable("down")
-        return real(limit)
+        return real(*room)
 
     monkeypatch.setattr(service.store.claims, "claim", claim)
     _, key = add_receiver(service)

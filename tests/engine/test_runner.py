@@ -68,9 +68,12 @@ def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
         (Unchanged("same"), Verdict(ExecutionState.UNCHANGED, "same")),
         (
             Wait(2, {"a": 1}, "rolling"),
-            Verdict(ExecutionState.WAITING, "rolling", pause=2, driver_state={"a": 1}),
+            Verdict(
+                ExecutionState.WAITING, "rolling", pause=2, driver_state={"a": 1}, settled=False
+            ),
         ),
-        (Wait(1e9, {}), Verdict(ExecutionState.WAITING, pause=MAX_WAIT)),
+        (Wait(1e9, {}), Verdict(ExecutionState.WAITING, pause=MAX_WAIT, settled=False)),
+        (Wait(1, {}, settled=True), Verdict(ExecutionState.WAITING, pause=1, settled=True)),
         (DriverError("no"), Verdict(ExecutionState.FAILED, "no", "driver_failed")),
         (TargetConflict("other"), Verdict(ExecutionState.FAILED, "other", "conflict")),
         (
@@ -118,6 +121,16 @@ def test_a_crash_is_retried_a_few_times_and_tells_no_secret(drivers: Drivers) ->
 def test_an_outcome_that_is_none_is_a_crash_of_the_driver(drivers: Drivers) -> None:
     verdict = verdict_on(drivers, lambda event, context: None, retries=CRASH_RETRIES)
     assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "driver_crashed")
+
+
+@pytest.mark.parametrize("state", [{"a": object()}, {"a": float("nan")}])
+def test_a_state_that_is_no_json_is_a_crash_of_the_driver(drivers: Drivers, state: Any) -> None:
+    verdict = verdict_on(drivers, Wait(1, state))
+    assert (verdict.state, verdict.reason) == (ExecutionState.RETRYING, "driver_crashed")
+
+
+def test_a_message_holds_nothing_that_a_database_refuses(drivers: Drivers) -> None:
+    assert verdict_on(drivers, Done(message="a\0b")).message == "ab"
 
 
 def test_a_missing_driver_fails_with_what_to_do(drivers: Drivers) -> None:

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from tests.support import PROJECT
-from webhook_service.delivery import Delivery, DeliveryState, Work
+from webhook_service.delivery import Decision, Delivery, DeliveryState, Work
 from webhook_service.driver import PushEvent, Request
 from webhook_service.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
 from webhook_service.receiver import Receiver, ReceiverSpec
@@ -36,9 +37,20 @@ def request(slot: str = "slot") -> Work:
     return Work(execution, Request(body=b"{}"), "request", execution, slot, NOW)
 
 
+def decision(receiver: str, *works: Work, project: str = PROJECT, **fields: Any) -> Decision:
+    """A call that brings the works; ``fields`` are the decision's."""
+    delivery = Delivery(
+        new_id(DELIVERY),
+        project,
+        receiver,
+        DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
+        datetime.now(UTC),
+        items=tuple(work.item for work in works),
+        executions=tuple(work.execution for work in works),
+    )
+    return Decision(delivery, works, "stub", "dockerhub", b"{}", **fields)
+
+
 def accept(store: Store, receiver: str, *works: Work, project: str = PROJECT) -> Delivery:
     """Store a call that brings the works."""
-    delivery = Delivery(
-        new_id(DELIVERY), project, receiver, DeliveryState.IGNORED, datetime.now(UTC)
-    )
-    return store.deliveries.accept(delivery, works, "stub", b"{}")
+    return store.deliveries.accept(decision(receiver, *works, project=project))

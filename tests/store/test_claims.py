@@ -3,35 +3,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from tests.store.builders import accept, add_receiver, request, work
+from tests.store.claiming import DONE, claim_one, lose_leases, read
 from tests.support import PROJECT
-from webhook_service.delivery import Work
 from webhook_service.driver import Change
-from webhook_service.execution import Claim, Execution, ExecutionState, Verdict
-from webhook_service.store.claims import MAX_LOST_LEASES, Fenced
+from webhook_service.execution import Claim, ExecutionState, Verdict
+from webhook_service.store.claims import Fenced
+from webhook_service.store.leases import MAX_LOST_LEASES
 from webhook_service.store.store import Store
-
-DONE = Verdict(ExecutionState.SUCCEEDED, "done")
-
-
-def claim_one(store: Store) -> Claim:
-    (claim,) = store.claims.claim(10)
-    return claim
-
-
-def read(store: Store, work: Work) -> Execution:
-    return store.executions.get(PROJECT, work.execution)
-
-
-def lose_leases(store: Store) -> None:
-    """Let the lease of everything that runs end, as if its worker had died long ago."""
-    past = int(store.claims.lease * 2 / timedelta(microseconds=1))
-    statement = text(
-        f"UPDATE executions SET lease_until = lease_until - {past} WHERE state = 'running'"
-    )
-    store.database.write(lambda connection: connection.execute(statement))
 
 
 def test_an_accepted_push_is_claimed_once(store: Store) -> None:
@@ -242,3 +222,55 @@ def test_parallel_claims_never_share_an_execution_or_a_slot(store: Store) -> Non
     for thread in threads:
         thread.join()
     assert len(found) == len({claim.execution.slot for claim in found}) == 20
+
+
+def test_a_named_execution_is_claimed_if_it_may_run(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    first, other = work(slot="a"), work(slot="b")
+    accept(store, receiver, first, other)
+    claim = store.claims.claim_execution(other.execution)
+    assert claim is not None and claim.execution.id == other.execution
+    assert store.claims.claim_execution(other.execution) is None
+    assert store.claims.claim_execution("exe_unknown") is None
+    assert read(store, first).state is ExecutionState.QUEUED
+
+
+def test_naming_an_older_push_claims_the_newer_one_of_its_slot(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    older, newer = work("1", at=1), work("2", at=2)
+    accept(store, receiver, older, newer)
+    claim = store.claims.claim_execution(older.execution)
+    assert claim is not None and claim.execution.id == newer.execution
+    assert read(store, older).superseded_by == newer.execution
+    assert store.claims.claim_execution(newer.execution) is None
+
+
+def test_naming_an_execution_of_a_busy_slot_claims_nothing(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    running, queued = work("1", at=1), work("2", at=2)
+    accept(store, receiver, running)
+    claim_one(store)
+    accept(store, receiver, queued)
+    assert store.claims.claim_execution(queued.execution) is None
+
+
+def test_naming_an_execution_before_its_time_claims_nothing(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "down", pause=3600))
+    assert store.claims.claim_execution(push.execution) is None
+
+
+def test_overdue_names_what_could_run_and_nobody_took(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    running, behind = work("1", at=1, slot="busy"), work("2", at=2, slot="busy")
+    accept(store, receiver, running)
+    claim_one(store)
+    accept(store, receiver, behind)
+    free = [work(slot=str(number)) for number in range(3)]
+    for push in free:
+        accept(store, receiver, push)
+    assert list(store.claims.overdue(10, timedelta(0))) == [push.execution for push in free]
+    assert list(store.claims.overdue(2, timedelta(0))) == [push.execution for push in free[:2]]
+    assert store.claims.overdue(10, timedelta(minutes=1)) == {}

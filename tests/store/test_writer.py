@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -109,3 +109,37 @@ def test_an_error_of_the_job_reaches_its_caller_and_nothing_is_stored(
 def test_a_database_error_says_that_nothing_was_stored(writer: Writer) -> None:
     with pytest.raises(StoreUnavailable, match="nothing was stored"):
         writer.run(lambda connection: connection.execute(text("INSERT INTO nowhere VALUES (1)")))
+
+
+def test_neighbours_of_one_kind_are_one_batch_and_get_their_own_results(writer: Writer) -> None:
+    batches: list[list[int]] = []
+
+    def double(_: Connection, items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        return [2 * item for item in items]
+
+    gate = threading.Event()
+    writer.submit(lambda connection: gate.wait(5))
+    futures = [writer.submit_to(double, number) for number in (1, 2)]
+    other = writer.submit(lambda connection: "other")
+    futures.append(writer.submit_to(double, 3))
+    gate.set()
+    assert [future.result(5) for future in futures] == [2, 4, 6]
+    assert other.result(5) == "other"
+    assert [item for batch in batches for item in batch] == [1, 2, 3]
+    assert max(map(len, batches)) == 2
+
+
+def test_a_bad_item_of_a_batch_fails_alone(writer: Writer, engine: Engine) -> None:
+    def insert(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        connection.execute(text("INSERT INTO t VALUES (:n)"), [{"n": item} for item in items])
+        return items
+
+    gate = threading.Event()
+    writer.submit(lambda connection: gate.wait(5))
+    futures = [writer.submit_to(insert, number) for number in (1, 2, 2, 3)]
+    gate.set()
+    assert [futures[index].result(5) for index in (0, 1, 3)] == [1, 2, 3]
+    with pytest.raises(IntegrityError):
+        futures[2].result(5)
+    assert numbers(engine) == [1, 2, 3]

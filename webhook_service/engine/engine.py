@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 
 class Engine(ABC):
@@ -13,8 +14,17 @@ class Engine(ABC):
         """Begin to run executions."""
 
     @abstractmethod
-    def wake(self) -> None:
-        """Look for work now: something was accepted."""
+    def wake(self, executions: Sequence[str] = ()) -> None:
+        """Look for work now; must not wait, for senders wait for its caller.
+
+        Args:
+            executions: what was just accepted, as far as it is known.
+        """
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether this process should be started again, for its drivers do not return."""
+        return False
 
     @abstractmethod
     def stop(self, timeout: float = 10.0) -> None:

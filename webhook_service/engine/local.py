@@ -1,4 +1,4 @@
-"""The local engine: one dispatcher and some worker threads over the store's tables.
+"""The local engine: one dispatcher and a crew of threads over the store's tables.
 
 Hosts on one PostgreSQL share the work through claims; a waiting execution holds no thread.
 """
@@ -6,25 +6,27 @@ Hosts on one PostgreSQL share the work through claims; a waiting execution holds
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from webhook_service.drivers import Drivers
+from webhook_service.engine.crew import Crew
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.preparation import Resolves
-from webhook_service.engine.runner import run
+from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
 from webhook_service.execution import Claim
 from webhook_service.observer import Observer
-from webhook_service.store.claims import Fenced
+from webhook_service.store.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
 
 POLL = 1.0
 # Between two claims that find nothing, though something is due: another host has it in hand.
 MIN_PAUSE = 0.02
-RECORD_TRIES = 3
+# How often in the time of a lease, or of a step, they are looked after.
+LOOKS = 3
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class LocalEngine(Engine):
         poll: seconds after which the store is asked for work that nobody announced.
         resolver: asks registries, for receivers that want it.
         observer: is told what came of each step.
+        step_seconds: how long one call of a driver may take.
     """
 
     def __init__(
@@ -47,141 +50,134 @@ class LocalEngine(Engine):
         poll: float = POLL,
         resolver: Resolves | None = None,
         observer: Observer | None = None,
+        step_seconds: float = 60.0,
     ) -> None:
-        self._store = store
-        self._drivers = drivers
-        self._workers = workers
+        self._claims = store.claims
         self._poll = poll
-        self._resolver = resolver
         self._observer = observer or Observer()
-        self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
-        self._running: dict[str, Claim] = {}
-        self._state = threading.Condition()
-        self._woken = False
-        self._stopping = False
-        self._threads: list[threading.Thread] = []
+        self._stepper = Stepper(store.claims, drivers, resolver, self._observer)
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._step_seconds = step_seconds
+        self._crew = Crew(workers, self._step, self._woken.set, step_seconds)
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in (
+                (self._dispatch, "engine-dispatcher"),
+                (self._look_after, "engine-leases"),
+            )
+        ]
+
+    @property
+    def is_stuck(self) -> bool:
+        return self._crew.is_stuck
 
     def start(self) -> None:
-        targets = [self._dispatch, self._keep_leases, *[self._work] * self._workers]
-        self._threads = [
-            threading.Thread(target=target, name=f"engine-{number}", daemon=True)
-            for number, target in enumerate(targets)
-        ]
+        self._crew.start()
         for thread in self._threads:
             thread.start()
 
-    def wake(self) -> None:
-        with self._state:
-            self._woken = True
-            self._state.notify_all()
+    def wake(self, executions: Sequence[str] = ()) -> None:
+        self._woken.set()
 
     def stop(self, timeout: float = 10.0) -> None:
+        if self._threads[0].ident is None:
+            return self._stepper.close()  # it was never started
         deadline = time.monotonic() + timeout
-        with self._state:
-            self._stopping = True
-            self._state.notify_all()
-        for _ in range(self._workers):
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if still := [thread.name for thread in self._threads if thread.is_alive()]:
-            log.warning("Stopped with drivers still running (%s); they run again.", len(still))
-        if self._resolver is not None:
-            self._resolver.close()
+        self._stopping.set()
+        self._woken.set()
+        self._threads[0].join(timeout)
+        left = self._crew.withdraw()
+        running = self._crew.close(max(0.0, deadline - time.monotonic()))
+        self._threads[1].join(max(0.0, deadline - time.monotonic()))
+        self._hand_over(left, running)
+        self._stepper.close()
 
     def _dispatch(self) -> None:
-        """Claim work for the free workers, and sleep while there is none."""
-        while self._wait_for_free_worker():
+        """Claim work for the crew, and sleep while there is none or no room for it."""
+        while not self._stopping.is_set():
+            self._woken.clear()
             try:
-                claims = self._store.claims.claim(self._free)
-                self._hand_out(claims)
-                pause = 0.0 if claims else self._pause()
+                pause = self._fill()
             except WebhookServiceError as exc:
                 log.warning("Claiming work failed, trying again: %s", exc)
                 pause = self._poll
             except Exception:
                 log.exception("Claiming work failed, trying again.")
                 pause = self._poll
-            self._sleep(pause)
+            if pause and not self._stopping.is_set():
+                self._woken.wait(pause)
 
-    @property
-    def _free(self) -> int:
-        return self._workers - len(self._running)
-
-    def _wait_for_free_worker(self) -> bool:
-        """Wait until a worker is free; false when the engine stops."""
-        with self._state:
-            self._state.wait_for(lambda: self._stopping or self._free > 0)
-            return not self._stopping
-
-    def _hand_out(self, claims: list[Claim]) -> None:
-        with self._state:
-            self._running.update((claim.execution.id, claim) for claim in claims)
-        for claim in claims:
-            self._queue.put(claim)
+    def _fill(self) -> float:
+        """Claim what there is room for; gives the seconds until it is worth trying again."""
+        room = self._crew.room()
+        if room.free <= 0:
+            return self._poll
+        claims = self._claims.claim(room.free, room.running, room.reserved)
+        self._crew.put(claims)
+        return 0.0 if claims else self._pause()
 
     def _pause(self) -> float:
-        due = self._store.claims.next_due()
+        due = self._claims.next_due()
         if due is None:
             return self._poll
         return min(max((due - datetime.now(UTC)).total_seconds(), MIN_PAUSE), self._poll)
 
-    def _sleep(self, pause: float) -> None:
-        with self._state:
-            if pause > 0:
-                self._state.wait_for(lambda: self._stopping or self._woken, pause)
-            self._woken = False
+    def _step(self, claim: Claim) -> None:
+        self._observer.busy(len(self._crew.running))
+        try:
+            self._stepper.step(claim)
+        finally:
+            self._observer.busy(len(self._crew.running) - 1)
 
-    def _work(self) -> None:
-        while (claim := self._queue.get()) is not None:
-            try:
-                self._run(claim)
-            except Exception:
-                log.exception("Execution %s was not recorded.", claim.execution.id)
-            finally:
-                with self._state:
-                    self._running.pop(claim.execution.id, None)
-                    self._woken = True
-                    self._state.notify_all()
+    def _look_after(self) -> None:
+        """Renew the leases of what is in hand, give up what hangs, take back what others lost."""
+        interval = min(self._claims.lease.total_seconds(), self._step_seconds) / LOOKS
+        while not self._stopping.is_set():
+            for duty in (self._give_up, self._renew, self._sweep):
+                self._try(duty)
+            self._stopping.wait(interval)
 
-    def _run(self, claim: Claim) -> None:
-        started = time.monotonic()
-        verdict = run(claim, self._drivers, self._resolver)
-        self._observer.stepped(claim, verdict, time.monotonic() - started)
-        log.info(
-            "execution %s (%s, attempt %d): %s %s",
-            claim.execution.id,
-            claim.execution.driver,
-            claim.attempt,
-            verdict.state,
-            verdict.message,
+    def _try(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except Exception as exc:
+            log.warning("Looking after leases failed, trying again: %s", exc)
+
+    def _renew(self) -> None:
+        if claims := self._crew.in_hand:
+            self._claims.renew(claims)
+
+    def _sweep(self) -> None:
+        if lost := self._claims.sweep():
+            self._observer.lost(lost)
+            self.wake()
+
+    def _give_up(self) -> None:
+        """Let go of steps that outlast their time, and of claims that wait behind such steps."""
+        if not (overdue := self._crew.abandon_overdue()):
+            return
+        hang = self._crew.abandoned
+        self._observer.abandoned(hang)
+        log.error(
+            "%d steps did not end in %g s and were given up: %s. %d threads hang%s.",
+            len(overdue),
+            self._step_seconds,
+            ", ".join(claim.execution.id for claim in overdue),
+            hang,
+            "; no more work is begun until they return" if self.is_stuck else "",
         )
-        for attempt in range(1, RECORD_TRIES + 1):
-            try:
-                return self._store.claims.record(claim, verdict)
-            except Fenced as exc:
-                return log.warning("%s", exc)
-            except WebhookServiceError as exc:
-                # The lease runs out if this keeps failing, and another attempt repeats the step.
-                log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt, exc)
-                time.sleep(attempt)
+        self._claims.release(self._crew.withdraw())
+        message = f"The driver did not return in {self._step_seconds:g} s"
+        self._observer.lost(self._claims.give_up(overdue, message, TIMED_OUT))
+        self.wake()
 
-    def _keep_leases(self) -> None:
-        """Renew the leases of what runs, and take back what other workers lost."""
-        interval = self._store.claims.lease.total_seconds() / 3
-        while not self._stopped_within(0.0):
-            with self._state:
-                running = list(self._running.values())
-            try:
-                if running:
-                    self._store.claims.renew(running)
-                if lost := self._store.claims.sweep():
-                    self._observer.lost(lost)
-                    self.wake()
-            except Exception as exc:
-                log.warning("Renewing leases failed, trying again: %s", exc)
-            self._stopped_within(interval)
-
-    def _stopped_within(self, seconds: float) -> bool:
-        with self._state:
-            return self._state.wait_for(lambda: self._stopping, seconds)
+    def _hand_over(self, left: Sequence[Claim], running: Sequence[Claim]) -> None:
+        """End the leases of what this engine will not finish, so that others need not wait."""
+        if running:
+            log.warning("Stopped with %d drivers still running; they run again.", len(running))
+        try:
+            self._claims.release(left)
+            self._claims.give_up(running, "The host stopped while it ran this", WORKER_LOST)
+        except WebhookServiceError as exc:
+            log.warning("What was left runs again when its lease ends: %s", exc)

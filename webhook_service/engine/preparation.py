@@ -41,10 +41,14 @@ def prepare(
 ) -> PushEvent:
     """Check and complete a push; gives the event that the driver is to deploy.
 
+    A rollback is taken as it is.
+
     Raises:
         NotNewer: the receiver's tag policy is ``newer``, and the tag is not.
         DriverError, Retry: what the registry or the driver says.
     """
+    if claim.execution.rolls_back:
+        return event  # it ran here before, and the way back must not depend on a registry
     if (is_newer := newer_test(claim.tags)) is not None:
         _require_newer(is_newer, event, driver.running(config, event, context))
     if claim.registry is None or resolver is None:

@@ -5,7 +5,9 @@ The runner decides states, not the driver, and nothing a driver does gets past i
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +27,9 @@ from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
 from webhook_service.engine.preparation import NotNewer, Resolves, prepare
 from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
 from webhook_service.execution import Claim, ExecutionState, Verdict
+from webhook_service.failpoints import failpoint
 
-MAX_MESSAGE = 2000
+MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
 MIN_WAIT, MAX_WAIT = 0.05, 3600.0
 
 log = logging.getLogger(__name__)
@@ -48,9 +51,9 @@ def run(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> Ver
         return _retry(claim, exc.message, exc.reason, pause_after(claim.retries, exc.after))
     except DriverError as exc:
         changes = exc.changes or None
-        return Verdict(ExecutionState.FAILED, exc.message[:MAX_MESSAGE], exc.reason, changes)
+        return Verdict(ExecutionState.FAILED, _told(exc.message), exc.reason, changes)
     except WebhookServiceError as exc:
-        return Verdict(ExecutionState.FAILED, exc.message[:MAX_MESSAGE], exc.code)
+        return Verdict(ExecutionState.FAILED, _told(exc.message), exc.code)
     except ValidationError as exc:
         message = f"The receiver's config no longer fits its driver: {exc.error_count()} errors."
         return Verdict(ExecutionState.FAILED, message, "invalid_config")
@@ -79,33 +82,52 @@ def _context(claim: Claim) -> Context:
         named=claim.named,
         attempt=claim.attempt,
         state=execution.driver_state,
+        rolls_back=execution.rolls_back or "",
     )
 
 
 def _judge(outcome: Outcome) -> Verdict:
     match outcome:
         case Done(changes, message):
-            return Verdict(ExecutionState.SUCCEEDED, message[:MAX_MESSAGE], changes=changes or None)
+            return Verdict(ExecutionState.SUCCEEDED, _told(message), changes=changes or None)
         case Unchanged(reason):
-            return Verdict(ExecutionState.UNCHANGED, reason[:MAX_MESSAGE])
-        case Wait(after, state, message, changes):
+            return Verdict(ExecutionState.UNCHANGED, _told(reason))
+        case Wait(after, state, message, changes, settled):
             return Verdict(
                 ExecutionState.WAITING,
-                message[:MAX_MESSAGE],
+                _told(message),
                 changes=changes or None,
                 pause=min(max(after, MIN_WAIT), MAX_WAIT),
-                driver_state=state,
+                driver_state=_stored(state),
+                settled=settled,
             )
     raise TypeError(f"execute returned {type(outcome).__name__}, not Done, Unchanged or Wait")
 
 
+def _told(message: str) -> str:
+    """As much of a driver's message as every database takes."""
+    return message.replace("\0", "")[:MAX_MESSAGE]
+
+
+def _stored(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What comes back of a driver's state.
+
+    Raises:
+        TypeError, ValueError: it is no JSON.
+    """
+    stored: Mapping[str, Any] = json.loads(json.dumps(dict(state), allow_nan=False))
+    return stored
+
+
 def _retry(claim: Claim, message: str, reason: str, pause: float | None) -> Verdict:
     if pause is None:
+        failpoint("dead_letter.before")
         message = f"Given up after {claim.retries} retries: {message}"
-        return Verdict(ExecutionState.FAILED, message[:MAX_MESSAGE], reason)
+        return Verdict(ExecutionState.FAILED, _told(message), reason)
+    failpoint("retry.planned")
     return Verdict(
         ExecutionState.RETRYING,
-        message[:MAX_MESSAGE],
+        _told(message),
         reason,
         pause=pause,
         driver_state=claim.execution.driver_state,

@@ -1,45 +1,31 @@
-"""Claims: which execution runs next, by lease and fence, and what came of it.
-
-Per slot one execution is active at a time. Of several pushes that wait in a slot only the newest
-runs; the others end superseded by it, and the slot's watermark keeps an older push from running
-after a newer one. Raw requests are not coalesced: they run one after the other.
-"""
+"""Claims: which executions run next, by lease and fence, and what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row
 
 from webhook_service.errors import StoreUnavailable
-from webhook_service.events import event_to_json
-from webhook_service.execution import ACTIVE, ENDED, PENDING, Claim, ExecutionState, Verdict
-from webhook_service.receiver import TagRule
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.execution import Claim, Verdict
+from webhook_service.failpoints import failpoint
+from webhook_service.store import candidates, leaps, leases, slots
 from webhook_service.store.database import Database
-from webhook_service.store.dialects import insert_into
-from webhook_service.store.executions import execution_from_row
-from webhook_service.store.tables import attempts, executions, receivers, slots
+from webhook_service.store.handout import hand_out, orphaned, receivers_of
+from webhook_service.store.order import settle, sort
+from webhook_service.store.results import Result, record
+from webhook_service.store.turns import Room, deal
+from webhook_service.store.writer import wait
 
-MAX_LOST_LEASES = 3
-_RECEIVER = select(receivers.c.config, receivers.c.match, receivers.c.registry).where(
-    receivers.c.id == bindparam("id")
-)
+# Each round ends or moves what is in the way of a claim, some hundreds at most.
+MAX_ROUNDS = 1000
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Fenced(StoreUnavailable):
@@ -48,260 +34,179 @@ class Fenced(StoreUnavailable):
     code = "fenced"
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one transaction of a claim came to; ``moved`` says how many others it dealt with."""
+
+    claims: list[Claim] = field(default_factory=list)
+    moved: int = 0
+
+
 class ClaimStore:
     """Hands out executions and records their results.
 
     Args:
         lease: seconds a claim is valid unless it is renewed.
+        clock: the time, aware of its zone.
     """
 
-    def __init__(self, database: Database, lease: float = 30.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lease: float = 30.0,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
         self._database = database
+        self._now = clock
         self.lease = timedelta(seconds=lease)
+        self._served = ""
+        self._leaps = leaps.Leaps()
 
-    def claim(self, limit: int) -> list[Claim]:
-        """Take up to ``limit`` due executions, each from another slot, and count the attempt."""
-        return self._database.write(lambda connection: self._claim(connection, limit))
+    def claim(
+        self, limit: int, running: Mapping[str, int] | None = None, reserved: int = 0
+    ) -> list[Claim]:
+        """Take up to ``limit`` due executions, each from another slot, and count the attempts.
+
+        Projects take turns: none waits for the queue of another.
+
+        Args:
+            running: how many executions of each project the caller runs already.
+            reserved: the last so many are only for projects that run nothing.
+        """
+        room = Room(limit, reserved, running or {})
+        for _ in range(MAX_ROUNDS):
+            done = self._database.write(lambda connection: self._claim(connection, room))
+            if done.claims or not done.moved:
+                break
+        failpoint("claim.committed")
+        return done.claims
+
+    def claim_execution(self, execution_id: str) -> Claim | None:
+        """Take this execution if it may run now, or the newer one of its slot that runs instead.
+
+        Args:
+            execution_id: what a message of a queue named; it may have run long ago.
+        """
+        found = self._database.write(
+            lambda connection: self._hand_out(
+                connection, candidates.candidate_named(connection, execution_id), Room(1)
+            )
+        )
+        failpoint("claim.committed")
+        return found.claims[0] if found.claims else None
+
+    def overdue(self, limit: int, age: timedelta) -> dict[str, datetime]:
+        """What may run now and has been due for ``age``: up to ``limit`` ids, the oldest first.
+
+        Returns:
+            Since when each has been due, by id.
+        """
+        with self._database.read() as connection:
+            return candidates.overdue(connection, self._now() - age, limit)
 
     def next_due(self) -> datetime | None:
-        """When the next execution that could be claimed is due; those in a busy slot cannot."""
-        query = select(func.min(executions.c.due).label("due")).where(_claimable())
+        """When the next execution that waits for its time is due."""
         with self._database.read() as connection:
-            due: datetime | None = connection.execute(query).scalar_one()
-        return due
+            return candidates.next_due(connection)
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Extend the leases of claims that are still being worked on."""
-        until = datetime.now(UTC) + self.lease
+        until = self._now() + self.lease
+        self._database.write(lambda connection: leases.renew(connection, claims, until))
 
-        def job(connection: Connection) -> None:
-            for claim in claims:
-                connection.execute(
-                    update(executions).where(*_held(claim)).values(lease_until=until)
-                )
+    def doubt(self, execution_id: str) -> None:
+        """Cut a lease short whose worker may be gone; one that lives renews it twice meanwhile."""
+        until = self._now() + 2 * self.lease / leases.RENEWALS
+        self._database.write(lambda connection: leases.doubt(connection, execution_id, until))
 
-        self._database.write(job)
+    def release(self, claims: Sequence[Claim]) -> int:
+        """Give back claims that were not begun; returns how many were still ours."""
+        now = self._now()
+        return self._database.write(lambda connection: leases.release(connection, claims, now))
+
+    def give_up(self, claims: Sequence[Claim], message: str, reason: str) -> int:
+        """Take back executions whose worker is known to be lost, as ``sweep`` would later.
+
+        Args:
+            message: what happened, without a full stop.
+        """
+        now = self._now()
+        return self._database.write(
+            lambda connection: leases.give_up(connection, claims, message, reason, now)
+        )
 
     def sweep(self) -> int:
-        """Take back executions whose worker is gone; returns how many.
+        """Take back executions whose worker is gone, up to 500; returns how many.
 
         One that was lost three times in a row fails: it may be what kills its workers.
         """
-        return self._database.write(_sweep)
+        now = self._now()
+        mend = self._leaps.went_back(now)
+
+        def job(connection: Connection) -> int:
+            if mend:
+                leaps.mend(connection, now)
+            return leases.sweep(connection, now)
+
+        return self._database.write(job)
 
     def record(self, claim: Claim, verdict: Verdict) -> None:
-        """Store what an attempt came to.
+        """Store what a step came to.
 
         Raises:
             Fenced: the claim is no longer valid; nothing was stored.
         """
-        self._database.write(lambda connection: _record(connection, claim, verdict))
-
-    def _claim(self, connection: Connection, limit: int) -> list[Claim]:
-        now = datetime.now(UTC)
-        claims: list[Claim] = []
-        taken: set[str] = set()
-        for due in connection.execute(_due(now, limit)).all():
-            if due.slot in taken:
-                continue
-            taken.add(due.slot)
-            row = due if due.state == ExecutionState.WAITING else _choose(connection, due, now)
-            if row is not None and (claim := self._take(connection, row, now)) is not None:
-                claims.append(claim)
-        return claims
-
-    def _take(self, connection: Connection, row: Row[Any], now: datetime) -> Claim | None:
-        receiver = connection.execute(_RECEIVER, {"id": row.receiver}).one_or_none()
-        if receiver is None:
-            _end(connection, row, ExecutionState.CANCELLED, now, "The receiver was deleted.")
-            return None
-        resumed = row.state == ExecutionState.WAITING
-        attempt = row.attempt if resumed else row.attempt + 1
-        connection.execute(
-            update(executions)
-            .where(executions.c.id == row.id)
-            .values(
-                state=ExecutionState.RUNNING,
-                lease_until=now + self.lease,
-                fence=row.fence + 1,
-                attempt=attempt,
-                due=None,
+        failpoint("record.before")
+        if not wait(self._database.submit(record, Result(claim, verdict, self._now()))):
+            raise Fenced(
+                f"Execution {claim.execution.id} is no longer ours; its result is refused."
             )
-        )
-        if resumed:
-            _count_step(connection, row.id, attempt)
-        else:
-            connection.execute(
-                insert(attempts).values(
-                    execution=row.id, number=attempt, started=now, state=ExecutionState.RUNNING
-                )
-            )
-        return Claim(
-            execution=execution_from_row(row),
-            config=receiver.config,
-            tags=TagRule.model_validate(receiver.match["tags"]),
-            registry=_registry_rule(receiver.registry),
-            named=row.named,
-            attempt=attempt,
-            retries=row.retries,
-            fence=row.fence + 1,
-        )
+        failpoint("record.committed")
+
+    def _claim(self, connection: Connection, room: Room) -> _Round:
+        now = self._now()
+        ready = candidates.make_ready(connection, now)
+        wanted = room.free + len(room.running)
+        projects = [
+            project
+            for project in candidates.projects_in_turn(connection, self._served, wanted)
+            if room.has_place(project)
+        ][: room.free]
+        rows = [
+            row
+            for project in projects
+            for row in candidates.candidates_of(connection, project, room.free // len(projects) + 1)
+        ]
+        found = self._hand_out(connection, rows, room)
+        if found.claims:
+            self._served = found.claims[-1].execution.project
+        return _Round(found.claims, found.moved + ready)
+
+    def _hand_out(self, connection: Connection, rows: Sequence[Row[Any]], room: Room) -> _Round:
+        now = self._now()
+        found = sort(rows, now)
+        turn = settle(connection, _deal(found.now, room), found.behind, now)
+        known = receivers_of(connection, turn.run)
+        orphans = [orphaned(row) for row in turn.run if row.receiver not in known]
+        run = [row for row in turn.run if row.receiver in known]
+        endings = [*turn.endings, *orphans]
+        slots.end(connection, endings, now)
+        claims = hand_out(connection, run, known, now, now + self.lease)
+        moved = candidates.move(connection, found.early, "later")
+        moved += self._put_behind(connection, found.behind, {each.row.seq for each in endings})
+        busy = {row.slot for row in (*run, *found.behind)}
+        slots.let_next_go(connection, {each.row.slot for each in endings} - busy)
+        failpoint("claim.before_commit")
+        return _Round(claims, moved + len(endings))
+
+    def _put_behind(self, connection: Connection, rows: Sequence[Row[Any]], ended: set[int]) -> int:
+        active = slots.still_active(connection, {row.active for row in rows})
+        waiting = [row for row in rows if row.active in active and row.seq not in ended]
+        return candidates.move(connection, waiting, "behind")
 
 
-def _registry_rule(stored: Any) -> RegistryRule | None:
-    return None if stored is None else RegistryRule.model_validate(stored)
-
-
-def _claimable() -> ColumnElement[bool]:
-    """Executions that wait for nothing but their time."""
-    other = executions.alias("other")
-    busy = exists().where(other.c.slot == executions.c.slot, other.c.state.in_(ACTIVE))
-    free = and_(executions.c.state.in_(PENDING), ~busy)
-    return or_(executions.c.state == ExecutionState.WAITING, free)
-
-
-def _due(now: datetime, limit: int) -> Any:
-    """Executions that may run now, oldest due first."""
-    return (
-        select(executions)
-        .where(executions.c.due <= now, _claimable())
-        .order_by(executions.c.due)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _choose(connection: Connection, due: Row[Any], now: datetime) -> Row[Any] | None:
-    """What runs next in a free slot, ending what it supersedes."""
-    if not due.coalesce:
-        return due
-    pending = connection.execute(
-        select(executions)
-        .where(
-            executions.c.slot == due.slot, executions.c.state.in_(PENDING), executions.c.coalesce
-        )
-        .order_by(executions.c.ordered.desc(), executions.c.seq.desc())
-    ).all()
-    newest, *older = pending
-    for row in older:
-        _supersede(connection, row, newest.id, now)
-    if (passed := _pass_watermark(connection, newest)) is not None:
-        _supersede(connection, newest, passed, now)
-        return None
-    return newest if newest.due <= now else None
-
-
-def _pass_watermark(connection: Connection, row: Row[Any]) -> str | None:
-    """Raise the slot's watermark to this push, or give the newer execution that set it."""
-    mark = connection.execute(
-        select(slots).where(slots.c.slot == row.slot).with_for_update()
-    ).one_or_none()
-    if mark is not None and (mark.ordered, mark.seq) > (row.ordered, row.seq):
-        return str(mark.execution)
-    values = {"ordered": row.ordered, "seq": row.seq, "execution": row.id}
-    connection.execute(
-        insert_into(connection.dialect.name, slots)
-        .values(slot=row.slot, **values)
-        .on_conflict_do_update(index_elements=["slot"], set_=values)
-    )
-    return None
-
-
-def _supersede(connection: Connection, row: Row[Any], by: str, now: datetime) -> None:
-    message = f"A newer push to the same target runs instead: {by}."
-    _end(connection, row, ExecutionState.SUPERSEDED, now, message, superseded_by=by)
-
-
-def _end(
-    connection: Connection,
-    row: Row[Any],
-    state: ExecutionState,
-    now: datetime,
-    message: str,
-    **values: Any,
-) -> None:
-    connection.execute(
-        update(executions)
-        .where(executions.c.id == row.id)
-        .values(state=state, finished=now, message=message, due=None, lease_until=None, **values)
-    )
-
-
-def _count_step(connection: Connection, execution: str, attempt: int) -> None:
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.execution == execution, attempts.c.number == attempt)
-        .values(steps=attempts.c.steps + 1)
-    )
-
-
-def _held(claim: Claim) -> tuple[Any, ...]:
-    return (
-        executions.c.id == claim.execution.id,
-        executions.c.fence == claim.fence,
-        executions.c.state == ExecutionState.RUNNING,
-    )
-
-
-def _record(connection: Connection, claim: Claim, verdict: Verdict) -> None:
-    now = datetime.now(UTC)
-    ended = verdict.state in ENDED
-    values: dict[str, Any] = {
-        "state": verdict.state,
-        "message": verdict.message,
-        "reason": verdict.reason,
-        "driver_state": {} if ended else dict(verdict.driver_state),
-        "due": None if ended else now + timedelta(seconds=verdict.pause),
-        "finished": now if ended else None,
-        "lease_until": None,
-        "lost": 0,
-    }
-    if verdict.changes is not None:
-        values["changes"] = [asdict(change) for change in verdict.changes]
-    if verdict.event is not None:
-        values["event"] = event_to_json(verdict.event)
-    if verdict.state is ExecutionState.RETRYING:
-        values["retries"] = executions.c.retries + 1
-    if not connection.execute(update(executions).where(*_held(claim)).values(values)).rowcount:
-        raise Fenced(f"Execution {claim.execution.id} is no longer ours; its result is refused.")
-    _close_attempt(connection, claim.execution.id, claim.attempt, now, verdict)
-
-
-def _close_attempt(
-    connection: Connection, execution: str, attempt: int, now: datetime, verdict: Verdict
-) -> None:
-    waiting = verdict.state is ExecutionState.WAITING
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.execution == execution, attempts.c.number == attempt)
-        .values(state=verdict.state, message=verdict.message, finished=None if waiting else now)
-    )
-
-
-def _sweep(connection: Connection) -> int:
-    now = datetime.now(UTC)
-    lost = connection.execute(
-        select(executions)
-        .where(executions.c.state == ExecutionState.RUNNING, executions.c.lease_until < now)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in lost:
-        _take_back(connection, row, now)
-    return len(lost)
-
-
-def _take_back(connection: Connection, row: Row[Any], now: datetime) -> None:
-    count = row.lost + 1
-    message = f"The worker was lost while it ran this ({count} times in a row)."
-    poison = count >= MAX_LOST_LEASES
-    state = ExecutionState.FAILED if poison else ExecutionState.QUEUED
-    if poison:
-        _end(connection, row, state, now, message, lost=count, reason="worker_lost")
-    else:
-        connection.execute(
-            update(executions)
-            .where(executions.c.id == row.id)
-            .values(state=state, lost=count, due=now, lease_until=None, fence=row.fence + 1)
-        )
-    verdict = Verdict(ExecutionState.RETRYING if not poison else state, message)
-    _close_attempt(connection, row.id, row.attempt, now, verdict)
+def _deal(rows: Sequence[Row[Any]], room: Room) -> list[Row[Any]]:
+    queues: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        queues.setdefault(row.project, []).append(row)
+    return deal(queues, room)

@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from webhook_service.errors import SettingsError, StoreUnavailable
-from webhook_service.store.writer import Writer
+from webhook_service.store.writer import Batch, ItemT, Writer, Written
 
 BUSY_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 30.0
 T = TypeVar("T")
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    # Pages of 4 KiB: each checkpoint flushes twice more, and the commit that meets it waits.
+    "wal_autocheckpoint=4000",
+    "cache_size=-16000",
+)
 
 
 class Database:
@@ -45,6 +54,15 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._writers.dialect
+
+    @property
+    def written(self) -> Written:
+        """What the writer has to do, and has done."""
+        return self._writer.written
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -71,6 +89,17 @@ class Database:
             StoreUnavailable: it was not committed.
         """
         return self._writer.run(job)
+
+    def submit(self, batch: Batch[ItemT, T], item: ItemT) -> Future[T]:
+        """Begin a write that is done together with others of its kind.
+
+        Args:
+            batch: writes some items in a transaction; may run more than once, as ``write``'s job.
+
+        Raises:
+            StoreUnavailable: too many writes are waiting; the future may also raise it.
+        """
+        return self._writer.submit_to(batch, item)
 
     def connect_for_migration(self) -> Connection:
         """A connection with a transaction begun, outside the writer's queue."""
@@ -133,7 +162,7 @@ def _sqlite_engine(url: URL, readers: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if readers:
             connection.execute("PRAGMA query_only=ON")
@@ -155,6 +184,7 @@ def _postgresql_engine(url: URL, readers: bool) -> Engine:
             max_overflow=24 if readers else 1,
             pool_pre_ping=readers,
             pool_timeout=BUSY_TIMEOUT,
+            paramstyle="format",
             isolation_level="AUTOCOMMIT" if readers else "READ COMMITTED",
             connect_args={
                 "connect_timeout": int(BUSY_TIMEOUT),

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from webhook_service.driver import Change
 from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.events import event_from_json
-from webhook_service.execution import ENDED, Attempt, Execution, ExecutionState
+from webhook_service.execution import (
+    ENDED,
+    Approval,
+    Attempt,
+    Execution,
+    ExecutionState,
+    Vote,
+)
+from webhook_service.store.copies import find
 from webhook_service.store.database import Database
 from webhook_service.store.pages import Page, PageRequest, fetch
-from webhook_service.store.tables import attempts, executions, micros
+from webhook_service.store.slots import let_next_go
+from webhook_service.store.tables import (
+    LATER,
+    OPEN,
+    READY,
+    RUNNING,
+    SETTLED,
+    approvals,
+    attempts,
+    executions,
+    micros,
+)
+
+MAX_IDS = 500
 
 _FILTERS = {
     "receiver": executions.c.receiver,
@@ -23,22 +45,10 @@ _FILTERS = {
     "reason": executions.c.reason,
     "id": executions.c.id,
 }
-# What a replay has in common with what it repeats: the push, and where it belongs.
-_REPLAYED = (
-    "project",
-    "receiver",
-    "delivery",
-    "driver",
-    "slot",
-    "coalesce",
-    "named",
-    "event",
-    "identity",
-)
 
 
 class ExecutionStore:
-    """Reads executions, each within its project, and lets people repeat and cancel them."""
+    """Reads executions, each within its project, and lets people cancel them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,45 +70,14 @@ class ExecutionStore:
             if row is None:
                 raise NotFound("Execution not found")
             found = tuple(_attempt(attempt) for attempt in connection.execute(tries))
-        return execution_from_row(row, found)
+            votes = votes_on(connection, execution_id) if row.approvals_needed else ()
+        return execution_from_row(row, found, votes)
 
     def page(self, project: str, page: PageRequest) -> Page[Execution]:
         """The project's executions, newest first, without their attempts."""
         query = select(executions).where(executions.c.project == project)
         with self._database.read() as connection:
             return fetch(connection, query, executions.c.seq, page, _FILTERS, execution_from_row)
-
-    def replay(self, project: str, execution_id: str, replay_id: str, as_of: bool) -> Execution:
-        """Queue an ended execution's event once more, as a new execution.
-
-        Args:
-            as_of: keep the old place in the order, so that newer pushes still win; otherwise the
-                replay counts as the newest.
-
-        Raises:
-            NotFound: no such execution in the project.
-            InvalidRequest: it has not ended yet.
-        """
-
-        def job(connection: Connection) -> Row[Any]:
-            row = _find(connection, project, execution_id)
-            if row.state not in ENDED:
-                raise InvalidRequest(f"The execution is {row.state}: cancel it, or let it end.")
-            now = datetime.now(UTC)
-            copied = {name: row._mapping[name] for name in _REPLAYED}
-            values = copied | {
-                "id": replay_id,
-                "dedupe": replay_id,
-                "ordered": row.ordered if as_of else now,
-                "state": ExecutionState.QUEUED,
-                "created": now,
-                "due": now,
-                "driver_state": {},
-                "changes": [],
-            }
-            return connection.execute(insert(executions).values(values).returning(executions)).one()
-
-        return execution_from_row(self._database.write(job))
 
     def cancel(self, project: str, execution_id: str, message: str) -> Execution:
         """End an execution now; a worker that runs it finds its result refused.
@@ -109,7 +88,7 @@ class ExecutionStore:
         """
 
         def job(connection: Connection) -> Row[Any]:
-            row = _find(connection, project, execution_id)
+            row = find(connection, project, execution_id)
             if row.state in ENDED:
                 raise InvalidRequest(f"The execution has ended already: {row.state}.")
             now, state = datetime.now(UTC), ExecutionState.CANCELLED
@@ -118,7 +97,7 @@ class ExecutionStore:
                 .where(attempts.c.execution == execution_id, attempts.c.finished.is_(None))
                 .values(state=state, message=message, finished=now)
             )
-            return connection.execute(
+            ended = connection.execute(
                 update(executions)
                 .where(executions.c.id == execution_id)
                 .values(
@@ -131,28 +110,51 @@ class ExecutionStore:
                 )
                 .returning(executions)
             ).one()
+            let_next_go(connection, [ended.slot])
+            return ended
 
         return execution_from_row(self._database.write(job))
 
-    def counts(self) -> dict[str, int]:
-        """How many executions are in each state, over all projects."""
-        query = select(executions.c.state, func.count()).group_by(executions.c.state)
+    def ended(self, ids: Collection[str]) -> list[Execution]:
+        """Those of some executions, of any project, that have ended or are settled."""
+        query = select(executions).where(
+            executions.c.id.in_(bindparam("ids", expanding=True)),
+            or_(executions.c.state.in_(ENDED), SETTLED),
+        )
+        wanted, found = list(ids), []
         with self._database.read() as connection:
-            return {state: count for state, count in connection.execute(query)}
+            for start in range(0, len(wanted), MAX_IDS):
+                some = {"ids": wanted[start : start + MAX_IDS]}
+                found += [execution_from_row(row) for row in connection.execute(query, some)]
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """How many executions are in each state before the end, over all projects."""
+        counted = select(executions.c.state, func.count()).group_by(executions.c.state)
+        with self._database.read() as connection:
+            return {
+                state: count
+                for query in (counted.where(OPEN), counted.where(RUNNING))
+                for state, count in connection.execute(query)
+            }
+
+    def oldest_due(self) -> datetime | None:
+        """The earliest time at which an execution is due that waits for that or for a worker."""
+        earliest = select(func.min(executions.c.due))
+        with self._database.read() as connection:
+            found = [connection.execute(earliest.where(queue)).scalar() for queue in (READY, LATER)]
+        return min((due for due in found if due is not None), default=None)
 
 
-def _find(connection: Connection, project: str, execution_id: str) -> Row[Any]:
-    row = connection.execute(
-        select(executions)
-        .where(executions.c.id == execution_id, executions.c.project == project)
-        .with_for_update()
-    ).one_or_none()
-    if row is None:
-        raise NotFound("Execution not found")
-    return row
+def votes_on(connection: Connection, execution_id: str) -> tuple[Vote, ...]:
+    """What people said to an execution, in the order in which they did."""
+    query = select(approvals).where(approvals.c.execution == execution_id).order_by(approvals.c.at)
+    return tuple(Vote(row.voter, row.approved, row.at) for row in connection.execute(query))
 
 
-def execution_from_row(row: Row[Any], tries: tuple[Attempt, ...] = ()) -> Execution:
+def execution_from_row(
+    row: Row[Any], tries: tuple[Attempt, ...] = (), votes: tuple[Vote, ...] = ()
+) -> Execution:
     """An execution from a row of its table."""
     return Execution(
         id=row.id,
@@ -172,9 +174,19 @@ def execution_from_row(row: Row[Any], tries: tuple[Attempt, ...] = ()) -> Execut
         message=row.message,
         changes=tuple(Change(**change) for change in row.changes),
         superseded_by=row.superseded_by,
+        rolls_back=row.rolls_back,
+        replay_of=row.replay_of,
+        requested_by=row.requested_by,
+        approval=_approval(row, votes),
         attempts=tries,
         driver_state=row.driver_state,
     )
+
+
+def _approval(row: Row[Any], votes: tuple[Vote, ...]) -> Approval | None:
+    if row.approvals_needed is None:
+        return None
+    return Approval(row.approvals_needed, row.approve_by, votes)
 
 
 def _attempt(row: Row[Any]) -> Attempt:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from webhook_service.delivery import Basis
 from webhook_service.errors import InvalidConfig, NotFound
 from webhook_service.ids import fingerprint, is_v16_key
 from webhook_service.receiver import Receiver, ReceiverKey, ReceiverSpec
 from webhook_service.store.database import Database
 from webhook_service.store.pages import Page, PageRequest, fetch
 from webhook_service.store.sealing import Sealer
-from webhook_service.store.tables import keys, receivers
+from webhook_service.store.tables import keys, micros, receivers, sightings
 
 T = TypeVar("T")
 
@@ -30,6 +31,9 @@ _FIND = (
         or_(keys.c.expires.is_(None), keys.c.expires > bindparam("now")),
     )
 )
+_LIVE = """SELECT keys.fingerprint, keys.receiver, receivers.version
+    FROM keys JOIN receivers ON receivers.id = keys.receiver
+    WHERE (keys.expires IS NULL OR keys.expires > {place}) AND keys.fingerprint IN ({places})"""
 _FILTERS = {
     "name": receivers.c.name,
     "driver": receivers.c.driver,
@@ -90,6 +94,8 @@ class ReceiverStore:
             ).one_or_none()
             if changed is None:
                 raise _not_found()
+            # Other rules follow other tags: what they find at first was there before.
+            connection.execute(delete(sightings).where(sightings.c.receiver == receiver_id))
             return self._receiver(changed)
 
         return self._write_named(job, spec.name)
@@ -227,6 +233,8 @@ class ReceiverStore:
 
     def _values(self, receiver_id: str, spec: ReceiverSpec) -> dict[str, Any]:
         values = spec.model_dump(mode="json", by_alias=True)
+        polled = spec.registry is not None and spec.registry.poll is not None
+        values["poll_due"] = datetime.now(UTC) if polled else None
         if spec.verify.secrets:
             secrets = json.dumps(spec.verify.secrets)
             values["verify"]["sealed"] = self._sealer.seal(receiver_id, secrets)
@@ -249,6 +257,14 @@ class ReceiverStore:
             values["updated"],
             values["version"],
         )
+
+
+def still_live(connection: Connection, asked: Collection[Basis]) -> Set[Basis]:
+    """Those whose key is live, and whose receiver has still this version."""
+    place = "?" if connection.dialect.name == "sqlite" else "%s"
+    statement = _LIVE.format(place=place, places=", ".join([place] * len(asked)))
+    values = (micros(datetime.now(UTC)), *[basis.fingerprint for basis in asked])
+    return {Basis(*row) for row in connection.exec_driver_sql(statement, values)}
 
 
 def _taken(name: str) -> InvalidConfig:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -70,13 +71,18 @@ receivers = Table(
     Column("match", JSON, nullable=False),
     Column("verify", JSON, nullable=False),
     Column("registry", JSON(none_as_null=True)),
+    Column("approval", JSON(none_as_null=True)),
     Column("respond", String(20), nullable=False),
     Column("state", String(20), nullable=False),
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("poll_due", Moment),
     UniqueConstraint("project", "name"),
 )
+
+POLLED = text("poll_due IS NOT NULL")
+Index("ix_receivers_poll_due", receivers.c.poll_due, sqlite_where=POLLED, postgresql_where=POLLED)
 
 keys = Table(
     "keys",
@@ -88,6 +94,9 @@ keys = Table(
     Column("expires", Moment),
     Index(None, "receiver"),
 )
+
+EXPIRING = text("expires IS NOT NULL")
+Index("ix_keys_expires", keys.c.expires, sqlite_where=EXPIRING, postgresql_where=EXPIRING)
 
 deliveries = Table(
     "deliveries",
@@ -127,6 +136,8 @@ executions = Table(
     Column("state", String(20), nullable=False),
     Column("created", Moment, nullable=False),
     Column("due", Moment),
+    Column("queue", String(10), nullable=False, server_default="ready"),
+    Column("settled", Boolean, nullable=False, server_default=false()),
     Column("finished", Moment),
     Column("lease_until", Moment),
     Column("fence", Integer, nullable=False, server_default="0"),
@@ -138,37 +149,121 @@ executions = Table(
     Column("reason", String(64)),
     Column("message", Text, nullable=False, server_default=""),
     Column("superseded_by", String(40)),
+    Column("rolls_back", String(64)),
+    Column("replay_of", String(40)),
+    Column("requested_by", String(255)),
+    Column("approvals_needed", Integer),
+    Column("approve_by", Moment),
     UniqueConstraint("receiver", "dedupe"),
     Index(None, "project", "seq"),
     Index(None, "delivery"),
     sqlite_autoincrement=True,
 )
 
-_OPEN = text("state IN ('queued', 'held', 'retrying', 'waiting')")
-_RUNNING = text("state = 'running'")
-_ACTIVE = text("state IN ('running', 'waiting')")
+OPEN = text("state IN ('queued', 'held', 'retrying', 'waiting')")
+RUNNING = text("state = 'running'")
+ACTIVE = text("(state = 'running' OR (state = 'waiting' AND NOT settled))")
+PENDING = text("state IN ('queued', 'held', 'retrying')")
+SETTLED = text("state = 'waiting' AND settled")
+READY = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'ready'")
+LATER = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'later'")
+BEHIND = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'behind'")
+FAILED = text("state = 'failed'")
+SUCCEEDED = text("state = 'succeeded'")
+UNDECIDED = text("state = 'held' AND approve_by IS NOT NULL")
+REPLAY = text("replay_of IS NOT NULL")
 
-Index("ix_executions_due", executions.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)
+# ``queue`` says where a claim looks for what is open; state, due time and slot decide.
+Index("ix_executions_due", executions.c.due, sqlite_where=READY, postgresql_where=READY)
+Index("ix_executions_later", executions.c.due, sqlite_where=LATER, postgresql_where=LATER)
+Index(
+    "ix_executions_ready",
+    executions.c.project,
+    executions.c.due,
+    sqlite_where=READY,
+    postgresql_where=READY,
+)
+Index(
+    "ix_executions_behind",
+    executions.c.slot,
+    executions.c.seq,
+    sqlite_where=BEHIND,
+    postgresql_where=BEHIND,
+)
 Index(
     "ix_executions_lease",
     executions.c.lease_until,
-    sqlite_where=_RUNNING,
-    postgresql_where=_RUNNING,
+    sqlite_where=RUNNING,
+    postgresql_where=RUNNING,
 )
 Index(
     "ix_executions_pending",
     executions.c.slot,
+    executions.c.coalesce,
     executions.c.ordered,
-    sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
+    executions.c.seq,
+    sqlite_where=OPEN,
+    postgresql_where=OPEN,
+)
+Index(
+    "ix_executions_settled",
+    executions.c.slot,
+    sqlite_where=SETTLED,
+    postgresql_where=SETTLED,
 )
 # The database itself refuses a second active execution in a slot, whatever a claim believed.
 Index(
     "uq_executions_active_slot",
     executions.c.slot,
     unique=True,
-    sqlite_where=_ACTIVE,
-    postgresql_where=_ACTIVE,
+    sqlite_where=ACTIVE,
+    postgresql_where=ACTIVE,
+)
+
+# For people: what can be replayed, what can be rolled back to, and what waits for a vote.
+Index(
+    "ix_executions_failed",
+    executions.c.project,
+    executions.c.seq,
+    sqlite_where=FAILED,
+    postgresql_where=FAILED,
+)
+Index(
+    "ix_executions_replay_of",
+    executions.c.replay_of,
+    sqlite_where=REPLAY,
+    postgresql_where=REPLAY,
+)
+Index(
+    "ix_executions_receiver_revisions",
+    executions.c.receiver,
+    executions.c.finished,
+    sqlite_where=SUCCEEDED,
+    postgresql_where=SUCCEEDED,
+)
+Index(
+    "ix_executions_slot_revisions",
+    executions.c.slot,
+    executions.c.finished,
+    sqlite_where=SUCCEEDED,
+    postgresql_where=SUCCEEDED,
+)
+Index(
+    "ix_executions_approve_by",
+    executions.c.approve_by,
+    sqlite_where=UNDECIDED,
+    postgresql_where=UNDECIDED,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column(
+        "execution", String(40), ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("voter", String(255), primary_key=True),
+    Column("approved", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 attempts = Table(
@@ -192,6 +287,27 @@ slots = Table(
     Column("ordered", Moment, nullable=False),
     Column("seq", _Big, nullable=False),
     Column("execution", String(40), nullable=False),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column(
+        "receiver", String(40), ForeignKey("receivers.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("repository", String(512), primary_key=True),
+    Column("tag", String(128), primary_key=True),
+    Column("digest", String(140)),
+    Column("changes", Integer, nullable=False),
+    Column("looked", Moment, nullable=False),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("due", Moment, nullable=False),
+    Column("cursor", Text, nullable=False),
 )
 
 tokens = Table(

@@ -1,0 +1,205 @@
+"""The local engine's threads: hung drivers, fair shares, and handing over at the end."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import (
+    PROJECT,
+    add_receiver,
+    make_service,
+    push,
+    sqlite_url,
+    stub_of,
+    wait_for,
+    wait_for_end,
+)
+from webhook_service.driver import Context, Done, Outcome, PushEvent
+from webhook_service.engine.local import LocalEngine
+from webhook_service.execution import Claim
+from webhook_service.observer import Observer
+from webhook_service.service import WebhookService
+from webhook_service.store.leases import MAX_LOST_LEASES
+from webhook_service.testing.stub import StubCall
+
+FLOOD, QUIET = 300, 9
+OTHER = "2b6"
+StartService = Callable[..., WebhookService]
+
+
+class Watcher(Observer):
+    def __init__(self) -> None:
+        self.hanging: list[int] = []
+        self.refused: list[str] = []
+
+    def abandoned(self, workers: int) -> None:
+        self.hanging.append(workers)
+
+    def fenced(self, claim: Claim) -> None:
+        self.refused.append(claim.execution.id)
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture
+def start(tmp_path: Path, watcher: Watcher) -> Iterator[StartService]:
+    """Called with settings of the local engine, it gives a running service."""
+    started: list[WebhookService] = []
+
+    def start(**settings: Any) -> WebhookService:
+        engine = partial(LocalEngine, poll=0.05, observer=watcher, **settings)
+        service = make_service(sqlite_url(tmp_path), lease=1.5, make_engine=engine)
+        service.start()
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Drivers that hang go on when it is set."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def targets(service: WebhookService, count: int, project: str = PROJECT) -> list[str]:
+    names = [f"{project}-{number}" for number in range(count)]
+    return [
+        add_receiver(service, project, name=name, stubConfig={"target": name})[1] for name in names
+    ]
+
+
+def test_a_driver_that_hangs_is_given_up_and_its_late_result_refused(
+    start: StartService, released: threading.Event, watcher: Watcher
+) -> None:
+    service = start(workers=2, step_seconds=0.3)
+    stub = stub_of(service)
+
+    def hang(event: PushEvent, context: Context) -> Outcome:
+        released.wait(30)
+        return Done(message="too late")
+
+    stub.steps = [hang, Done(message="the second try")]
+    (key,) = targets(service, 1)
+    execution = wait_for_end(service, push(service, key).executions[0])
+    assert execution.message == "the second try"
+    assert execution.attempts[0].message == "The driver did not return in 0.3 s (1 times in a row)."
+    released.set()
+    assert wait_for(lambda: watcher.refused) == [execution.id]
+    assert service.get_execution(PROJECT, execution.id).message == "the second try"
+
+
+def test_a_driver_that_always_hangs_ends_in_the_dead_letter(
+    start: StartService, released: threading.Event
+) -> None:
+    service = start(workers=4, step_seconds=0.3)
+    stub_of(service).steps = [lambda event, context: released.wait(30)] * MAX_LOST_LEASES  # type: ignore[list-item]
+    (key,) = targets(service, 1)
+    execution = wait_for_end(service, push(service, key).executions[0])
+    assert (execution.state, execution.reason) == ("failed", "timed_out")
+    assert len(execution.attempts) == MAX_LOST_LEASES
+    assert not service.is_stuck
+
+
+def test_an_engine_whose_drivers_all_hang_says_so_and_begins_nothing_more(
+    start: StartService, released: threading.Event, watcher: Watcher
+) -> None:
+    service = start(workers=2, step_seconds=0.3)
+    stub = stub_of(service)
+    stub.steps = [lambda event, context: released.wait(30)] * 100  # type: ignore[list-item]
+    executions = [push(service, key).executions[0] for key in targets(service, 6)]
+    wait_for(lambda: service.is_stuck)
+    before = len(stub.calls)
+    time.sleep(0.5)
+    assert len(stub.calls) == before <= 4
+    assert max(watcher.hanging) <= 4
+    stub.steps = []
+    released.set()
+    ended = [wait_for_end(service, execution) for execution in executions]
+    assert {execution.state for execution in ended} == {"succeeded"}
+    assert not service.is_stuck
+
+
+def test_a_flood_of_one_project_keeps_another_one_waiting_for_no_worker(
+    start: StartService, released: threading.Event
+) -> None:
+    service = start(workers=4)
+    stub = stub_of(service)
+
+    def slow(event: PushEvent, context: Context) -> Outcome:
+        released.wait(30)
+        time.sleep(0.02)
+        return Done()
+
+    stub.steps = [slow] * (FLOOD + QUIET)
+    flood, quiet = targets(service, FLOOD), targets(service, QUIET, OTHER)
+    for key in flood:
+        push(service, key)
+    released.set()
+    waited = []
+    for key in quiet:
+        begun = len(stub.calls)
+        push(service, key, project=OTHER)
+        waited.append(wait_for(lambda: place_of(OTHER, stub.calls[begun:])))  # noqa: B023
+    assert len(stub.calls) < FLOOD
+    # A worker is free for it, so only what began during its own push is before it.
+    assert statistics.median(waited) <= 4
+
+
+def place_of(project: str, calls: list[StubCall]) -> int | None:
+    """Which of the calls is the first of a project, counted from 1; None if there is none yet."""
+    places = (place for place, call in enumerate(calls, 1) if call.context.project == project)
+    return next(places, None)
+
+
+def test_a_project_never_runs_on_the_last_quarter_of_the_workers(start: StartService) -> None:
+    service = start(workers=4)
+    running, most, lock = 0, 0, threading.Lock()
+
+    def count(event: PushEvent, context: Context) -> Outcome:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return Done()
+
+    stub_of(service).steps = [count] * 40
+    for execution in [push(service, key).executions[0] for key in targets(service, 40)]:
+        wait_for_end(service, execution)
+    assert most == 3
+
+
+def test_a_stop_gives_back_at_once_what_was_not_begun_and_what_still_runs(
+    start: StartService, released: threading.Event, tmp_path: Path
+) -> None:
+    service = start(workers=2)
+    stub, keys = stub_of(service), targets(service, 10)
+    first = [push(service, key).executions[0] for key in keys]
+    for execution in first:
+        wait_for_end(service, execution)
+    # Short steps were seen, so more is claimed now than there are threads.
+    stub.steps = [lambda event, context: released.wait(30)] * 10  # type: ignore[list-item]
+    executions = [push(service, key, "2", pushed_at=None).executions[0] for key in keys]
+    wait_for(lambda: len(stub.calls) == 12)
+    service.stop(timeout=0.2)
+    with make_service(sqlite_url(tmp_path), lease=30.0) as other:
+        ended = [wait_for_end(other, execution) for execution in executions]
+    assert {execution.state for execution in ended} == {"succeeded"}
+    tries = sorted(len(execution.attempts) for execution in ended)
+    assert tries == [1] * 8 + [2] * 2

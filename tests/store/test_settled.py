@@ -1,0 +1,108 @@
+"""What has only tidying up left makes room for the next push of its slot."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.store.builders import accept, add_receiver, request, work
+from tests.store.claiming import DONE, claim_one, lose_leases, read
+from webhook_service.delivery import Work
+from webhook_service.execution import ExecutionState, Verdict
+from webhook_service.store.claims import Fenced
+from webhook_service.store.store import Store
+
+SETTLED = Verdict(ExecutionState.WAITING, "deployed", settled=True, driver_state={"old": "blue"})
+LATER = replace(SETTLED, pause=3600)
+
+
+@pytest.fixture
+def receiver(store: Store) -> str:
+    return add_receiver(store)[0]
+
+
+def settle(store: Store, receiver: str, push: Work, verdict: Verdict = LATER) -> None:
+    accept(store, receiver, push)
+    store.claims.record(claim_one(store), verdict)
+
+
+def test_a_newer_push_ends_a_settled_one_as_succeeded(store: Store, receiver: str) -> None:
+    settled, newer = work("1", at=1), work("2", at=2)
+    settle(store, receiver, settled)
+    accept(store, receiver, newer)
+    assert claim_one(store).execution.id == newer.execution
+    ended = read(store, settled)
+    assert (ended.state, ended.superseded_by) == (ExecutionState.SUCCEEDED, None)
+    assert ended.message == f"Complete; a newer push took over its tidying up: {newer.execution}."
+    assert [(attempt.state, attempt.finished) for attempt in ended.attempts] == [
+        ("succeeded", ended.finished)
+    ]
+
+
+def test_tidying_up_runs_when_it_is_due_and_nothing_newer_came(store: Store, receiver: str) -> None:
+    push = work()
+    settle(store, receiver, push, SETTLED)
+    claim = claim_one(store)
+    assert (claim.execution.id, claim.execution.driver_state) == (push.execution, {"old": "blue"})
+    store.claims.record(claim, DONE)
+    assert read(store, push).state is ExecutionState.SUCCEEDED
+
+
+def test_a_newer_push_waits_while_tidying_up_runs(store: Store, receiver: str) -> None:
+    settled, newer = work("1", at=1), work("2", at=2)
+    settle(store, receiver, settled, SETTLED)
+    tidying = claim_one(store)
+    accept(store, receiver, newer)
+    assert store.claims.claim(10) == []
+    store.claims.record(tidying, LATER)
+    assert claim_one(store).execution.id == newer.execution
+    assert read(store, settled).state is ExecutionState.SUCCEEDED
+
+
+def test_an_older_push_does_not_disturb_a_settled_one(store: Store, receiver: str) -> None:
+    settled, older = work("2", at=2), work("1", at=1)
+    settle(store, receiver, settled)
+    accept(store, receiver, older)
+    assert store.claims.claim(10) == []
+    assert read(store, older).superseded_by == settled.execution
+    assert read(store, settled).state is ExecutionState.WAITING
+
+
+def test_what_retries_its_tidying_up_has_succeeded_when_a_newer_push_runs(
+    store: Store, receiver: str
+) -> None:
+    settled, newer = work("1", at=1), work("2", at=2)
+    settle(store, receiver, settled, SETTLED)
+    retry = Verdict(ExecutionState.RETRYING, "API down", "transient", pause=3600)
+    store.claims.record(claim_one(store), retry)
+    accept(store, receiver, newer)
+    assert claim_one(store).execution.id == newer.execution
+    assert read(store, settled).state is ExecutionState.SUCCEEDED
+
+
+def test_a_rollout_that_is_not_settled_any_more_holds_its_slot(store: Store, receiver: str) -> None:
+    push = work("1", at=1)
+    settle(store, receiver, push, SETTLED)
+    store.claims.record(claim_one(store), replace(LATER, settled=False))
+    accept(store, receiver, work("2", at=2))
+    assert store.claims.claim(10) == []
+
+
+def test_a_raw_request_takes_over_from_a_settled_one(store: Store, receiver: str) -> None:
+    first, second = request(), request()
+    settle(store, receiver, first)
+    accept(store, receiver, second)
+    assert claim_one(store).execution.id == second.execution
+    assert read(store, first).state is ExecutionState.SUCCEEDED
+
+
+def test_lost_tidying_up_is_taken_over_and_still_gives_way(store: Store, receiver: str) -> None:
+    settled, newer = work("1", at=1), work("2", at=2)
+    settle(store, receiver, settled, SETTLED)
+    late = claim_one(store)
+    lose_leases(store)
+    assert store.claims.sweep() == 1
+    accept(store, receiver, newer)
+    assert claim_one(store).execution.id == newer.execution
+    assert read(store, settled).state is ExecutionState.SUCCEEDED
+    with pytest.raises(Fenced):
+        store.claims.record(late, DONE)

@@ -1,0 +1,69 @@
+"""Bulk inserts: many rows by one statement, past SQLAlchemy's conversion of every value.
+
+By one statement, because Python's threads change places at each one that is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Table
+
+from webhook_service.store.dialects import insert_into
+
+MAX_ROWS = 64
+Row = Mapping[str, Any]
+"""By column, and as the database's driver takes it: moments as microseconds, JSON as text."""
+
+
+class BulkInsert:
+    """An INSERT of rows that all have the same columns, compiled once.
+
+    Args:
+        dialect: with positional parameters.
+        unique: columns of a constraint; a row that would break it is left out.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        table: Table,
+        columns: Sequence[str],
+        unique: Sequence[str] | None = None,
+    ) -> None:
+        statement = insert_into(dialect.name, table).inline()
+        if unique is not None:
+            statement = statement.on_conflict_do_nothing(index_elements=unique)
+        compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+        self._in_order = itemgetter(*(compiled.positiontup or ()))
+        self._into, _, values = str(compiled).partition(" VALUES ")
+        self._row, self._on, self._conflict = values.partition(" ON CONFLICT ")
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Insert rows in their order; gives how many were not left out.
+
+        Raises:
+            IntegrityError: another constraint of the table forbids one of them.
+        """
+        return sum(self._insert(connection, part) for part in _parts(rows))
+
+    def _insert(self, connection: Connection, rows: Sequence[Row]) -> int:
+        places = ", ".join([self._row] * len(rows))
+        values = tuple(chain.from_iterable(map(self._in_order, rows)))
+        done = connection.exec_driver_sql(
+            f"{self._into} VALUES {places}{self._on}{self._conflict}",
+            values,
+            execution_options={"preserve_rowcount": True},
+        )
+        return done.rowcount
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Parts of 64, 32, 16 … rows: few sizes, so that the database's driver knows each statement."""
+    while rows:
+        size = min(MAX_ROWS, 1 << len(rows).bit_length() - 1)
+        yield rows[:size]
+        rows = rows[size:]

@@ -1,0 +1,204 @@
+"""The intake: calls and the work they bring, stored many at a time by a few statements."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, bindparam, select
+
+from webhook_service.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
+from webhook_service.driver import PushEvent
+from webhook_service.events import event_to_json
+from webhook_service.execution import ExecutionState
+from webhook_service.failpoints import failpoint
+from webhook_service.store.approvals import keep_newest, waiting_for
+from webhook_service.store.bulk import BulkInsert, Row
+from webhook_service.store.receivers import still_live
+from webhook_service.store.tables import deliveries, executions, micros
+
+# Built once: this runs for every group that has a copy in it.
+_FIRSTS = select(executions.c.dedupe, executions.c.id, executions.c.delivery).where(
+    executions.c.receiver == bindparam("of"),
+    executions.c.dedupe.in_(bindparam("names", expanding=True)),
+)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_QUEUED = ExecutionState.QUEUED.value
+_DELIVERY = (
+    *("id", "project", "receiver", "state", "reason", "items", "duplicate_of", "client"),
+    *("received", "body"),
+)
+_EXECUTION = (
+    *("id", "project", "receiver", "delivery", "driver", "slot", "coalesce", "named", "event"),
+    *("identity", "dedupe", "ordered", "state", "reason", "created", "due", "driver_state"),
+    *("changes", "approvals_needed", "approve_by"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The execution that has a work's identity already."""
+
+    execution: str
+    delivery: str
+
+
+Firsts = Mapping[str, _First]
+"""By the execution that work would have become, if it is a copy."""
+
+
+class Intake:
+    """Stores decisions in the transaction of the writer.
+
+    Args:
+        dialect: of the database that is written to.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @cached_property
+    def _deliveries(self) -> BulkInsert:
+        return BulkInsert(self._dialect, deliveries, _DELIVERY)
+
+    @cached_property
+    def _executions(self) -> BulkInsert:
+        return BulkInsert(self._dialect, executions, _EXECUTION, unique=("receiver", "dedupe"))
+
+    def store(self, connection: Connection, decisions: Sequence[Decision]) -> list[Delivery | None]:
+        """Store calls with their work; None for those whose basis is no longer so."""
+        live = _live(connection, decisions)
+        firsts = self._add_executions(connection, live)
+        decided = {each.delivery.id: _revised(each.delivery, firsts) for each in live}
+        if live:
+            rows = [_delivery_row(decided[each.delivery.id], each.body) for each in live]
+            self._deliveries.run(connection, rows)
+        failpoint("accept.stored")
+        return [decided.get(decision.delivery.id) for decision in decisions]
+
+    def _add_executions(self, connection: Connection, decisions: Sequence[Decision]) -> Firsts:
+        """Queue all work but copies, for which it gives what they are copies of."""
+        pairs = [(decision, work) for decision in decisions for work in decision.works]
+        if not pairs:
+            return {}
+        rows = [_execution_row(decision, work) for decision, work in pairs]
+        added = self._executions.run(connection, rows)
+        firsts = {} if added == len(rows) else _firsts(connection, rows)
+        for row, (decision, work) in zip(rows, pairs, strict=True):
+            if work.approval is not None and row["coalesce"] and work.execution not in firsts:
+                keep_newest(connection, row["slot"], decision.delivery.received)
+        return firsts
+
+
+def _live(connection: Connection, decisions: Sequence[Decision]) -> Sequence[Decision]:
+    asked = {decision.basis for decision in decisions if decision.basis is not None}
+    if not asked:
+        return decisions
+    live = still_live(connection, asked)
+    return [each for each in decisions if each.basis is None or each.basis in live]
+
+
+def _firsts(connection: Connection, rows: Sequence[Row]) -> Firsts:
+    """Ask by receiver: SQLite finds pairs of two columns without an index only."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        names[row["receiver"]].add(row["dedupe"])
+    known = {
+        (receiver, found.dedupe): _First(found.id, found.delivery)
+        for receiver, asked in names.items()
+        for found in connection.execute(_FIRSTS, {"of": receiver, "names": list(asked)})
+    }
+    every = [(row["id"], known[row["receiver"], row["dedupe"]]) for row in rows]
+    return {execution: first for execution, first in every if first.execution != execution}
+
+
+def _revised(delivery: Delivery, firsts: Firsts) -> Delivery:
+    """The delivery, with copies among its work marked as such."""
+    if firsts.keys().isdisjoint(delivery.executions):
+        return delivery
+    items = tuple([_revised_item(item, firsts) for item in delivery.items])
+    if queued := tuple([each for each in delivery.executions if each not in firsts]):
+        return replace(delivery, items=items, executions=queued)
+    known = [firsts[each] for each in delivery.executions]
+    return replace(
+        delivery,
+        state=DeliveryState.DUPLICATE,
+        items=items,
+        executions=tuple([first.execution for first in known]),
+        duplicate_of=known[0].delivery,
+    )
+
+
+def _revised_item(item: Item, firsts: Firsts) -> Item:
+    if item.execution is None or (first := firsts.get(item.execution)) is None:
+        return item
+    return replace(item, state=DeliveryState.DUPLICATE, execution=first.execution)
+
+
+def _delivery_row(delivery: Delivery, body: bytes) -> Row:
+    items = [
+        {
+            "subject": item.subject,
+            "state": item.state,
+            "reason": item.reason,
+            "execution": item.execution,
+        }
+        for item in delivery.items
+    ]
+    return {
+        "id": delivery.id,
+        "project": delivery.project,
+        "receiver": delivery.receiver,
+        "state": delivery.state.value,
+        "reason": delivery.reason,
+        "items": _encode(items),
+        "duplicate_of": delivery.duplicate_of,
+        "client": delivery.client,
+        "received": micros(delivery.received),
+        "body": body,
+    }
+
+
+def _execution_row(decision: Decision, work: Work) -> Row:
+    delivery = decision.delivery
+    received = micros(delivery.received)
+    row: dict[str, Any] = {
+        "id": work.execution,
+        "project": delivery.project,
+        "receiver": delivery.receiver,
+        "delivery": delivery.id,
+        "driver": decision.driver,
+        "slot": f"{delivery.project}/{work.slot or delivery.receiver}",
+        "coalesce": isinstance(work.event, PushEvent),
+        "named": work.named,
+        "event": _encode(event_to_json(work.event)),
+        "identity": work.identity,
+        "dedupe": work.identity,
+        "ordered": micros(work.ordered_at),
+        "state": _QUEUED,
+        "reason": None,
+        "created": received,
+        "due": received,
+        "driver_state": "{}",
+        "changes": "[]",
+        "approvals_needed": None,
+        "approve_by": None,
+    }
+    if work.held_until is not None:
+        frozen = {"state": ExecutionState.HELD.value, "reason": Reason.FROZEN.value}
+        row |= {**frozen, "due": micros(work.held_until)}
+    if work.approval is not None:
+        row |= _plain(waiting_for(work.approval, delivery.received))
+    return row
+
+
+def _plain(values: Mapping[str, Any]) -> Row:
+    return {
+        name: micros(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,117 @@
+"""Results: what steps came to, many of them stored by a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import JSON, Connection, bindparam, func, select, update
+
+from webhook_service.events import event_to_json
+from webhook_service.execution import ENDED, Claim, ExecutionState, Verdict
+from webhook_service.failpoints import failpoint
+from webhook_service.store import slots
+from webhook_service.store.tables import RUNNING, Moment, attempts, executions
+
+
+class Result(NamedTuple):
+    """What a step came to, and when."""
+
+    claim: Claim
+    verdict: Verdict
+    at: datetime
+
+
+_E = executions.c
+_IF_GIVEN = JSON(none_as_null=True)
+_HELD = (
+    select(_E.id, _E.fence)
+    .where(_E.id.in_(bindparam("ids", expanding=True)), RUNNING)
+    .with_for_update()
+)
+_RECORD = (
+    update(executions)
+    .where(_E.id == bindparam("of_id"))
+    .values(
+        state=bindparam("to_state"),
+        message=bindparam("said"),
+        reason=bindparam("why"),
+        driver_state=bindparam("keeps", type_=JSON),
+        due=bindparam("next_due", type_=Moment),
+        queue="later",
+        finished=bindparam("now", type_=Moment),
+        lease_until=None,
+        lost=0,
+        retries=_E.retries + bindparam("retried"),
+        settled=func.coalesce(bindparam("is_settled", type_=_E.settled.type), _E.settled),
+        changes=func.coalesce(bindparam("changed", type_=_IF_GIVEN), _E.changes),
+        event=func.coalesce(bindparam("completed", type_=_IF_GIVEN), _E.event),
+    )
+)
+_CLOSE_ATTEMPT = (
+    update(attempts)
+    .where(
+        attempts.c.execution == bindparam("of_execution"),
+        attempts.c.number == bindparam("of_number"),
+    )
+    .values(
+        state=bindparam("to_state"),
+        message=bindparam("said"),
+        finished=bindparam("now", type_=Moment),
+    )
+)
+
+
+def held(connection: Connection, claims: Sequence[Claim]) -> set[str]:
+    """Which of some claims are still valid, locked until the transaction ends; their ids."""
+    wanted = {(claim.execution.id, claim.fence) for claim in claims}
+    rows = connection.execute(_HELD, {"ids": [id_ for id_, _ in wanted]})
+    return {row.id for row in rows if (row.id, row.fence) in wanted}
+
+
+def record(connection: Connection, results: Sequence[Result]) -> list[bool]:
+    """Store results; says of each whether its claim was still valid, else it is not stored."""
+    valid = held(connection, [result.claim for result in results])
+    stored = [result for result in results if result.claim.execution.id in valid]
+    if stored:
+        connection.execute(_RECORD, [_execution_values(*result) for result in stored])
+        connection.execute(_CLOSE_ATTEMPT, [_attempt_values(*result) for result in stored])
+        freed = {result.claim.execution.slot for result in stored if _frees(result.verdict)}
+        slots.let_next_go(connection, freed)
+    failpoint("record.before_commit")
+    return [result.claim.execution.id in valid for result in results]
+
+
+def _frees(verdict: Verdict) -> bool:
+    """Whether a result leaves the slot to others."""
+    return verdict.state is not ExecutionState.WAITING or bool(verdict.settled)
+
+
+def _execution_values(claim: Claim, verdict: Verdict, at: datetime) -> Mapping[str, Any]:
+    ended = verdict.state in ENDED
+    changes, event = verdict.changes, verdict.event
+    return {
+        "of_id": claim.execution.id,
+        "to_state": verdict.state.value,
+        "said": verdict.message,
+        "why": verdict.reason,
+        "keeps": {} if ended else dict(verdict.driver_state),
+        "next_due": None if ended else at + timedelta(seconds=verdict.pause),
+        "now": at if ended else None,
+        "retried": int(verdict.state is ExecutionState.RETRYING),
+        "is_settled": verdict.settled,
+        "changed": None if changes is None else [asdict(change) for change in changes],
+        "completed": None if event is None else event_to_json(event),
+    }
+
+
+def _attempt_values(claim: Claim, verdict: Verdict, at: datetime) -> Mapping[str, Any]:
+    return {
+        "of_execution": claim.execution.id,
+        "of_number": claim.attempt,
+        "to_state": verdict.state.value,
+        "said": verdict.message,
+        "now": None if verdict.state is ExecutionState.WAITING else at,
+    }
