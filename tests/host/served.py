@@ -22,6 +22,11 @@ class Served:
 
     service: WebhookService
     base: str
+    server: Server
+
+    def end(self) -> None:
+        """Begin to end the host, as SIGTERM would."""
+        self.server.should_exit = True
 
     @property
     def port(self) -> int:
@@ -61,7 +66,7 @@ def serving(
     thread.start()
     try:
         assert ready.wait(15), "the host did not start"
-        yield Served(service, addresses[0])
+        yield Served(service, addresses[0], server)
     finally:
         server.should_exit = True
         ending.append(thread)

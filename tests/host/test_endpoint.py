@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.host.served import Served, get, serving
-from tests.host.v16_drivers import V16_DRIVERS
+from tests.host.v16_drivers import OnRequest
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
 from webhook_service.errors import StoreUnavailable
 from webhook_service.ids import new_key
@@ -196,9 +196,8 @@ def test_the_sender_s_address_is_kept(
 
 
 def test_a_raw_request_keeps_no_credential(tmp_path: Path) -> None:
-    with serving(make_service(sqlite_url(tmp_path), V16_DRIVERS)) as served:
-        config = {"projectId": "p", "serviceName": "s", "port": "80", "path": "/"}
-        body = {"name": "fwd", "driver": "forwardPost", "forwardPostConfig": config}
+    with serving(make_service(sqlite_url(tmp_path), {"onRequest": OnRequest})) as served:
+        body = {"name": "raw", "driver": "onRequest"}
         made = served.service.create_receiver(PROJECT, body)
         key = served.service.receiver_key(PROJECT, made.id)
         with served.client() as owner:

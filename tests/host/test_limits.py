@@ -5,6 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.host.body import BodyLimits
 from webhook_service.host.protocol import bounded
+from webhook_service.host.room import FREE, Room
 from webhook_service.testing.payloads import dockerhub_push
 
 MIB = 1024 * 1024
@@ -104,6 +106,23 @@ def test_one_byte_more_is_refused_and_the_connection_closed(
         assert answer.status_code == 413
         assert answer.headers["Connection"] == "close"
         assert answer.json()["code"] == "body_too_large"
+
+
+def test_large_bodies_share_their_room_and_small_ones_need_none(tmp_path: Path) -> None:
+    room = Room(100_000)
+    with serving(make_service(sqlite_url(tmp_path)), limits=BodyLimits(room=room)) as served:
+        _, key = add_receiver(served.service)
+        path = f"/v1-webhooks/endpoint?key={key}&projectId={PROJECT}"
+        with served.client() as client:
+            for more, status in ((100_001, 503), (100_000, 200), (100_000, 200)):
+                answer = client.post(path, content=_chunks(_padded(FREE + more)))
+                assert answer.status_code == status
+            room.left = 0
+            refused = client.post(path, content=_padded(FREE + 1))
+            assert refused.json()["code"] == "too_many_bodies"
+            assert refused.headers["Connection"] == "close" and refused.headers["Retry-After"]
+            assert client.post(path, content=_padded(FREE)).status_code == 200
+            assert room.left == 0
 
 
 def test_a_receiver_s_body_has_the_same_limit(client: httpx.Client) -> None:

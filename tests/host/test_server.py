@@ -109,7 +109,8 @@ def test_a_push_that_is_arriving_is_taken_before_the_end(running: Running) -> No
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         connection.sendall(PUSH[10:])
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 OK") and b"\r\nconnection: close\r\n" in answer
     assert running.process.wait(15) == 0
 
 

@@ -30,7 +30,11 @@ class Proxies:
 
     def sent(self, request: HTTPConnection) -> bool:
         """Whether the request comes straight from one of them."""
-        return bool(self._networks) and self._trusts(_parse(_peer(request)))
+        return self.trust(_peer(request))
+
+    def trust(self, address: str) -> bool:
+        """Whether this is the address of one of them."""
+        return bool(self._networks) and self._trusts(_parse(address))
 
     def client(self, request: HTTPConnection) -> str:
         """The caller's address: the last one in X-Forwarded-For that is not a proxy's."""
@@ -70,7 +74,7 @@ class Addresses:
         hosts = request.headers.getlist("host") or [_own_host(request)]
         if len(hosts) > 1:
             raise InvalidRequest("The request has more than one Host header.")
-        host, scheme = hosts[0], request.url.scheme
+        host, scheme = hosts[0], request.scope.get("scheme", "http")
         if self.proxies.sent(request):
             host = _last(request, "x-forwarded-host") or host
             scheme = _last(request, "x-forwarded-proto") or scheme
@@ -78,6 +82,19 @@ class Addresses:
             raise InvalidRequest("The Host header is not a host name.")
         prefix = quote(request.scope.get("root_path", ""))
         return Links(self._base_url or f"{scheme}://{host}{prefix}", project)
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for: itself, or its IPv6 network of 64 bits, as providers give them.
+
+    Empty for what is no address, such as the peer of a Unix socket.
+    """
+    if ":" not in address:
+        return address
+    parsed = _parse(address.partition("%")[0])
+    if not isinstance(parsed, IPv6Address):
+        return "" if parsed is None else str(parsed)
+    return str(IPv6Network((parsed, 64), strict=False))
 
 
 def path_of(request: HTTPConnection) -> str:

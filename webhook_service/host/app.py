@@ -15,14 +15,19 @@ from starlette.middleware import Middleware
 from webhook_service.host.address import Addresses, Network, Proxies
 from webhook_service.host.auth import Authenticator, TokenAuthenticator
 from webhook_service.host.body import BodyLimits
+from webhook_service.host.buckets import CallRates
 from webhook_service.host.deliveries import Deliveries
 from webhook_service.host.endpoint import Endpoint
 from webhook_service.host.executions import Executions
 from webhook_service.host.failures import Failures
 from webhook_service.host.guard import Guard
 from webhook_service.host.meta import Meta
+from webhook_service.host.outcomes import Outcomes
 from webhook_service.host.receivers import Receivers
+from webhook_service.host.revisions import Revisions
+from webhook_service.host.shortcut import Shortcut
 from webhook_service.host.threads import Threads
+from webhook_service.host.waiting import Waiters
 from webhook_service.service import WebhookService
 
 
@@ -34,6 +39,8 @@ def create_app(
     trusted_proxies: Collection[Network] = (),
     manage_service: bool = True,
     limits: BodyLimits | None = None,
+    rates: CallRates | None = None,
+    max_wait: float = 300.0,
 ) -> Starlette:
     """Build the ASGI application.
 
@@ -46,14 +53,20 @@ def create_app(
         manage_service: whether the service starts and stops with the application. An
             application that mounts this one starts the service itself.
         limits: of request bodies.
+        rates: how often senders may call; without them as often as they like.
+        max_wait: seconds for which a call may wait for its outcome.
     """
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
     threads, limits = Threads(), limits or BodyLimits()
+    outcomes = Outcomes(Waiters(service.store.executions.ended), max_wait)
+    service.observers.add(outcomes.waiters)
     guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses)
+    endpoint = Endpoint(service, addresses, limits, rates or CallRates(), outcomes)
     routes = [
-        *Endpoint(service, addresses, limits).routes(),
+        *endpoint.routes(),
         *Receivers(service, guard, threads, limits).routes(),
+        *Revisions(service, guard, threads, limits).routes(),
         *Deliveries(service, guard, threads).routes(),
         *Executions(service, guard, threads, limits).routes(),
         *Meta(service, guard, addresses).routes(),
@@ -71,9 +84,13 @@ def create_app(
 
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(failures.last)],
+        middleware=[
+            Middleware(failures.last),
+            Middleware(Shortcut, endpoint.paths, endpoint.call, failures),
+        ],
         exception_handlers=failures.handlers(),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.state.waiters = outcomes.waiters
     return app

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from webhook_service.errors import (
     BodyTooLarge,
@@ -16,6 +15,7 @@ from webhook_service.errors import (
     RequestTimedOut,
     UnsupportedBody,
 )
+from webhook_service.host.room import FREE, MIB, Room
 from webhook_service.payloads import strict_json
 
 NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
@@ -23,10 +23,11 @@ NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/jso
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What a body may take: bytes, and seconds from the first to the last."""
+    """What a body may take: bytes, seconds from the first to the last, and room beside others."""
 
-    size: int = 1024 * 1024
+    size: int = MIB
     seconds: float = 10.0
+    room: Room = field(default_factory=Room)
 
 
 async def read_body(request: Request, limits: BodyLimits) -> bytes:
@@ -34,6 +35,7 @@ async def read_body(request: Request, limits: BodyLimits) -> bytes:
 
     Raises:
         BodyTooLarge: more bytes than allowed; it is not read to its end.
+        TooManyBodies: other large bodies are still arriving.
         RequestTimedOut: it did not arrive in time.
         UnsupportedBody: it is compressed.
         ClientDisconnect: the caller went away.
@@ -77,13 +79,22 @@ def _check_headers(request: Request, limits: BodyLimits) -> None:
 
 
 async def _collect(request: Request, limits: BodyLimits) -> bytes:
-    chunks, size = [], 0
-    async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
+    chunks, size, held, more = [], 0, 0, True
+    try:
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
             if size > limits.size:
                 raise _too_large(limits)
+            if size > FREE + held:
+                limits.room.take(size - FREE - held)
+                held = size - FREE
             chunks.append(chunk)
+    finally:
+        limits.room.give_back(held)
     return b"".join(chunks)
 
 

@@ -18,11 +18,16 @@ from webhook_service.errors import (
     InvalidRequest,
     PluginUnavailable,
     StoreUnavailable,
+    UnknownKey,
     WebhookServiceError,
 )
+from webhook_service.failpoints import failpoint
 from webhook_service.host.address import Addresses
 from webhook_service.host.body import BodyLimits, read_body
+from webhook_service.host.buckets import CallRates
+from webhook_service.host.commits import Commits
 from webhook_service.host.links import PREFIX
+from webhook_service.host.outcomes import Outcomes
 from webhook_service.host.query import read_query
 from webhook_service.host.routes import by_method
 from webhook_service.host.wire import answer, decision_json
@@ -39,10 +44,24 @@ class Endpoint:
     A URL of v1.6's first releases has ``?token=`` instead, which stands for both.
     """
 
-    def __init__(self, service: WebhookService, addresses: Addresses, limits: BodyLimits) -> None:
+    def __init__(
+        self,
+        service: WebhookService,
+        addresses: Addresses,
+        limits: BodyLimits,
+        rates: CallRates,
+        outcomes: Outcomes,
+    ) -> None:
         self._service = service
         self._addresses = addresses
         self._limits = limits
+        self._rates = rates
+        self._outcomes = outcomes
+        self._commits = Commits(service.store.deliveries.submit)
+
+    @property
+    def paths(self) -> list[str]:
+        return [route.path for route in self.routes()]
 
     def routes(self) -> list[Route]:
         return by_method(f"{PREFIX}/endpoint", POST=self.call, OPTIONS=self.permit)
@@ -53,17 +72,24 @@ class Endpoint:
         client = proxies.client(request)
         try:
             body = await read_body(request, self._limits)
+            failpoint("host.read")
             query = read_query(request)
             project, key = self._credentials(query)
             links = self._addresses.links(request, project)
             call = Call(body, _headers(request), query, client, proxies.sent(request))
-            delivery = await run_in_threadpool(self._accept, project, key, call)
+            self._rates.admit(client, key)
+            delivery = await self._accept(project, key, call)
+            self._rates.known(key)
+            _log(delivery)
         except WebhookServiceError as exc:
-            log.info("call from %s refused: %d %s", client, exc.status, exc.code)
-            self._service.observer.refused(exc.code)
+            self._refused(client, exc)
             raise
-        reply = None if delivery.reply is None else dict(delivery.reply)
-        return answer(links, reply or decision_json(delivery, links))
+        if delivery.reply is not None:
+            return answer(links, dict(delivery.reply))
+        told = await self._outcomes.answer(request, delivery, links)
+        told = told or answer(links, decision_json(delivery, links))
+        failpoint("host.answered")
+        return told
 
     def _credentials(self, query: Mapping[str, str]) -> tuple[str, str]:
         """Project and key of a call, refused in v1.6's words."""
@@ -88,14 +114,33 @@ class Endpoint:
         origin = request.headers.get("webhook-request-origin")
         if not origin:
             raise HTTPException(404)
-        project, key = self._credentials(read_query(request))
-        await run_in_threadpool(self._service.require_key, project, key)
+        client = self._addresses.proxies.client(request)
+        try:
+            project, key = self._credentials(read_query(request))
+            self._rates.admit(client, key)
+            await run_in_threadpool(self._service.require_key, project, key)
+        except WebhookServiceError as exc:
+            self._refused(client, exc)
+            raise
         headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST"}
         return Response(headers=headers)
 
-    def _accept(self, project: str, key: str, call: Call) -> Delivery:
+    def _refused(self, client: str, exc: WebhookServiceError) -> None:
+        if isinstance(exc, UnknownKey):
+            self._rates.unknown(client)
+        log.info("call from %s refused: %d %s", client, exc.status, exc.code)
+        self._service.observers.refused(exc.code)
+
+    async def _accept(self, project: str, key: str, call: Call) -> Delivery:
+        """Decide here and wait for the commit; in a thread what would hold up other calls."""
+        if (decision := self._service.decide_at_once(project, key, call)) is not None:
+            if (delivery := await self._commits.commit(decision)) is not None:
+                return self._service.conclude(decision, delivery)
+        return await run_in_threadpool(self._accept_in_thread, project, key, call)
+
+    def _accept_in_thread(self, project: str, key: str, call: Call) -> Delivery:
         try:
-            delivery = self._service.accept(project, key, call)
+            return self._service.accept(project, key, call)
         except InvalidPayload as exc:
             message = f"Error {exc.message} in executing driver for {exc.driver}"
             raise InvalidPayload(message, exc.driver) from exc
@@ -105,8 +150,6 @@ class Endpoint:
             raise StoreUnavailable(
                 "The receiver cannot take calls now; nothing was stored.", UNUSABLE_RETRY
             ) from exc
-        _log(delivery)
-        return delivery
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -16,6 +16,7 @@ from webhook_service.errors import (
     BodyTooLarge,
     InvalidRequest,
     RequestTimedOut,
+    TooManyBodies,
     Unauthenticated,
     Unavailable,
     UnsupportedBody,
@@ -27,7 +28,7 @@ from webhook_service.host.wire import error_json
 
 INTERNAL = "Internal error; the service's log has the details."
 # The body of these requests was not read to its end.
-_CLOSING = (BodyTooLarge, RequestTimedOut, UnsupportedBody)
+_CLOSING = (BodyTooLarge, RequestTimedOut, TooManyBodies, UnsupportedBody)
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Failures:
         """An error that was raised on purpose."""
         if exc.status == 500:
             return await self.unexpected(request, exc)
+        _forget_frames(exc)
         headers = {}
         if isinstance(exc, Unavailable):
             headers["Retry-After"] = str(exc.retry_after)
@@ -118,6 +120,16 @@ class Failures:
             links = Links("")
         body = error_json(status, code, message, links.bare(path_of(request)))
         return JSONResponse(body, status, headers)
+
+
+def _forget_frames(exc: BaseException | None) -> None:
+    """Free at once what the frames hold, such as the body: they may refer to each other.
+
+    Bad bodies would pile up in memory until the next garbage collection.
+    """
+    while exc is not None:
+        exc.__traceback__ = None
+        exc = exc.__cause__ or exc.__context__
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -31,6 +31,9 @@ class Action(StrEnum):
     SIMULATE = "simulate"
     REPLAY = "replay"
     CANCEL = "cancel"
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    ROLLBACK = "rollback"
 
 
 _CHANGES = {*Action} - {Action.READ, Action.ROTATE}

@@ -36,7 +36,9 @@ class Meta:
         ]
 
     async def alive(self, request: Request) -> Response:
-        """200 while the process can answer at all."""
+        """200 while the process can do its work; 503 when only a new start helps."""
+        if self._service.is_stuck:
+            return PlainTextResponse("Every worker hangs in a driver: start again.\n", 503)
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:

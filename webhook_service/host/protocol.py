@@ -1,7 +1,7 @@
 """The HTTP protocol: uvicorn's, with an end to every request that does not arrive.
 
-uvicorn limits neither the time that a request takes to arrive nor the size of its head, and an
-application does not even see a request before its head is complete.
+uvicorn limits neither the time that a request takes to arrive nor the size of its head, nor how
+many connections an address has; an application does not see a request before its head is complete.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import asyncio
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_remote_addr
+
+from webhook_service.host.connections import Connections
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -20,17 +23,22 @@ class BoundedProtocol(HttpToolsProtocol):
         rest_seconds: after these, for the body. Routes that read one have their own limit, which
             ends before and answers 408; this one ends bodies that nobody reads.
         head_bytes: of request line and headers.
+        admitted: counts connections; one that it does not admit is closed before it is read.
     """
 
     head_seconds: ClassVar[float] = 10.0
     rest_seconds: ClassVar[float] = 5.0
     head_bytes: ClassVar[int] = 64 * 1024
+    admitted: ClassVar[Connections | None] = None
 
+    _address: str | None = None
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
     _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if not self._enter(transport):
+            return transport.abort()
         super().connection_made(transport)
         # uvicorn goes by the handlers that the application's logging has: URLs hold keys.
         self.access_log = False
@@ -76,8 +84,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._address is None:
+            return
+        if self.admitted is not None:
+            self.admitted.leave(self._address)
         self._end()
         super().connection_lost(exc)
+
+    def _enter(self, transport: asyncio.Transport) -> bool:
+        client = get_remote_addr(transport)
+        address = client[0] if client else ""
+        if self.admitted is not None and not self.admitted.admit(address):
+            return False
+        self._address = address
+        return True
 
     def _begin(self) -> None:
         self._in_head, self._received = True, 0

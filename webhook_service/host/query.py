@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
 
@@ -18,7 +19,8 @@ def read_query(request: HTTPConnection) -> dict[str, str]:
     Raises:
         InvalidRequest: it, or the path, has a control character, or a field comes twice.
     """
-    pairs = request.query_params.multi_items()
+    text = request.scope["query_string"].decode("latin-1")
+    pairs = parse_qsl(text, keep_blank_values=True)
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise InvalidRequest("The query string has a field twice.")

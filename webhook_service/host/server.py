@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from webhook_service.errors import SettingsError
+from webhook_service.host.address import Proxies
 from webhook_service.host.app import create_app
 from webhook_service.host.auth import (
     Authenticator,
@@ -19,7 +22,10 @@ from webhook_service.host.auth import (
     ProxyAuthenticator,
     TokenAuthenticator,
 )
-from webhook_service.host.protocol import BoundedProtocol
+from webhook_service.host.buckets import CallRates, Rate
+from webhook_service.host.connections import Connections, allow_open_files
+from webhook_service.host.protocol import BoundedProtocol, bounded
+from webhook_service.host.waiting import Waiters
 from webhook_service.observer import Observer
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
@@ -27,7 +33,6 @@ from webhook_service.store.store import Store
 
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
-MAX_CONNECTIONS = 10_000
 BACKLOG = 2048
 
 log = logging.getLogger(__name__)
@@ -43,6 +48,24 @@ def build_app(settings: Settings, service: WebhookService) -> Starlette:
         authenticator=authenticator,
         base_url=settings.base_url,
         trusted_proxies=settings.trusted_proxies,
+        rates=CallRates(
+            Rate(settings.address_rate, settings.address_burst),
+            Rate(settings.receiver_rate, settings.receiver_burst),
+            service.observers.limited,
+        ),
+        max_wait=settings.max_wait_seconds,
+    )
+
+
+def build_protocol(settings: Settings, service: WebhookService) -> type[BoundedProtocol]:
+    """The protocol, with the bounds on connections that the settings describe."""
+    return bounded(
+        admitted=Connections(
+            settings.max_connections,
+            settings.max_connections_per_address,
+            Proxies(settings.trusted_proxies),
+            service.observers.limited,
+        )
     )
 
 
@@ -63,12 +86,32 @@ def serve(
         SettingsError: a setting cannot be used, or the address is taken; nothing was started.
     """
     settings = settings or load_settings()
+    allow_open_files(settings.max_connections)
     with bind(settings.listen_host, settings.listen_port) as listener:
         with _metrics(settings) as observe:
             service = WebhookService.open(settings, run=run, observe=observe)
-            server = Server(server_config(build_app(settings, service)), on_ready)
-            with _ended_by_signals(server):
-                server.run(sockets=[listener])
+            serve_on(listener, settings, service, on_ready)
+
+
+def serve_on(
+    listener: socket.socket,
+    settings: Settings,
+    service: WebhookService,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a service that is open, as ``serve`` does; this process is for nothing else."""
+    protocol = build_protocol(settings, service)
+    server = Server(server_config(build_app(settings, service), protocol), on_ready)
+    with _ended_by_signals(server):
+        _spare_collector()
+        server.run(sockets=[listener])
+
+
+def _spare_collector() -> None:
+    """Look for garbage among what calls leave behind, seldom, and not in what is there for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 50)
 
 
 @contextmanager
@@ -83,7 +126,7 @@ def _metrics(settings: Settings) -> Iterator[Callable[[Store], Observer] | None]
     stops: list[Callable[[], None]] = []
 
     def observe(store: Store) -> Observer:
-        metrics = Metrics(store.executions.counts)
+        metrics = Metrics(store)
         try:
             stops.append(metrics.serve(host.strip("[]"), int(port)))
         except OSError as exc:
@@ -114,7 +157,6 @@ def server_config(
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
@@ -144,13 +186,14 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling when it takes calls."""
+    """uvicorn, telling when it takes calls, and letting nobody wait once it ends."""
 
     def __init__(
         self, config: uvicorn.Config, on_ready: Callable[[str], None] | None = None
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._waiters: Waiters = cast(Starlette, config.app).state.waiters
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say by which address calls are taken."""
@@ -161,6 +204,11 @@ class Server(uvicorn.Server):
             log.info("taking calls on %s", url)
             if self._on_ready is not None:
                 self._on_ready(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait for an outcome, and end what is left."""
+        self._waiters.close()
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from starlette.responses import JSONResponse
 
 from webhook_service.delivery import Delivery, DeliveryState, Item
 from webhook_service.events import change_to_json, event_to_json, time_to_json
-from webhook_service.execution import Attempt, Execution
+from webhook_service.execution import Approval, Attempt, Execution
 from webhook_service.host.links import Links
 from webhook_service.receiver import Receiver, as_json, config_field
+from webhook_service.rollback import Revision
 from webhook_service.store.pages import Page
+from webhook_service.store.replays import Replayed
 
 Json = dict[str, Any]
 
@@ -140,7 +142,7 @@ def delivery_json(delivery: Delivery, links: Links) -> Json:
 
 
 def execution_json(execution: Execution, links: Links, *, attempts: bool) -> Json:
-    """An execution; in collections it comes without its attempts."""
+    """An execution; in collections it comes without its attempts and votes."""
     found: Json = {
         "type": "execution",
         "id": execution.id,
@@ -155,6 +157,10 @@ def execution_json(execution: Execution, links: Links, *, attempts: bool) -> Jso
         "event": event_to_json(execution.event),
         "changes": [change_to_json(change) for change in execution.changes],
         "supersededBy": execution.superseded_by,
+        "rollsBack": execution.rolls_back,
+        "replayOf": execution.replay_of,
+        "requestedBy": execution.requested_by,
+        "approval": _approval_json(execution.approval, votes=attempts),
         "created": time_to_json(execution.created),
         "due": time_to_json(execution.due),
         "finished": time_to_json(execution.finished),
@@ -167,6 +173,49 @@ def execution_json(execution: Execution, links: Links, *, attempts: bool) -> Jso
     }
     if attempts:
         found["attempts"] = [_attempt_json(attempt) for attempt in execution.attempts]
+    return found
+
+
+def replayed_json(found: Replayed, dry_run: bool) -> Json:
+    """What was replayed at once, or would be."""
+    return {
+        "type": "replay",
+        "dryRun": dry_run,
+        "replayed": list(found.replayed),
+        "executions": list(found.executions),
+        "remaining": found.remaining,
+    }
+
+
+def revision_json(revision: Revision, links: Links) -> Json:
+    """One revision in a receiver's history; its id is the execution's."""
+    execution = revision.execution
+    event = event_to_json(execution.event)
+    return {
+        "type": "revision",
+        "id": execution.id,
+        "image": event["image"],
+        "slot": execution.slot,
+        "live": revision.live,
+        "held": revision.held,
+        "finished": time_to_json(execution.finished),
+        "by": execution.requested_by or event["actor"],
+        "rollsBack": execution.rolls_back,
+        "replayOf": execution.replay_of,
+        "links": {"self": links.to(f"/executions/{execution.id}")},
+        "actions": {},
+    }
+
+
+def _approval_json(approval: Approval | None, *, votes: bool) -> Json | None:
+    if approval is None:
+        return None
+    found: Json = {"needed": approval.needed, "until": time_to_json(approval.until)}
+    if votes:
+        found["votes"] = [
+            {"voter": vote.voter, "approved": vote.approved, "at": time_to_json(vote.at)}
+            for vote in approval.votes
+        ]
     return found
 
 

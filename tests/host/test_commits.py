@@ -1,0 +1,134 @@
+"""Calls that the event loop decides on by itself: nothing is answered by what is no longer so."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.host.served import Served
+from tests.support import PROJECT, add_receiver, make_service, sqlite_url
+from webhook_service.delivery import Call
+from webhook_service.host import commits
+from webhook_service.service import WebhookService
+from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.verify.scheme import Scheme, SchemeOptions
+
+
+def call(client: httpx.Client, key: str, tag: str) -> httpx.Response:
+    query = {"key": key, "projectId": PROJECT}
+    return client.post(
+        "/v1-webhooks/endpoint", params=query, content=dockerhub_push("acme/shop", tag)
+    )
+
+
+@pytest.fixture
+def known(served: Served, stranger: httpx.Client, receiver: tuple[str, str]) -> tuple[str, str]:
+    """A receiver that the host has taken a call for: it remembers its key."""
+    assert call(stranger, receiver[1], "0").status_code == 200
+    return receiver
+
+
+@pytest.fixture
+def elsewhere(served: Served, tmp_path: Path) -> Any:
+    """Another process on the same database, as far as the host can tell."""
+    with make_service(sqlite_url(tmp_path), run=False) as service:
+        yield service
+
+
+def _delete(service: WebhookService, receiver: str) -> None:
+    service.delete_receiver(PROJECT, receiver)
+
+
+def _rotate(service: WebhookService, receiver: str) -> None:
+    service.rotate_key(PROJECT, receiver, timedelta(0))
+
+
+@pytest.mark.parametrize("revoke", [_delete, _rotate])
+def test_a_key_that_another_process_revokes_is_refused_from_the_next_call_on(
+    served: Served,
+    stranger: httpx.Client,
+    known: tuple[str, str],
+    elsewhere: WebhookService,
+    revoke: Callable[[WebhookService, str], None],
+) -> None:
+    unknown = call(stranger, "whk_" + "A" * 43, "1")
+    revoke(elsewhere, known[0])
+    before = len(served.service.list_deliveries(PROJECT).items)
+    for tag in ("1", "2"):
+        answer = call(stranger, known[1], tag)
+        assert (answer.status_code, answer.content) == (403, unknown.content)
+    assert len(served.service.list_deliveries(PROJECT).items) == before
+
+
+def test_what_another_process_changes_holds_from_the_next_call_on(
+    stranger: httpx.Client, known: tuple[str, str], elsewhere: WebhookService
+) -> None:
+    elsewhere.suspend_receiver(PROJECT, known[0])
+    assert call(stranger, known[1], "1").json()["reason"] == "suspended"
+    elsewhere.resume_receiver(PROJECT, known[0])
+    assert call(stranger, known[1], "1").json()["state"] == "accepted"
+
+
+def test_calls_at_the_same_moment_are_answered_each_for_itself(
+    served: Served, known: tuple[str, str]
+) -> None:
+    with served.client(None) as client, ThreadPoolExecutor(16) as threads:
+        tags = [str(number) for number in range(1, 65)]
+        answers = list(threads.map(lambda tag: call(client, known[1], tag).json(), tags))
+    assert {answer["state"] for answer in answers} == {"accepted"}
+    for tag, answer in zip(tags, answers, strict=True):
+        (execution,) = answer["executions"]
+        assert served.service.get_execution(PROJECT, execution).event.tag == tag  # type: ignore[union-attr]
+
+
+def test_what_the_writer_refuses_is_sent_again(
+    served: Served,
+    stranger: httpx.Client,
+    known: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = served.service.store.database._writer
+    monkeypatch.setattr(writer, "_max_queued", 0)
+    answer = call(stranger, known[1], "1")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert answer.json()["message"] == "Too many writes are waiting; nothing was stored."
+
+
+def test_a_write_that_fails_or_comes_too_late_is_sent_again(
+    served: Served,
+    stranger: httpx.Client,
+    known: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(commits, "WRITE_TIMEOUT", 0.2)
+    served.service.store.database.submit(lambda connection, items: [gate.wait(20)], None)
+    late = call(stranger, known[1], "1")
+    gate.set()
+    assert (late.status_code, "Retry-After" in late.headers) == (503, True)
+    assert late.json()["message"] == "The database did not take the write in time."
+
+
+def test_a_scheme_that_may_wait_holds_up_no_other_call(
+    served: Served, stranger: httpx.Client, known: tuple[str, str]
+) -> None:
+    asked, gate = threading.Event(), threading.Event()
+
+    class Waiting(Scheme):
+        def check(self, call: Call, options: SchemeOptions) -> None:
+            asked.set()
+            assert gate.wait(20)
+
+    served.service.schemes.add("waiting", Waiting)
+    _, slow = add_receiver(served.service, name="slow", verify={"scheme": "waiting"})
+    with ThreadPoolExecutor(1) as threads, served.client(None) as other:
+        answer: Future[httpx.Response] = threads.submit(call, other, slow, "1")
+        assert asked.wait(10)
+        assert call(stranger, known[1], "2").json()["state"] == "accepted"
+        gate.set()
+        assert answer.result(20).json()["state"] == "accepted"

@@ -1,0 +1,81 @@
+"""Commits: what the event loop hands to the writer, and waits for without holding a thread.
+
+The decisions of one turn of the loop go to the writer together, so that it finds them as one group
+and need not compete with the loop while it is at work on the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+
+from webhook_service.delivery import Decision, Delivery
+from webhook_service.errors import StoreUnavailable
+from webhook_service.store.writer import LATE, WRITE_TIMEOUT
+
+Write = Future[Delivery | None]
+Waiter = asyncio.Future[Delivery | None]
+
+
+class Commits:
+    """Brings decisions into the store. For one event loop alone, so that no lock is needed.
+
+    Args:
+        submit: begins to store a decision; the future resolves after its commit.
+    """
+
+    def __init__(self, submit: Callable[[Decision], Write]) -> None:
+        self._submit = submit
+        self._turn: list[tuple[Decision, Waiter]] = []
+        self._written: deque[tuple[Waiter, Write]] = deque()
+
+    async def commit(self, decision: Decision) -> Delivery | None:
+        """Store a decision; gives what the future does.
+
+        Raises:
+            StoreUnavailable: it was not committed, or not in time.
+        """
+        loop = asyncio.get_running_loop()
+        if not self._turn:
+            loop.call_soon(self._hand_over, loop)
+        waiter: Waiter = loop.create_future()
+        self._turn.append((decision, waiter))
+        return await waiter
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        turn, self._turn = self._turn, []
+        for decision, waiter in turn:
+            try:
+                write = self._submit(decision)
+            except StoreUnavailable as exc:
+                waiter.set_exception(exc)
+            else:
+                write.add_done_callback(partial(self._take_over, loop, waiter))
+        loop.call_later(WRITE_TIMEOUT, _give_up, [waiter for _, waiter in turn])
+
+    def _take_over(self, loop: asyncio.AbstractEventLoop, waiter: Waiter, write: Write) -> None:
+        """Called in the writer's thread: wake the loop up, once for all that is there."""
+        self._written.append((waiter, write))
+        if len(self._written) == 1:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        while self._written:
+            waiter, write = self._written.popleft()
+            if waiter.done():
+                continue
+            if (error := write.exception()) is not None:
+                waiter.set_exception(error)
+            else:
+                waiter.set_result(write.result())
+
+
+def _give_up(waiters: Iterable[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(StoreUnavailable(LATE))

@@ -1,0 +1,137 @@
+"""Outcomes: the answer to a call whose sender waits for what comes of it.
+
+200 means that the target runs what was pushed. 424 and 409 are not worth a repetition, and no
+proxy takes them for a fault of this host, as it would a 5xx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive
+
+from webhook_service.delivery import Delivery
+from webhook_service.events import change_to_json
+from webhook_service.execution import Execution, ExecutionState
+from webhook_service.host.links import Links
+from webhook_service.host.prefer import Preferences, read_preferences
+from webhook_service.host.waiting import Waiters
+from webhook_service.host.wire import Json, decision_json
+from webhook_service.receiver import Respond
+
+DEFAULT_WAIT = 60.0
+
+
+class Outcome(StrEnum):
+    """What came of all executions of a delivery."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    PENDING = "pending"
+
+
+STATUS = {
+    Outcome.SUCCEEDED: 200,
+    Outcome.PENDING: 202,
+    Outcome.SUPERSEDED: 409,
+    Outcome.FAILED: 424,
+}
+_FAILED = (ExecutionState.FAILED, ExecutionState.CANCELLED)
+
+
+class Outcomes:
+    """Waits for the executions of a delivery, and says what came of them.
+
+    Args:
+        waiters: where to wait.
+        max_wait: seconds for which a call may wait, whatever it prefers; 0 lets none wait.
+    """
+
+    def __init__(self, waiters: Waiters, max_wait: float) -> None:
+        self.waiters = waiters
+        self._max_wait = max_wait
+
+    async def answer(self, request: Request, delivery: Delivery, links: Links) -> Response | None:
+        """The answer to a caller that wants to wait; None to one that does not, or for nothing.
+
+        Raises:
+            ClientDisconnect: it did not wait to the end.
+        """
+        asked = request.headers.getlist("prefer")
+        if not asked and delivery.respond is Respond.ACCEPTED:
+            return None
+        preferences = read_preferences(asked)
+        seconds = self._patience(preferences, delivery)
+        if not seconds or not delivery.executions:
+            return None
+        ended = await self._ended(request.receive, delivery.executions, seconds)
+        outcome = judge(delivery.executions, ended)
+        shown = [ended[id_] for id_ in delivery.executions if id_ in ended]
+        body = decision_json(delivery, links) | {
+            "outcome": outcome,
+            "results": [_result_json(each, delivery.respond, links) for each in shown],
+        }
+        applied = {} if preferences.wait is None else {"Preference-Applied": f"wait={seconds:g}"}
+        headers = {"X-Api-Schemas": links.schemas, **applied}
+        return JSONResponse(body, STATUS[outcome], headers)
+
+    def _patience(self, preferences: Preferences, delivery: Delivery) -> float:
+        if preferences.wait is not None:
+            return min(preferences.wait, self._max_wait)
+        if delivery.respond is Respond.OUTCOME and not preferences.respond_async:
+            return min(DEFAULT_WAIT, self._max_wait)
+        return 0.0
+
+    async def _ended(
+        self, receive: Receive, executions: Sequence[str], seconds: float
+    ) -> Mapping[str, Execution]:
+        ended = asyncio.ensure_future(self.waiters.ended(executions, seconds))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                raise ClientDisconnect
+            return ended.result()
+        finally:
+            ended.cancel()
+            gone.cancel()
+
+
+def judge(executions: Collection[str], ended: Mapping[str, Execution]) -> Outcome:
+    """One word for all: the worst of them, once each has ended."""
+    if len(ended) < len(set(executions)):
+        return Outcome.PENDING
+    states = {execution.state for execution in ended.values()}
+    if states.intersection(_FAILED):
+        return Outcome.FAILED
+    if ExecutionState.SUPERSEDED in states:
+        return Outcome.SUPERSEDED
+    return Outcome.SUCCEEDED
+
+
+def _result_json(execution: Execution, respond: Respond, links: Links) -> Json:
+    """What came of one execution: its details only if the receiver is made for such answers.
+
+    The URL of any other receiver may be known to those who must not see what runs.
+    """
+    found: Json = {
+        "id": execution.id,
+        "state": execution.state,
+        "reason": execution.reason,
+        "supersededBy": execution.superseded_by,
+        "links": {"self": links.to(f"/executions/{execution.id}")},
+    }
+    if respond is Respond.OUTCOME:
+        found["message"] = execution.message
+        found["changes"] = [change_to_json(change) for change in execution.changes]
+    return found
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
