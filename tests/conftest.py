@@ -8,18 +8,33 @@ import pytest
 from tests.servers.control_plane import ControlPlane
 from tests.servers.listener import Listener
 from tests.servers.postgres import Postgres
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis import Redis
 from tests.servers.registry import Registry
 from tests.servers.requirements import VARIABLE, all_required
 
 MARKERS = (
     "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
     "postgres: needs a real PostgreSQL; tests with the fixture get the mark",
+    "rabbitmq: needs a real RabbitMQ; tests with the fixture get the mark",
+    "redis: needs a real Redis; tests with the fixture get the mark",
     "e2e: several real parts together",
     "slow: takes more than a few seconds",
     "xdist_group(name): runs in one worker with the others of the group",
 )
+SEED = 20171206
 # With `--dist loadgroup` a group stays in one worker, so each server is started once.
-GROUPS = {"control_plane": "controlplane", "postgres": "postgres"}
+GROUPS = {
+    "control_plane": "controlplane",
+    "rabbitmq": "brokers",
+    "redis": "brokers",
+    "postgres": "postgres",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the reliability tests in full length")
+    parser.addoption("--seed", type=int, default=SEED, help="what random choices start from")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,6 +82,20 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 @pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of the reliability tests was asked for."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Given again with ``--seed``, the random choices of a failed run are the same."""
+    seed = int(request.config.getoption("--seed"))
+    print(f"--seed {seed}")
+    return seed
+
+
+@pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     with ControlPlane() as running:
         yield running
@@ -83,6 +112,18 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     with Postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    with RabbitMQ() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    with Redis() as running:
         yield running
 
 

@@ -30,9 +30,12 @@ class Host:
             "WEBHOOK_SERVICE_LISTEN": self.url.removeprefix("http://"),
             "WEBHOOK_SERVICE_KUBECONFIG": str(kubeconfig),
             "WEBHOOK_SERVICE_LEASE_SECONDS": "1",
+            "WEBHOOK_SERVICE_ADDRESS_RATE": "0",
+            "WEBHOOK_SERVICE_RECEIVER_RATE": "0",
             **{f"WEBHOOK_SERVICE_{name}": value for name, value in (settings or {}).items()},
         }
-        self.process = Process([PROGRAM, "serve"], folder, name="host", env=self._env)
+        self._folder = folder
+        self.process = self._process({})
         self.api = httpx.Client(base_url=f"{self.url}/v1-webhooks", timeout=30)
 
     def __enter__(self) -> Self:
@@ -53,7 +56,9 @@ class Host:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def start(self) -> None:
+    def start(self, env: Mapping[str, str] | None = None) -> None:
+        """Start it, this time with more in its environment if that is given."""
+        self.process = self._process(env or {})
         self.process.start(self._ready)
 
     def kill(self) -> None:
@@ -83,6 +88,9 @@ class Host:
         execution: dict[str, Any] = wait_for(ended, seconds)
         answer: dict[str, Any] = self.api.get(f"/executions/{execution['id']}").json()
         return answer
+
+    def _process(self, env: Mapping[str, str]) -> Process:
+        return Process([PROGRAM, "serve"], self._folder, name="host", env=self._env | {**env})
 
     def _ready(self) -> bool:
         try:
