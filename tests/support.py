@@ -10,18 +10,25 @@ from webhook_service.delivery import Call, Delivery
 from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
 from webhook_service.driver import WebhookDriver
 from webhook_service.drivers import Drivers
+from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
 from webhook_service.execution import ENDED, Execution
 from webhook_service.payloads.dockerhub import DockerHub
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
-from webhook_service.store.store import open_store
+from webhook_service.store.store import Store, open_store
 from webhook_service.testing.payloads import PUSHED_AT, dockerhub_push
 from webhook_service.testing.stub import StubDriver
 from webhook_service.verify.unsigned import Unsigned
 
 PROJECT = "1a5"
 SECRET = "a secret key of the tests"
+MakeEngine = Callable[[Store, Drivers], Engine]
+
+
+def local_engine(store: Store, drivers: Drivers) -> Engine:
+    """The local engine, small and quick to ask for work."""
+    return LocalEngine(store, drivers, workers=4, poll=0.05)
 
 
 def make_service(
@@ -30,11 +37,13 @@ def make_service(
     *,
     run: bool = True,
     lease: float = 30.0,
+    make_engine: MakeEngine = local_engine,
+    options: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> WebhookService:
     """A service over a database, with the stub driver and the Docker Hub format.
 
-    ``more`` is handed to ``WebhookService``.
+    ``options`` are the drivers'; ``more`` is handed to ``WebhookService``.
     """
     settings = load_settings(database_url=database_url, secret_key=SECRET)
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
@@ -45,8 +54,8 @@ def make_service(
     schemes: Plugins[Any] = Plugins(SCHEMES, "scheme")
     schemes.add("none", Unsigned)
     store = open_store(settings, lease)
-    all_drivers = Drivers(plugins)
-    engine = LocalEngine(store, all_drivers, workers=4, poll=0.05) if run else None
+    all_drivers = Drivers(plugins, options)
+    engine = make_engine(store, all_drivers) if run else None
     return WebhookService(store, all_drivers, formats, schemes, engine, **more)
 
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
+from webhook_service import routes
 from webhook_service.delivery import Call, DeliveryState
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request, WebhookDriver
 from webhook_service.errors import (
@@ -21,6 +22,7 @@ from webhook_service.errors import (
 from webhook_service.execution import ExecutionState, Verdict
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiver import ReceiverState
+from webhook_service.route import QUICK_BODY
 from webhook_service.service import WebhookService
 from webhook_service.store.claims import Fenced
 from webhook_service.store.tables import micros
@@ -48,10 +50,18 @@ class Token(SchemeOptions):
 
 class TokenScheme(Scheme[Token]):
     Options = Token
+    computes_only = True
 
     def check(self, call: Call, options: Token) -> None:
         if call.headers.get("x-token") != options.token:
             raise Unauthenticated("The call is not signed.")
+
+
+class WaitingScheme(Scheme):
+    """Says nothing of how long it takes."""
+
+    def check(self, call: Call, options: SchemeOptions) -> None:
+        return None
 
 
 class CrashingFormat(Format):
@@ -64,6 +74,7 @@ def service(tmp_path: Path) -> Iterator[WebhookService]:
     drivers = {"stub": StubDriver, "raw": RawDriver}
     with make_service(sqlite_url(tmp_path), drivers, run=False) as service:
         service.schemes.add("token", TokenScheme)
+        service.schemes.add("waiting", WaitingScheme)
         service.formats.add("crashing", CrashingFormat)
         yield service
 
@@ -270,9 +281,9 @@ def test_an_ended_execution_can_be_replayed_as_the_newest(service: WebhookServic
     _, key = add_receiver(service)
     first = push(service, key).executions[0]
     with pytest.raises(InvalidRequest, match="queued"):
-        service.replay_execution(PROJECT, first)
-    service.cancel_execution(PROJECT, first)
-    replay = service.replay_execution(PROJECT, first)
+        service.interventions.replay(PROJECT, first)
+    service.interventions.cancel(PROJECT, first)
+    replay = service.interventions.replay(PROJECT, first)
     old = service.get_execution(PROJECT, first)
     assert (replay.state, replay.event, replay.identity) == ("queued", old.event, old.identity)
     assert replay.id != first and replay.order_key > old.order_key
@@ -282,8 +293,8 @@ def test_an_ended_execution_can_be_replayed_as_the_newest(service: WebhookServic
 def test_a_replay_as_of_then_keeps_its_place_in_the_order(service: WebhookService) -> None:
     _, key = add_receiver(service)
     first = push(service, key).executions[0]
-    service.cancel_execution(PROJECT, first)
-    replay = service.replay_execution(PROJECT, first, as_of=True)
+    service.interventions.cancel(PROJECT, first)
+    replay = service.interventions.replay(PROJECT, first, as_of=True)
     old = service.get_execution(PROJECT, first)
     assert replay.order_key.partition("-")[0] == old.order_key.partition("-")[0]
 
@@ -294,7 +305,7 @@ def test_a_cancelled_execution_never_runs_and_its_worker_is_refused(
     _, key = add_receiver(service)
     execution = push(service, key).executions[0]
     (claim,) = service.store.claims.claim(1)
-    cancelled = service.cancel_execution(PROJECT, execution)
+    cancelled = service.interventions.cancel(PROJECT, execution)
     assert cancelled.state == "cancelled"
     with pytest.raises(Fenced):
         service.store.claims.record(claim, Verdict(ExecutionState.SUCCEEDED))
@@ -302,7 +313,7 @@ def test_a_cancelled_execution_never_runs_and_its_worker_is_refused(
     (attempt,) = service.get_execution(PROJECT, execution).attempts
     assert attempt.state == "cancelled" and attempt.finished is not None
     with pytest.raises(InvalidRequest, match="ended already"):
-        service.cancel_execution(PROJECT, execution)
+        service.interventions.cancel(PROJECT, execution)
 
 
 def test_foreign_executions_can_be_neither_replayed_nor_cancelled(service: WebhookService) -> None:
@@ -310,9 +321,9 @@ def test_foreign_executions_can_be_neither_replayed_nor_cancelled(service: Webho
     execution = push(service, key).executions[0]
     for project, id_ in (("other", execution), (PROJECT, "exe_unknown")):
         with pytest.raises(NotFound, match="^Execution not found$"):
-            service.cancel_execution(project, id_)
+            service.interventions.cancel(project, id_)
         with pytest.raises(NotFound, match="^Execution not found$"):
-            service.replay_execution(project, id_)
+            service.interventions.replay(project, id_)
 
 
 def test_a_simulation_says_what_would_happen_and_stores_nothing(service: WebhookService) -> None:
@@ -357,3 +368,52 @@ def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
     assert receiver.spec.registry is not None and receiver.spec.registry.resolve
     stored = service.get_receiver(PROJECT, receiver.id)
     assert stored.spec == receiver.spec
+
+
+def test_a_call_is_decided_at_once_only_by_a_receiver_that_is_remembered(
+    service: WebhookService,
+) -> None:
+    receiver, key = add_receiver(service)
+    call = Call(dockerhub_push("acme/shop", "1.2.3"))
+    assert service.decide_at_once(PROJECT, key, call) is None
+    push(service, key, "1")
+    decision = service.decide_at_once(PROJECT, key, call)
+    assert decision is not None and decision.delivery.receiver == receiver
+    assert service.decide_at_once("other", key, call) is None
+    service.delete_receiver(PROJECT, receiver)
+    assert service.decide_at_once(PROJECT, key, call) is None
+
+
+def test_a_refusal_is_never_told_by_what_is_remembered(service: WebhookService) -> None:
+    verify = {"scheme": "token", "token": "old"}
+    receiver, key = add_receiver(service, verify=verify)
+    call = Call(dockerhub_push("acme/shop", "1.2.3"), {"x-token": "new"})
+    with pytest.raises(Unauthenticated):
+        service.accept(PROJECT, key, call)
+    service.update_receiver(PROJECT, receiver, {"verify": verify | {"token": "new"}})
+    assert service.decide_at_once(PROJECT, key, call) is None
+    assert service.accept(PROJECT, key, call).state is DeliveryState.ACCEPTED
+
+
+@pytest.mark.parametrize("size", [1, QUICK_BODY + 1])
+def test_a_call_that_takes_long_is_not_decided_at_once(service: WebhookService, size: int) -> None:
+    _, key = add_receiver(service)
+    _, slow = add_receiver(service, name="slow", verify={"scheme": "waiting"})
+    for each in (key, slow):
+        push(service, each)
+    call = Call(dockerhub_push("acme/shop", "2", pusher="a" * size))
+    assert (service.decide_at_once(PROJECT, key, call) is None) is (size > QUICK_BODY)
+    assert service.decide_at_once(PROJECT, slow, call) is None
+
+
+def test_the_oldest_routes_are_forgotten_and_found_again(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MAX_ROUTES", 2)
+    keys = [add_receiver(service, name=str(number))[1] for number in range(3)]
+    for number, key in enumerate(keys):
+        push(service, key, str(number))
+    call = Call(dockerhub_push("acme/shop", "9"))
+    found = [service.decide_at_once(PROJECT, key, call) is not None for key in keys]
+    assert found == [False, True, True]
+    assert push(service, keys[0], "9").state is DeliveryState.ACCEPTED

@@ -30,6 +30,19 @@ def test_the_environment_is_read_by_the_documented_names(monkeypatch: pytest.Mon
     assert settings.driver_options == {"kubeconfig": "/k", "kube_context": "blue"}
 
 
+def test_clusters_and_grants_are_json_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_CLUSTERS", '{"prod": {"context": "p", "account": "d"}}')
+    monkeypatch.setenv("WEBHOOK_SERVICE_NAMESPACES", '{"red": ["shop", "prod/*"]}')
+    options = load_settings().driver_options
+    assert options["clusters"]["prod"] == {
+        "kubeconfig": None,
+        "context": "p",
+        "in_cluster": False,
+        "account": "d",
+    }
+    assert options["namespaces"] == {"red": ["shop", "prod/*"]}
+
+
 def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('listen = "0.0.0.0:80"\nworkers = 3\n')
@@ -46,9 +59,14 @@ def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("LISTEN", "host:99999"),
         ("BASE_URL", "hooks.example"),
         ("ENGINE", "magic"),
+        ("BROKER_URL", "sqs://key:secret@"),
         ("WORKERS", "0"),
         ("SECRET_KEY", "short"),
         ("TRUSTED_PROXIES", "everyone"),
+        ("CLUSTERS", "prod"),
+        ("CLUSTERS", '{"prod": {"in_cluster": true, "context": "prod"}}'),
+        ("CLUSTERS", '{"prod": {"kubconfig": "/k"}}'),
+        ("NAMESPACES", '{"red": "shop"}'),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_without_its_value(

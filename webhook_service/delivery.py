@@ -6,13 +6,15 @@ were refused (4xx) are only counted, so that strangers cannot fill the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from webhook_service.approval_rule import ApprovalRule
 from webhook_service.driver import PushEvent, Request
+from webhook_service.receiver import Respond
 
 
 class DeliveryState(StrEnum):
@@ -39,6 +41,9 @@ class Reason(StrEnum):
     FILTERED = "filtered"
     SUSPENDED = "suspended"
     FROZEN = "frozen"
+    APPROVAL = "approval"
+    REFUSED = "refused"
+    APPROVAL_EXPIRED = "approval_expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Item:
 class Work:
     """An accepted event on its way into the store, as one execution to be.
 
-    It is held back ``held_until`` a moment if the receiver is frozen until then.
+    It is held back ``held_until`` a moment if the receiver is frozen until then, and until people
+    have approved it if there is a rule for ``approval``.
     """
 
     execution: str
@@ -81,13 +87,19 @@ class Work:
     ordered_at: datetime
     named: bool = False
     held_until: datetime | None = None
+    approval: ApprovalRule | None = None
+
+    @property
+    def item(self) -> Item:
+        return Item(self.subject, DeliveryState.ACCEPTED, execution=self.execution)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery.
 
-    ``reply`` is what the sender's format wants to be answered instead; it is not stored.
+    ``reply`` is what the sender's format wants to be answered instead, and ``respond`` what its
+    receiver wants the answer to wait for; neither is stored.
     """
 
     id: str
@@ -101,3 +113,28 @@ class Delivery:
     duplicate_of: str | None = None
     client: str = ""
     reply: Mapping[str, Any] | None = None
+    respond: Respond = Respond.ACCEPTED
+
+
+class Basis(NamedTuple):
+    """What a call was decided by: a live key, by its fingerprint, and a version of its receiver."""
+
+    fingerprint: str
+    receiver: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A call and what was decided on it, on its way into the store.
+
+    The delivery is as if none of its works were a copy of an earlier one. With a ``basis`` it is
+    stored only if that is still so: the receiver was not looked up for it.
+    """
+
+    delivery: Delivery
+    works: Sequence[Work]
+    driver: str
+    format: str
+    body: bytes
+    basis: Basis | None = None

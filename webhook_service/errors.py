@@ -13,6 +13,8 @@
     ├── BodyTooLarge              413
     ├── UnsupportedBody           415   a compressed body
     ├── Unavailable               503   nothing was stored: send it again
+    │   ├── TooManyRequests       429   calls come too fast
+    │   ├── TooManyBodies         503   large bodies fill the memory set aside for them
     │   ├── StoreUnavailable      503   the database does not take the write
     │   └── IssuerUnavailable     503   whoever vouches for the sender does not answer
     ├── PluginUnavailable         400   a plug-in that is missing, broken or ambiguous
@@ -142,6 +144,19 @@ class Unavailable(WebhookServiceError):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManyRequests(Unavailable):
+    """An address or a receiver is called too often; the call was not even looked at."""
+
+    status = 429
+    code = "too_many_requests"
+
+
+class TooManyBodies(Unavailable):
+    """Large bodies of other calls are still arriving; this one was not read to its end."""
+
+    code = "too_many_bodies"
 
 
 class StoreUnavailable(Unavailable):

@@ -9,6 +9,7 @@ SHA-256 is stored in clear. v1.6 drew keys of 40 letters and digits, and before 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import time
@@ -27,10 +28,9 @@ _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
 def new_id(kind: str) -> str:
     """A new identifier of a kind: its prefix and the 32 hex digits of a UUIDv7."""
     millis = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62) << 64
-    value |= 0b10 << 62 | random & (1 << 62) - 1
-    return f"{kind}_{value:032x}"
+    random = int.from_bytes(os.urandom(10))
+    upper, lower = random >> 68, random & (1 << 62) - 1
+    return f"{kind}_{millis:012x}7{upper:03x}{1 << 63 | lower:016x}"
 
 
 def new_key() -> str:

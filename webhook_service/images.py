@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from docker_image.reference import InvalidReference, Reference
 
@@ -68,8 +69,9 @@ def parse_image(text: str) -> Image:
     return Image(registry, repository, reference["tag"], reference["digest"])
 
 
+@lru_cache(maxsize=4096)
 def parse_repository(text: str) -> Image:
-    """Read a repository name without tag and digest.
+    """Read a repository name without tag and digest; the same few are read again and again.
 
     Raises:
         InvalidImage: the text is not a repository name, or names a tag or digest too.

@@ -31,6 +31,9 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__(TEXT)
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created).isoformat(" ", "milliseconds")
+
     def formatException(self, ei: Any) -> str:
         return _SECRET.sub(r"\1…", super().formatException(ei))
 
@@ -58,10 +61,19 @@ def configure(form: Literal["text", "json"], level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    _skip_what_no_line_shows()
     logging.getLogger("webhook_service").setLevel(level)
     logging.getLogger("webhook_drivers").setLevel(level)
 
 
+def _skip_what_no_line_shows() -> None:
+    """https://docs.python.org/3/howto/logging.html#optimization"""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
+
+
 def _one_line(text: str) -> str:
     """Control characters escaped: what a sender sends must not forge a line."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

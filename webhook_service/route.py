@@ -26,6 +26,8 @@ from webhook_service.verify.schemes import Schemes
 # Of a raw request, drivers see these and no credential that a caller may have sent along.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
 SECRET_QUERY = frozenset({"key", "projectId", "token"})
+# What the worst body of this size costs does not hold up other calls.
+QUICK_BODY = 16 * 1024
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
@@ -43,6 +45,10 @@ class Route:
     scheme: Scheme[Any]
     scheme_options: SchemeOptions
     matcher: Matcher
+
+    def is_quick(self, call: Call) -> bool:
+        """Whether the call can be decided on without waiting, and in a few milliseconds."""
+        return self.scheme.computes_only and len(call.body) <= QUICK_BODY
 
     def verify(self, call: Call) -> None:
         """Let a genuine call pass.
@@ -84,6 +90,10 @@ class Route:
             message = "The body cannot be read by the receiver's format."
             raise InvalidPayload(message, self.receiver.spec.driver) from exc
 
+    def slot_of(self, event: PushEvent | Request) -> str:
+        """The slot of an event, as executions name it."""
+        return f"{self.receiver.project}/{self.driver.slot(self.config, event) or self.receiver.id}"
+
     def match(
         self, parsed: Parsed | Request, received: datetime, message: str | None = None
     ) -> tuple[list[Work], list[Item]]:
@@ -118,6 +128,7 @@ class Route:
             ordered_at=order_time(event, received),
             named=self.matcher.names(event),
             held_until=self.matcher.frozen_until(received),
+            approval=self.receiver.spec.approval,
         )
 
     def _request_work(self, request: Request, received: datetime, message: str | None) -> Work:
@@ -125,7 +136,16 @@ class Route:
         identity = execution if message is None else message_identity(message)
         slot = self.driver.slot(self.config, request)
         held_until = self.matcher.frozen_until(received)
-        return Work(execution, request, "request", identity, slot, received, held_until=held_until)
+        return Work(
+            execution,
+            request,
+            "request",
+            identity,
+            slot,
+            received,
+            held_until=held_until,
+            approval=self.receiver.spec.approval,
+        )
 
 
 def compile_route(
@@ -150,6 +170,11 @@ def compile_route(
         raise InvalidConfig(
             "registry: name the repositories with their registry in match.repositories, or a "
             "sender could choose which host is asked."
+        )
+    if spec.registry is not None and spec.registry.poll and matcher.named_images() is None:
+        raise InvalidConfig(
+            "registry.poll: match.repositories needs names without '*', for registries cannot be "
+            "asked for patterns."
         )
     return Route(
         receiver=receiver,

@@ -5,34 +5,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from webhook_service.delivery import Call, Delivery, DeliveryState
+from webhook_service.chores.chore import Chore
+from webhook_service.chores.keeper import LOOK_SECONDS, Keeper
+from webhook_service.chores.reconcile import Reconcile
+from webhook_service.chores.retention import retention
+from webhook_service.delivery import Basis, Call, Decision, Delivery, DeliveryState
 from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.driver import Context, DriverConfig, Request, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
-from webhook_service.errors import InvalidConfig, UnknownKey
+from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.execution import Execution
+from webhook_service.failpoints import failpoint
 from webhook_service.fetching import Fetcher
 from webhook_service.ids import (
     DELIVERY,
-    EXECUTION,
     RECEIVER,
     is_v16_key,
     new_id,
     new_key,
     new_token,
 )
-from webhook_service.observer import Observer
+from webhook_service.interventions import Interventions
+from webhook_service.observer import Observer, Observers
 from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
-from webhook_service.registry.late import LateResolver, outbound_of
+from webhook_service.registry.late import LateClient, LateResolver, outbound_of
+from webhook_service.route import Route
 from webhook_service.routes import REVOKED, Routes
 from webhook_service.settings import Settings, load_settings
 from webhook_service.simulation import Simulation, simulate
@@ -50,12 +57,14 @@ KEY_OVERLAP = timedelta(hours=24)
 class WebhookService:
     """Receivers, their deliveries and executions, and the engine that runs them.
 
+    ``interventions`` is what people do with executions: replay, cancel, approve, roll back.
+
     Args:
         store: an open store (see ``open_store``).
         drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
         engine: runs the executions; without one they are kept for other processes to run.
         fetcher: how schemes reach other servers, for keys and certificates.
-        observer: is told what happens, see ``metrics``.
+        observers: are told what happens, see ``metrics``.
         legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
     """
 
@@ -68,7 +77,7 @@ class WebhookService:
         engine: Engine | None = None,
         fetcher: Fetcher | None = None,
         legacy: LegacyTokens | None = None,
-        observer: Observer | None = None,
+        observers: Observers | None = None,
     ) -> None:
         self.store = store
         self.drivers = drivers
@@ -77,9 +86,12 @@ class WebhookService:
         self._engine = engine
         self._fetcher = fetcher or Fetcher()
         self._legacy = legacy
-        self.observer = observer or Observer()
+        self.observers = observers or Observers()
         verifiers = Schemes(schemes, self._fetcher)
         self._routes = Routes(store.receivers, drivers, formats, verifiers)
+        self._keeper: Keeper | None = None
+        self._at_end = ExitStack()
+        self.interventions = Interventions(store, self._routes, self._wake)
 
     @classmethod
     def open(
@@ -93,7 +105,7 @@ class WebhookService:
 
         Args:
             settings: those of the environment if left out.
-            observe: makes the observer, given the open store.
+            observe: makes an observer, given the open store.
             run: whether this process runs executions once the service is started.
 
         Raises:
@@ -107,9 +119,9 @@ class WebhookService:
         legacy_key = settings.v16_public_key_file
         legacy = None if legacy_key is None else LegacyTokens.from_file(legacy_key)
         store = open_store(settings, settings.lease_seconds)
-        observer = Observer() if observe is None else observe(store)
-        engine = _engine(settings, store, drivers, observer) if run else None
-        return cls(
+        observers = Observers() if observe is None else Observers(observe(store))
+        engine = _engine(settings, store, drivers, observers) if run else None
+        service = cls(
             store,
             drivers,
             discover(FORMATS, "format", Format),
@@ -117,18 +129,42 @@ class WebhookService:
             engine,
             fetcher=Fetcher(partial(outbound_of, settings)),
             legacy=legacy,
-            observer=observer,
+            observers=observers,
         )
+        if run:
+            registries = LateClient(settings)
+            service._at_end.callback(registries.close)
+            reconcile = Reconcile(store, service._routes, registries, service.conclude)
+            service.do_chores([*retention(store, settings), reconcile])
+        return service
+
+    def do_chores(self, chores: Sequence[Chore], look: float = LOOK_SECONDS) -> None:
+        """Let this process take its turns at chores, once it is started.
+
+        Args:
+            look: seconds after which it looks again which ones are due.
+        """
+        self._keeper = Keeper(self.store.chores, chores, look)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether every worker hangs in a driver, so that only a new process can go on."""
+        return self._engine is not None and self._engine.is_stuck
 
     def start(self) -> None:
         """Begin to run executions."""
         if self._engine is not None:
             self._engine.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what runs, for at most ``timeout`` seconds, and close everything."""
+        if self._keeper is not None:
+            self._keeper.stop(timeout)
         if self._engine is not None:
             self._engine.stop(timeout)
+        self._at_end.close()
         self.drivers.close()
         self._fetcher.close()
         self.store.close()
@@ -247,30 +283,36 @@ class WebhookService:
         """
         received = datetime.now(UTC)
         route = self._routes.find(project, key)
-        route.verify(call)
-        route.greet(call)
-        parsed = route.parse(call)
-        works, items = route.match(parsed, received, route.message_id(call))
-        delivery = self.store.deliveries.accept(
-            Delivery(
-                id=new_id(DELIVERY),
-                project=project,
-                receiver=route.receiver.id,
-                state=DeliveryState.IGNORED,
-                received=received,
-                reason=items[0].reason if items else None,
-                items=tuple(items),
-                client=call.client,
-                reply=None if isinstance(parsed, Request) else parsed.reply,
-            ),
-            works,
-            route.receiver.spec.driver,
-            call.body,
-        )
-        if delivery.state is DeliveryState.ACCEPTED and self._engine is not None:
-            self._engine.wake()
-        seconds = (datetime.now(UTC) - received).total_seconds()
-        self.observer.decided(delivery, route.receiver.spec.source.format, seconds)
+        decision = self._decide(route, call, received)
+        delivery = self.store.deliveries.accept(decision)
+        return self.conclude(decision, delivery)
+
+    def decide_at_once(self, project: str, key: str, call: Call) -> Decision | None:
+        """Decide on a call by what is remembered of its receiver, waiting for nothing.
+
+        For event loops: hand the decision to ``store.deliveries.submit``, which makes sure that
+        what was remembered is still so, and its result to ``conclude``.
+
+        Returns:
+            None if ``accept`` has to be called: the receiver is not remembered, or the call takes
+            long, or would be refused, which is not told by what may be outdated.
+        """
+        received = datetime.now(UTC)
+        found = self._routes.remembered(project, key)
+        if found is None or not found.route.is_quick(call):
+            return None
+        try:
+            return self._decide(found.route, call, received, found.basis)
+        except WebhookServiceError:
+            return None
+
+    def conclude(self, decision: Decision, delivery: Delivery) -> Delivery:
+        """Tell of a delivery that is stored now: the engine, and whoever observes."""
+        failpoint("accept.committed")
+        if delivery.state is DeliveryState.ACCEPTED:
+            self._wake(delivery.executions)
+        seconds = (datetime.now(UTC) - delivery.received).total_seconds()
+        self.observers.decided(delivery, decision.format, seconds)
         return delivery
 
     # History
@@ -290,33 +332,6 @@ class WebhookService:
     def list_executions(self, project: str, page: PageRequest | None = None) -> Page[Execution]:
         """The project's executions, newest first, without their attempts."""
         return self.store.executions.page(project, page or PageRequest())
-
-    def replay_execution(
-        self, project: str, execution_id: str, *, as_of: bool = False
-    ) -> Execution:
-        """Run an ended execution's event once more, as a new execution.
-
-        Args:
-            as_of: keep the old place in the order: what was pushed since still wins.
-
-        Raises:
-            NotFound: no such execution in the project.
-            InvalidRequest: it has not ended yet.
-        """
-        replay = self.store.executions.replay(project, execution_id, new_id(EXECUTION), as_of)
-        if self._engine is not None:
-            self._engine.wake()
-        return replay
-
-    def cancel_execution(self, project: str, execution_id: str) -> Execution:
-        """End an execution that has not ended; what it has changed already stays.
-
-        Raises:
-            NotFound: no such execution in the project.
-            InvalidRequest: it has ended already.
-        """
-        message = "Cancelled; what it had changed already stays."
-        return self.store.executions.cancel(project, execution_id, message)
 
     def simulate(self, project: str, receiver_id: str, call: Call) -> Simulation:
         """Say what a call would do now, and change nothing.
@@ -338,6 +353,36 @@ class WebhookService:
         self.store.tokens.add(token, secret)
         return token, secret
 
+    def _wake(self, executions: Sequence[str] = ()) -> None:
+        if self._engine is not None:
+            self._engine.wake(executions)
+
+    def _decide(
+        self, route: Route, call: Call, received: datetime, basis: Basis | None = None
+    ) -> Decision:
+        """Verify, parse and match a call; the answer to it stands, and nothing is stored yet."""
+        route.verify(call)
+        route.greet(call)
+        parsed = route.parse(call)
+        works, items = route.match(parsed, received, route.message_id(call))
+        failpoint("accept.matched")
+        receiver = route.receiver
+        delivery = Delivery(
+            id=new_id(DELIVERY),
+            project=receiver.project,
+            receiver=receiver.id,
+            state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
+            received=received,
+            reason=items[0].reason if items and not works else None,
+            items=(*items, *[work.item for work in works]),
+            executions=tuple([work.execution for work in works]),
+            client=call.client,
+            reply=None if isinstance(parsed, Request) else parsed.reply,
+            respond=receiver.spec.respond,
+        )
+        source = receiver.spec.source.format
+        return Decision(delivery, works, receiver.spec.driver, source, call.body, basis)
+
     def _set_state(self, project: str, receiver_id: str, state: ReceiverState) -> Receiver:
         old = self.store.receivers.get(project, receiver_id)
         spec = old.spec.model_copy(update={"state": state})
@@ -357,8 +402,26 @@ class WebhookService:
 
 
 def _engine(settings: Settings, store: Store, drivers: Drivers, observer: Observer) -> Engine:
+    if settings.engine == "celery":
+        return _celery_engine(settings, store, observer)
     resolver = LateResolver(settings)
-    return LocalEngine(store, drivers, settings.workers, resolver=resolver, observer=observer)
+    return LocalEngine(
+        store,
+        drivers,
+        settings.workers,
+        resolver=resolver,
+        observer=observer,
+        step_seconds=settings.step_seconds,
+    )
+
+
+def _celery_engine(settings: Settings, store: Store, observer: Observer) -> Engine:
+    # Celery is optional, and takes a good part of a start.
+    from webhook_service.engine.celery.app import make_app
+    from webhook_service.engine.celery.engine import CeleryEngine
+    from webhook_service.engine.celery.publisher import Publisher
+
+    return CeleryEngine(store, Publisher(make_app(settings)), observer=observer)
 
 
 def _check_project(project: str) -> None:

@@ -27,11 +27,14 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as Unreadable
 
 from webhook_service.errors import SettingsError
 
 CONFIG_VARIABLE = "WEBHOOK_SERVICE_CONFIG"
-DRIVER_OPTIONS = {"kubeconfig", "kube_context", "clusters", "namespaces"}
+MIN_HISTORY_DAYS = 7
+DRIVER_OPTIONS = {"kubeconfig", "kube_context", "clusters", "namespaces", "allow_private"}
+BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -77,8 +80,16 @@ class Settings(BaseSettings):
         default=None, min_length=16, description="seals endpoint keys at rest; newest first"
     )
     secret_key_file: Path | None = Field(default=None, description="a file with the secret key")
-    engine: Literal["local"] = Field(default="local", description="who runs executions")
-    workers: int = Field(default=8, ge=1, le=256, description="threads that run drivers")
+    engine: Literal["local", "celery"] = Field(default="local", description="who runs executions")
+    broker_url: str | None = Field(
+        default=None, description="amqp://user:password@host// or redis://host/0, for celery"
+    )
+    workers: int = Field(
+        default=8, ge=1, le=256, description="threads, or processes of one worker, that run drivers"
+    )
+    step_seconds: float = Field(
+        default=60.0, ge=1, le=600, description="how long one call of a driver may take"
+    )
     lease_seconds: float = Field(
         default=30.0, ge=1, le=3600, description="how long a lost worker blocks what it ran"
     )
@@ -118,6 +129,27 @@ class Settings(BaseSettings):
     metrics_listen: str | None = Field(
         default=None, description="address:port to serve Prometheus metrics on"
     )
+    max_connections: int = Field(default=10_000, ge=1, description="open connections of callers")
+    max_connections_per_address: int = Field(
+        default=100, ge=0, description="of them, from one address that is no trusted proxy; 0: all"
+    )
+    address_rate: float = Field(
+        default=200.0, ge=0, description="calls per second of one address; 0 is no limit"
+    )
+    address_burst: int = Field(default=2000, ge=1, description="its calls at once")
+    receiver_rate: float = Field(
+        default=50.0, ge=0, description="calls per second to one receiver; 0 is no limit"
+    )
+    receiver_burst: int = Field(default=500, ge=1, description="its calls at once")
+    max_wait_seconds: float = Field(
+        default=300.0, ge=0, le=3600, description="how long a call may wait for its outcome"
+    )
+    keep_bodies_days: int = Field(
+        default=30, ge=0, le=36500, description="how long bodies of calls are kept; 0 is for ever"
+    )
+    keep_history_days: int = Field(
+        default=90, ge=0, le=36500, description="of deliveries and executions; 7 or more, or 0"
+    )
     log_format: Literal["text", "json"] = "text"
 
     @field_validator(
@@ -144,12 +176,29 @@ class Settings(BaseSettings):
             raise ValueError("must be address:port, such as 127.0.0.1:8085")
         return value
 
+    @field_validator("keep_history_days")
+    @classmethod
+    def _check_history(cls, value: int) -> int:
+        if 0 < value < MIN_HISTORY_DAYS:
+            raise ValueError(
+                f"must be at least {MIN_HISTORY_DAYS}, or 0 to keep all: until then a call that a "
+                "sender repeats is known as a duplicate"
+            )
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("broker_url")
+    @classmethod
+    def _check_broker_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(BROKERS):
+            raise ValueError(f"must start with one of {', '.join(BROKERS)}")
+        return value
 
     @property
     def listen_host(self) -> str:
@@ -197,5 +246,7 @@ def load_settings(**overrides: Any) -> Settings:
             for error in exc.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"Settings cannot be used: {problems}.") from exc
+    except Unreadable as exc:
+        raise SettingsError(f"A setting is no JSON, as its kind needs: {exc}.") from exc
     except ValueError as exc:
         raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is no TOML: {exc}.") from exc

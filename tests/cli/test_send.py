@@ -16,6 +16,7 @@ class Endpoint(HTTPServer):
 
     status = 200
     body = b""
+    prefer: str | None = None
 
     @property
     def url(self) -> str:
@@ -27,6 +28,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.prefer = self.headers["prefer"]
         answer = b'{"type": "delivery", "state": "accepted"}'
         self.send_response(self.server.status)
         self.send_header("content-length", str(len(answer)))
@@ -69,6 +71,14 @@ def test_a_refusal_fails(run: Run, endpoint: Endpoint) -> None:
     endpoint.status = 403
     result = run("send", "--image", "acme/shop:1.2.3", endpoint.url)
     assert (result.exit_code, "403 Forbidden" in result.stdout) == (1, True)
+
+
+def test_a_wait_for_the_outcome_fails_unless_it_is_a_success(run: Run, endpoint: Endpoint) -> None:
+    words = ("send", "--wait", "20", "--image", "acme/shop:1.2.3", endpoint.url)
+    for status, exit_code in ((200, 0), (202, 1), (409, 1), (424, 1)):
+        endpoint.status = status
+        assert run(*words).exit_code == exit_code
+        assert endpoint.prefer == "wait=20"
 
 
 def test_an_address_that_does_not_answer_is_one_line_without_the_key(run: Run) -> None:

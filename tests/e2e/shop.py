@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.servers.control_plane import ControlPlane
 from tests.support import wait_for
-from webhook_drivers.kubernetes.role import ROLE_NAME, role
+from webhook_drivers.kubernetes.manifests import roles
 
 ACCOUNT = "webhook-service"
 SIDECAR = "docker.io/acme/logs:2.1"
@@ -69,9 +67,11 @@ class Shop:
     def _account(self) -> Path:
         api, namespace = self.plane.api, self.namespace
         api.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": ACCOUNT}})
-        api.post(f"{RBAC}/namespaces/{namespace}/roles", yaml.safe_load(role()))
+        (role,) = roles(["deploymentUpdate"])
+        api.post(f"{RBAC}/namespaces/{namespace}/roles", role)
         subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ROLE_NAME}
+        name = role["metadata"]["name"]
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
         binding = {"metadata": {"name": ACCOUNT}, "subjects": [subject], "roleRef": reference}
         api.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
         return self.plane.kubeconfig_for_service_account(namespace, ACCOUNT)

@@ -31,9 +31,7 @@ def kubeconfig(control_plane: ControlPlane, shop: Shop) -> Path:
         f"{RBAC}/clusterrolebindings",
         {
             "metadata": {"name": name},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": OWN_ACCOUNT, "namespace": namespace}
-            ],
+            "subjects": [{"kind": "ServiceAccount", "name": OWN_ACCOUNT, "namespace": namespace}],
             "roleRef": {
                 "apiGroup": "rbac.authorization.k8s.io",
                 "kind": "ClusterRole",

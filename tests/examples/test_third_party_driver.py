@@ -155,7 +155,6 @@ def run_json(programs: Path, settings: dict[str, str], folder: Path, *arguments:
         "webhook_service/migrations/script.py.mako",
         "webhook_service/migrations/versions/0001_first_schema.py",
         "webhook_drivers/py.typed",
-        "webhook_drivers/kubernetes/role.yaml",
     ],
 )
 def test_the_wheel_holds_what_an_embedder_needs(wheel: Path, name: str) -> None:

@@ -14,10 +14,12 @@ from webhook_service.cli import (
     format,
     migrate,
     receiver,
+    revisions,
     scheme,
     send,
     serve,
     token,
+    worker,
 )
 from webhook_service.cli.failures import Commands
 from webhook_service.cli.options import GlobalOutput
@@ -32,9 +34,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("send")(send.send)
 app.command("demo")(demo.demo)
+app.command("rollback")(revisions.rollback)
+receiver.app.command("history")(revisions.history)
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(execution.app, name="execution")

@@ -42,6 +42,10 @@ Marker = Annotated[
     str | None, typer.Option("--marker", help="Go on after the page that ended with this marker.")
 ]
 
+By = Annotated[
+    str | None, typer.Option("--by", help="Who you are, for the history; else your login name.")
+]
+
 
 def given(**values: Any) -> dict[str, Any]:
     """The options that were given."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT = 30.0
+# Every other success says that the outcome is not known yet.
+OK = 200
 
 
 def send(
@@ -23,6 +25,10 @@ def send(
     image: Annotated[str, typer.Option(help="What was pushed: acme/shop:1.2.3.")],
     format: Annotated[str, typer.Option(help="The registry's payload format.")] = "dockerhub",
     digest: Annotated[str | None, typer.Option(help="The pushed digest, sha256:….")] = None,
+    wait: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds to wait for the outcome; fails if it is no success."),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Post a sample push to a receiver's URL, and print the answer."""
@@ -33,17 +39,19 @@ def send(
     # With the time of now every call is a new push; an equal one would count as a duplicate.
     now = datetime.now(UTC).replace(microsecond=0)
     body, headers = sample_push(format, image, digest, pushed_at=now)
-    answer = _post(url, body, headers)
+    if wait is not None:
+        headers = {**headers, "Prefer": f"wait={wait}"}
+    answer = _post(url, body, headers, TIMEOUT + (wait or 0))
     _print(answer, output)
-    if not answer.is_success:
+    if answer.status_code != OK:
         raise typer.Exit(1)
 
 
-def _post(url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+def _post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> httpx.Response:
     import httpx
 
     try:
-        return httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)
+        return httpx.post(url, content=body, headers=headers, timeout=timeout)
     except (httpx.TransportError, httpx.InvalidURL) as exc:
         # The query holds the key.
         fail(f"{url.partition('?')[0]} does not answer: {exc or type(exc).__name__}.")

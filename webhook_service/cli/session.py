@@ -19,6 +19,18 @@ class Session:
     service: WebhookService
     base_url: str
 
+    def receiver_id(self, project: str, text: str) -> str:
+        """The id of the receiver that an id or a name means."""
+        from webhook_service.errors import NotFound
+        from webhook_service.store.pages import PageRequest
+
+        if text.startswith("rcv_"):
+            return text
+        page = self.service.list_receivers(project, PageRequest(filters={"name": text}))
+        if not page.items:
+            raise NotFound(f"There is no receiver {text[:100]!r} in the project.")
+        return page.items[0].id
+
     def links(self, project: str) -> Links:
         """The links that the management API would answer with."""
         from webhook_service.host.links import Links

@@ -29,6 +29,7 @@ class Address(Scheme[AddressOptions]):
     """A caller's address in a list of networks."""
 
     Options = AddressOptions
+    computes_only = True
     proof = Proof(
         algorithm="the caller's address, behind trusted proxies, is in one of the networks",
     )

@@ -22,6 +22,7 @@ class Basic(Scheme[BasicOptions]):
     """A user name and a password in ``Authorization: Basic``."""
 
     Options = BasicOptions
+    computes_only = True
     proof = Proof(
         headers=("Authorization",),
         algorithm="the user name and the password are equal",

@@ -42,6 +42,7 @@ class GenericHmac(Scheme[HmacOptions]):
     """An HMAC of the body in a header of choice."""
 
     Options = HmacOptions
+    computes_only = True
     proof = Proof(
         headers=("the option `header`",),
         algorithm="HMAC-SHA1, -SHA256 or -SHA512 of the body",

@@ -22,6 +22,7 @@ class Gitea(Scheme[SecretOptions]):
     """The HMAC-SHA256 of the body, under any of the names that Gitea and Forgejo give it."""
 
     Options = SecretOptions
+    computes_only = True
     proof = Proof(
         headers=("X-Gitea-Signature", "X-Forgejo-Signature", "X-Hub-Signature-256"),
         algorithm="HMAC-SHA256 of the body, hexadecimal; one is enough, none may be wrong",

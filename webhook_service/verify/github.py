@@ -15,6 +15,7 @@ class GitHub(Scheme[SecretOptions]):
     """The HMAC-SHA256 of the body in ``X-Hub-Signature-256``, as GitHub signs."""
 
     Options = SecretOptions
+    computes_only = True
     proof = Proof(
         headers=("X-Hub-Signature-256",),
         algorithm="HMAC-SHA256 of the body, hexadecimal after `sha256=`",

@@ -36,6 +36,7 @@ class GitLab(Scheme[GitLabOptions]):
     """GitLab's token in ``X-Gitlab-Token``, its signature in ``webhook-signature``, or both."""
 
     Options = GitLabOptions
+    computes_only = True
     proof = Proof(
         headers=("X-Gitlab-Token", "webhook-id", "webhook-timestamp", "webhook-signature"),
         algorithm="the token is equal, or the signature is as of `standardWebhooks`, or both",

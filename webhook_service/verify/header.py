@@ -33,6 +33,7 @@ class Header(Scheme[HeaderOptions]):
     """A secret as the value of a header."""
 
     Options = HeaderOptions
+    computes_only = True
     proof = Proof(
         headers=("`Authorization`, or the option `header`",),
         algorithm="the whole value is equal",

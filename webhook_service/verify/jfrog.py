@@ -32,6 +32,7 @@ class JFrog(Scheme[JFrogOptions]):
     """The secret, or the HMAC-SHA256 of the body, in ``X-JFrog-Event-Auth``."""
 
     Options = JFrogOptions
+    computes_only = True
     proof = Proof(
         headers=("X-JFrog-Event-Auth",),
         algorithm="the secret is equal, or with `signed` HMAC-SHA256 of the body, hexadecimal",

@@ -40,6 +40,7 @@ class Mtls(Scheme[MtlsOptions]):
     """A client certificate, verified and named by a trusted proxy."""
 
     Options = MtlsOptions
+    computes_only = True
     proof = Proof(
         headers=("`ssl-client-subject-dn` and `ssl-client-verify`, or the options",),
         algorithm="a trusted proxy has verified the client certificate and names a known client",

@@ -15,6 +15,7 @@ class Nexus(Scheme[SecretOptions]):
     """The HMAC-SHA1 of the body in ``X-Nexus-Webhook-Signature``."""
 
     Options = SecretOptions
+    computes_only = True
     proof = Proof(
         headers=("X-Nexus-Webhook-Signature",),
         algorithm="HMAC-SHA1 of the body, hexadecimal",

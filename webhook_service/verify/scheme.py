@@ -76,10 +76,15 @@ Fetch = Callable[[str], bytes]
 
 
 class Scheme(ABC, Generic[OptionsT]):
-    """One way to verify. An instance serves all receivers and is called from many threads."""
+    """One way to verify. An instance serves all receivers and is called from many threads.
+
+    Attributes:
+        computes_only: whether it waits for nothing, so that it may be called on an event loop.
+    """
 
     Options: ClassVar[type[SchemeOptions]] = SchemeOptions
     proof: ClassVar[Proof] = Proof()
+    computes_only: ClassVar[bool] = False
 
     @classmethod
     def create(cls, fetch: Fetch) -> Self:

@@ -136,6 +136,7 @@ class StandardWebhooks(Scheme[StandardWebhooksOptions]):
     """The signatures ``v1`` and ``v1a`` of the Standard Webhooks specification."""
 
     Options = StandardWebhooksOptions
+    computes_only = True
     proof = Proof(
         headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
         algorithm="HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) of id, time and body",

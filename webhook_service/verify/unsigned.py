@@ -9,6 +9,7 @@ from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions
 class Unsigned(Scheme):
     """Lets every call pass; a receiver has to ask for it."""
 
+    computes_only = True
     proof = Proof(
         algorithm="nothing: who knows the URL may call",
     )
