@@ -171,7 +171,7 @@ def test_a_triggered_cron_job_runs_and_its_pods_log(fake: FakeCluster, client: C
     assert job["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
     name = job["metadata"]["name"]
     jobs = resource("batch/v1", "jobs", "default", name)
-    eventually(lambda: client.ok("GET", jobs)["status"].get("succeeded") == 1)
+    eventually(lambda: client.ok("GET", jobs).get("status", {}).get("succeeded") == 1)
     query = {"labelSelector": f"job-name={name}"}
     (pod,) = client.ok("GET", pods("default"), query=query)["items"]
     log = f"{pods('default', pod['metadata']['name'])}/log"

@@ -35,7 +35,7 @@ def test_kills_lose_nothing_and_reorder_nothing_on_sqlite(
     farm: Farm, start_hosts: StartHosts, long: bool, seed: int
 ) -> None:
     hosts = start_hosts(1)
-    count, rate = (10_000, 80) if long else (500, 25)
+    count, rate = (10_000, 40) if long else (500, 25)
     load = Load(endpoints(farm, hosts), pushes(farm.names, count, seed), rate)
     kills = kill_under_load(load, hosts, seed)
     states = judge(farm, load, hosts[0])
@@ -47,7 +47,7 @@ def test_kills_of_two_hosts_lose_nothing_and_reorder_nothing_on_postgresql(
     farm: Farm, start_hosts: StartHosts, database: str, long: bool, seed: int
 ) -> None:
     hosts = start_hosts(2, DATABASE_URL=database)
-    count, rate = (10_000, 80) if long else (500, 25)
+    count, rate = (10_000, 40) if long else (500, 25)
     load = Load(endpoints(farm, hosts), pushes(farm.names, count, seed), rate)
     kills = kill_under_load(load, hosts, seed)
     states = judge(farm, load, hosts[0])
