@@ -10,11 +10,20 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from webhook_service.delivery import Call, DeliveryState, Item, Reason, Work
+from webhook_service.delivery import (
+    Basis,
+    Call,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Item,
+    Reason,
+    Work,
+)
 from webhook_service.discovery import Plugins
 from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
-from webhook_service.ids import EXECUTION, new_id
+from webhook_service.ids import DELIVERY, EXECUTION, new_id
 from webhook_service.match.matcher import Matcher, compile_match
 from webhook_service.ordering import message_identity, order_time, push_identity
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
@@ -114,6 +123,37 @@ class Route:
             else:
                 works.append(self._push_work(event, received, message))
         return works, items
+
+    def decide(
+        self,
+        parsed: Parsed | Request,
+        received: datetime,
+        message: str | None,
+        call: Call,
+        basis: Basis | None = None,
+    ) -> Decision:
+        """Match a call; the answer to it stands, and nothing is stored yet.
+
+        Args:
+            message: see ``match``.
+            basis: what was remembered of the receiver, if it was not looked up for this call.
+        """
+        works, items = self.match(parsed, received, message)
+        spec = self.receiver.spec
+        delivery = Delivery(
+            id=new_id(DELIVERY),
+            project=self.receiver.project,
+            receiver=self.receiver.id,
+            state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
+            received=received,
+            reason=items[0].reason if items and not works else None,
+            items=(*items, *[work.item for work in works]),
+            executions=tuple([work.execution for work in works]),
+            client=call.client,
+            reply=None if isinstance(parsed, Request) else parsed.reply,
+            respond=spec.respond,
+        )
+        return Decision(delivery, works, spec.driver, spec.source.format, call.body, basis)
 
     def _refusal(self, event: PushEvent) -> Reason | None:
         return Reason.SUSPENDED if self.receiver.suspended else self.matcher.refusal(event)

@@ -17,7 +17,7 @@ from webhook_service.chores.reconcile import Reconcile
 from webhook_service.chores.retention import retention
 from webhook_service.delivery import Basis, Call, Decision, Delivery, DeliveryState
 from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
-from webhook_service.driver import Context, DriverConfig, Request, WebhookDriver
+from webhook_service.driver import Context, DriverConfig, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
@@ -26,7 +26,6 @@ from webhook_service.execution import Execution
 from webhook_service.failpoints import failpoint
 from webhook_service.fetching import Fetcher
 from webhook_service.ids import (
-    DELIVERY,
     RECEIVER,
     is_v16_key,
     new_id,
@@ -364,24 +363,9 @@ class WebhookService:
         route.verify(call)
         route.greet(call)
         parsed = route.parse(call)
-        works, items = route.match(parsed, received, route.message_id(call))
+        decision = route.decide(parsed, received, route.message_id(call), call, basis)
         failpoint("accept.matched")
-        receiver = route.receiver
-        delivery = Delivery(
-            id=new_id(DELIVERY),
-            project=receiver.project,
-            receiver=receiver.id,
-            state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
-            received=received,
-            reason=items[0].reason if items and not works else None,
-            items=(*items, *[work.item for work in works]),
-            executions=tuple([work.execution for work in works]),
-            client=call.client,
-            reply=None if isinstance(parsed, Request) else parsed.reply,
-            respond=receiver.spec.respond,
-        )
-        source = receiver.spec.source.format
-        return Decision(delivery, works, receiver.spec.driver, source, call.body, basis)
+        return decision
 
     def _set_state(self, project: str, receiver_id: str, state: ReceiverState) -> Receiver:
         old = self.store.receivers.get(project, receiver_id)

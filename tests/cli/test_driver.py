@@ -34,7 +34,7 @@ def test_a_broken_driver_is_shown_with_its_error(run: Run) -> None:
 def test_the_schema_of_a_driver_is_json_schema(run: Run) -> None:
     result = run("driver", "schema", "deploymentUpdate")
     schema = json.loads(result.stdout)
-    assert schema["required"] == ["namespace", "name"]
+    assert schema["required"] == ["namespace"]
     assert "rollbackOnFailure" in schema["properties"]
 
 

@@ -165,11 +165,11 @@ def test_a_project_leaves_the_reserve_to_others(store: Store) -> None:
     assert claim.execution.project == OTHER
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_claims_read_no_more_than_the_partial_indexes(store: Store, statements: list[str]) -> None:
-    if not store.database.is_sqlite:
-        return
     receiver, _ = add_receiver(store)
     accept(store, receiver, work("1", at=1), work("2", at=2), request("b"))
+    store.claims.sweep()  # the first one of a process looks at all that is open
     statements.clear()
     claims = store.claims.claim(10)
     accept(store, receiver, work("3", at=3))

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 from webhook_service.chores.breaker import Breaker
 from webhook_service.chores.followed import Followed, chosen, followed
-from webhook_service.delivery import Decision, Delivery, DeliveryState
+from webhook_service.delivery import Call, Decision, Delivery
 from webhook_service.driver import PushEvent
 from webhook_service.errors import DriverError, NotFound, Retry, WebhookServiceError
 from webhook_service.failpoints import failpoint
-from webhook_service.ids import DELIVERY, new_id
 from webhook_service.images import Image
 from webhook_service.payloads.format import Parsed
 from webhook_service.receiver import Receiver
@@ -192,28 +191,13 @@ class Reconcile:
         if look.was_told(event):
             return False
         log.info("%s was pushed, and no call told of it", event.image)
-        decision = _decide(look.route, event, look.place(tag), f"{CLIENT} {changes}")
+        parsed, message = Parsed((event,)), f"{CLIENT} {changes}"
+        decision = look.route.decide(parsed, look.place(tag), message, Call(b"", client=CLIENT))
         stored = self._store.deliveries.accept(decision)
         failpoint("reconcile.seen")
         if stored is not None:
             self._conclude(decision, stored)
         return True
-
-
-def _decide(route: Route, event: PushEvent, seen: datetime, message: str) -> Decision:
-    works, items = route.match(Parsed((event,)), seen, message)
-    receiver = route.receiver
-    delivery = Delivery(
-        id=new_id(DELIVERY),
-        project=receiver.project,
-        receiver=receiver.id,
-        state=DeliveryState.IGNORED,
-        received=seen,
-        reason=items[0].reason if items else None,
-        items=tuple(items),
-        client=CLIENT,
-    )
-    return Decision(delivery, works, receiver.spec.driver, CLIENT, b"")
 
 
 def _tells_of(push: PushEvent, event: PushEvent) -> bool:
