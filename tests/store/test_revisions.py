@@ -94,12 +94,12 @@ def test_a_rollback_supersedes_what_waits(store: Store, receiver: str) -> None:
 def test_pushes_older_than_a_rollback_never_win_and_newer_ones_do(
     store: Store, receiver: str
 ) -> None:
-    deploy(store, receiver, "1", at=1)
-    deploy(store, receiver, "2", at=2)
+    deploy(store, receiver, "1", at=-30)
+    deploy(store, receiver, "2", at=-20)
     made = roll_back(store, receiver)
     (claim,) = store.claims.claim(10)
     store.claims.record(claim, DONE)
-    late = work("2.1", at=2.5)
+    late = work("2.1", at=-10)
     accept(store, receiver, late)
     assert store.claims.claim(10) == []
     assert store.executions.get(PROJECT, late.execution).superseded_by == made.id
