@@ -1,10 +1,11 @@
 """Rollbacks as they are stored: a newer push of the same slot, and what runs of it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from tests.store.builders import accept, add_receiver, work
+from tests.store.builders import NOW, accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.driver import PushEvent
 from webhook_service.errors import NotFound
@@ -103,7 +104,7 @@ def test_pushes_older_than_a_rollback_never_win_and_newer_ones_do(
     accept(store, receiver, late)
     assert store.claims.claim(10) == []
     assert store.executions.get(PROJECT, late.execution).superseded_by == made.id
-    newer = work("3", at=100)
+    newer = work("3", at=(datetime.now(UTC) - NOW).total_seconds() + 60)
     accept(store, receiver, newer)
     (claim,) = store.claims.claim(10)
     assert claim.execution.id == newer.execution
