@@ -20,24 +20,18 @@ from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discov
 from webhook_service.driver import Context, DriverConfig, WebhookDriver
 from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
-from webhook_service.engine.local import LocalEngine
+from webhook_service.engine.opening import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.execution import Execution
 from webhook_service.failpoints import failpoint
 from webhook_service.fetching import Fetcher
-from webhook_service.ids import (
-    RECEIVER,
-    is_v16_key,
-    new_id,
-    new_key,
-    new_token,
-)
+from webhook_service.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
 from webhook_service.interventions import Interventions
 from webhook_service.observer import Observer, Observers
 from webhook_service.payloads.format import Format
 from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.receiver_body import read_body, read_name
-from webhook_service.registry.late import LateClient, LateResolver, outbound_of
+from webhook_service.registry.late import LateClient, outbound_of
 from webhook_service.route import Route
 from webhook_service.routes import REVOKED, Routes
 from webhook_service.settings import Settings, load_settings
@@ -119,7 +113,7 @@ class WebhookService:
         legacy = None if legacy_key is None else LegacyTokens.from_file(legacy_key)
         store = open_store(settings, settings.lease_seconds)
         observers = Observers() if observe is None else Observers(observe(store))
-        engine = _engine(settings, store, drivers, observers) if run else None
+        engine = open_engine(settings, store, drivers, observers) if run else None
         service = cls(
             store,
             drivers,
@@ -383,29 +377,6 @@ class WebhookService:
         """Compile every part of the receiver, then let the driver look at the live system."""
         route = self._routes.compile(receiver)
         route.driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
-
-
-def _engine(settings: Settings, store: Store, drivers: Drivers, observer: Observer) -> Engine:
-    if settings.engine == "celery":
-        return _celery_engine(settings, store, observer)
-    resolver = LateResolver(settings)
-    return LocalEngine(
-        store,
-        drivers,
-        settings.workers,
-        resolver=resolver,
-        observer=observer,
-        step_seconds=settings.step_seconds,
-    )
-
-
-def _celery_engine(settings: Settings, store: Store, observer: Observer) -> Engine:
-    # Celery is optional, and takes a good part of a start.
-    from webhook_service.engine.celery.app import make_app
-    from webhook_service.engine.celery.engine import CeleryEngine
-    from webhook_service.engine.celery.publisher import Publisher
-
-    return CeleryEngine(store, Publisher(make_app(settings)), observer=observer)
 
 
 def _check_project(project: str) -> None:
