@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 
 from webhook_service.chores.chore import Chore
-from webhook_service.errors import WebhookServiceError
+from webhook_service.outliving import outlive
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.pruning import Step
 
@@ -63,12 +63,8 @@ class Keeper:
     def _loop(self) -> None:
         # Hosts that start together need not look together.
         while not self._stopping.wait(self._look * random.uniform(0.5, 1.0)):
-            try:
+            with outlive(log, "A chore"):
                 self.run_due()
-            except WebhookServiceError as exc:
-                log.warning("A chore failed, trying again: %s", exc)
-            except Exception:
-                log.exception("A chore failed, trying again.")
 
     def _run(self, chore: Chore) -> None:
         """One pass, or a part of it: what is left is gone on with in the next round."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from webhook_service.drivers import Drivers
@@ -19,6 +19,7 @@ from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
 from webhook_service.execution import Claim
 from webhook_service.observer import Observer
+from webhook_service.outliving import outlive
 from webhook_service.store.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
 
@@ -97,14 +98,9 @@ class LocalEngine(Engine):
         """Claim work for the crew, and sleep while there is none or no room for it."""
         while not self._stopping.is_set():
             self._woken.clear()
-            try:
+            pause = self._poll
+            with outlive(log, "Claiming work"):
                 pause = self._fill()
-            except WebhookServiceError as exc:
-                log.warning("Claiming work failed, trying again: %s", exc)
-                pause = self._poll
-            except Exception:
-                log.exception("Claiming work failed, trying again.")
-                pause = self._poll
             if pause and not self._stopping.is_set():
                 self._woken.wait(pause)
 
@@ -135,14 +131,9 @@ class LocalEngine(Engine):
         interval = min(self._claims.lease.total_seconds(), self._step_seconds) / LOOKS
         while not self._stopping.is_set():
             for duty in (self._give_up, self._renew, self._sweep):
-                self._try(duty)
+                with outlive(log, "Looking after leases"):
+                    duty()
             self._stopping.wait(interval)
-
-    def _try(self, duty: Callable[[], None]) -> None:
-        try:
-            duty()
-        except Exception as exc:
-            log.warning("Looking after leases failed, trying again: %s", exc)
 
     def _renew(self) -> None:
         if claims := self._crew.in_hand:

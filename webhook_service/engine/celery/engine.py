@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from webhook_service.engine.celery.publisher import WINDOW, BrokerUnavailable, Publisher
 from webhook_service.engine.engine import Engine
-from webhook_service.errors import WebhookServiceError
 from webhook_service.observer import Observer
+from webhook_service.outliving import outlive
 from webhook_service.store.store import Store
 
 POLL = 0.5
@@ -76,7 +76,8 @@ class CeleryEngine(Engine):
 
     def _loop(self) -> None:
         while not self._stopping:
-            self._turn()
+            with outlive(log, "Looking for work"):
+                self._turn()
             self._woken.wait(max(0.0, self._next_look - time.monotonic()))
             self._woken.clear()
         self._publisher.close()
@@ -90,10 +91,6 @@ class CeleryEngine(Engine):
             self._tell(None)
         except BrokerUnavailable as exc:
             self._tell(exc)
-        except WebhookServiceError as exc:
-            log.warning("Looking for work failed, trying again: %s", exc)
-        except Exception:
-            log.exception("Looking for work failed, trying again.")
 
     def _look(self) -> float:
         """Publish what the tables say, after a search for lost workers; gives the pause then."""
