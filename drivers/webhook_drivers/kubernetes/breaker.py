@@ -46,15 +46,11 @@ class Breaker:
             Retry: the cluster is not asked now.
         """
         number = self._enter()
-        answered = False
+        answered = True
         try:
             yield
-            answered = True
         except Retry as error:
             answered = error.reason != "unreachable"
-            raise
-        except Exception:
-            answered = True
             raise
         finally:
             self._leave(number, answered)
