@@ -324,6 +324,20 @@ def test_a_bad_image_is_rolled_back_and_held(
     assert isinstance(anew, Wait)
 
 
+@pytest.mark.parametrize("leap", [3600, -3600, 365 * 86400])
+def test_a_rollout_that_nobody_watched_meanwhile_is_not_condemned(
+    driver: DeploymentUpdate, fake: FakeCluster, clock: Clock, leap: float
+) -> None:
+    start(fake)
+    leaps = iter([leap])
+
+    def away(wait: Wait) -> None:
+        clock.ahead += next(leaps, 0)
+
+    outcome = run_to_end(driver, config(timeoutSeconds=600), push("2"), context(1), away)
+    assert isinstance(outcome, Done) and next(leaps, None) is None
+
+
 def test_a_rollback_that_hangs_fails(
     driver: DeploymentUpdate, fake: FakeCluster, clock: Clock
 ) -> None:

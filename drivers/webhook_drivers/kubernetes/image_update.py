@@ -19,16 +19,16 @@ from webhook_drivers.kubernetes.intent import Intent
 from webhook_drivers.kubernetes.push import Push
 from webhook_drivers.kubernetes.record import Record
 from webhook_drivers.kubernetes.resources import Json
-from webhook_drivers.kubernetes.rollout import Progress, Stage, deadline_mark
+from webhook_drivers.kubernetes.rollout import Stage, deadline_mark
 from webhook_drivers.kubernetes.selection import select, tag_of
 from webhook_drivers.kubernetes.state import Phase, RolloutState
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
 from webhook_drivers.kubernetes.strategies.strategy import Network, Step, Strategy, Task
+from webhook_drivers.kubernetes.watch import FIRST_WAIT
 from webhook_drivers.kubernetes.workloads import containers
 from webhook_service import Done, DriverError, Outcome, Plan, Retry, Unchanged, Wait
 
 MAX_CONFLICTS = 5
-FIRST_WAIT, LONGEST_WAIT = 0.5, 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class ImageUpdate:
     """One push, the cluster of its workload, and how the receiver wants it done.
 
     Args:
-        timeout: seconds for the rollout (for each of its stages), and again for its way back.
+        timeout: watched seconds (see ``watch``) for the rollout, for each of its stages, and again
+            for its way back.
         rollback: whether a failed rollout is undone.
         now: the clock, in seconds since the epoch.
         allowed: private networks that the strategy's checks may call.
@@ -111,6 +112,7 @@ class ImageUpdate:
         state = RolloutState.read(self.push.context.state)
         if state is None:
             return self._start(obj, record)
+        state = state.looked_at(self.now())
         if state.phase is Phase.ROLLING and self.push.is_undone(record):
             state = self._way_back(state)
         return self._go_on(obj, state)
@@ -162,9 +164,11 @@ class ImageUpdate:
         return self._go_on(obj, self._way_back(state) if self.push.is_undone(record) else state)
 
     def _opening(self, intent: Intent, stale_deadline: str | None) -> RolloutState:
+        now = self.now()
         return RolloutState(
             phase=Phase.ROLLING,
-            started=self.now(),
+            started=now,
+            seen=now,
             expected={item.name: item.image for item in intent.desired},
             previous=intent.previous,
             previous_push=intent.current_push,
@@ -244,15 +248,11 @@ class ImageUpdate:
 
     def _wait(self, step: Step, message: str) -> Wait:
         state = step.state
+        after = step.progress.after
         return Wait(
-            self._pause(step.progress, state),
+            state.watch.pause if after is None else after,
             state.as_json(),
             message,
             state.changes,
             settled=step.progress.stage is Stage.SETTLED,
         )
-
-    def _pause(self, seen: Progress, state: RolloutState) -> float:
-        elapsed = max(self.now() - state.started, 0.0)
-        usual = min(FIRST_WAIT + elapsed / 10, LONGEST_WAIT)
-        return usual if seen.after is None else seen.after

@@ -34,6 +34,7 @@ from webhook_drivers.kubernetes.resources import PODS, Address, Json
 from webhook_drivers.kubernetes.rights import Right, missing
 from webhook_drivers.kubernetes.selection import desired, repository
 from webhook_drivers.kubernetes.target import ClusterConfig, DnsLabel, DnsSubdomain
+from webhook_drivers.kubernetes.watch import Watch
 from webhook_drivers.kubernetes.workloads import Container
 from webhook_drivers.text import tail
 from webhook_drivers.v16 import LegacyPush
@@ -52,7 +53,6 @@ from webhook_service import (
 )
 
 LOG_LINES = (200, 20, 2)
-FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
 GRACE = 60.0
 
 
@@ -160,8 +160,8 @@ class JobRun(ClusterDriver[JobRunConfig]):
             if not is_of(cluster.get(job), context.execution):
                 raise TargetConflict(f"{job} belongs to somebody else: push again.") from None
         failpoint("job.created")
-        state = {"started": self._now()}
-        return Wait(FIRST_WAIT, state, f"{job} runs", (_change(job),))
+        watch = Watch.read({}, self._now())
+        return Wait(watch.pause, watch.as_json(), f"{job} runs", (_change(job),))
 
     def _follow(self, cluster: Cluster, config: JobRunConfig, context: Context) -> Outcome:
         address = config.job(context.execution)
@@ -181,18 +181,17 @@ class JobRun(ClusterDriver[JobRunConfig]):
         )
 
     def _wait(self, config: JobRunConfig, address: Address, context: Context, trouble: str) -> Wait:
-        elapsed = self._now() - float(context.state["started"])
-        if elapsed > config.active_deadline_seconds + GRACE:
+        watch = Watch.read(context.state, self._now())
+        if watch.elapsed > config.active_deadline_seconds + GRACE:
             raise DriverError(
-                f"{address} did not end in {elapsed:.0f} s, although it may run "
+                f"{address} did not end in {watch.elapsed:.0f} s, although it may run "
                 f"{config.active_deadline_seconds} s only: look at the cluster's Job controller.",
                 code="job_timeout",
                 changes=(_change(address),),
             )
-        after = min(FIRST_WAIT + max(elapsed, 0.0) / 10, LONGEST_WAIT)
         said = f": {trouble}" if trouble else ""
-        state = {**context.state, "trouble": trouble}
-        return Wait(after, state, f"{address} runs{said}", (_change(address),))
+        state = {**watch.as_json(), "trouble": trouble}
+        return Wait(watch.pause, state, f"{address} runs{said}", (_change(address),))
 
 
 def _built(source: Json, config: JobRunConfig, event: PushEvent, context: Context) -> Json:

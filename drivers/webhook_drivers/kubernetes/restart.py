@@ -20,6 +20,7 @@ from webhook_drivers.kubernetes.rights import Right, missing
 from webhook_drivers.kubernetes.rollout import deadline_mark, is_paused, progress
 from webhook_drivers.kubernetes.selection import repository
 from webhook_drivers.kubernetes.target import ClusterConfig, DnsLabel, DnsSubdomain
+from webhook_drivers.kubernetes.watch import Watch
 from webhook_drivers.kubernetes.workloads import (
     WORKLOADS,
     Workload,
@@ -51,7 +52,6 @@ RESTART = "webhook-service.io/restart"
 RESTARTED = "webhook-service.io/restarted"
 """On the workload: the same with its order key, as JSON."""
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
-FIRST_WAIT, LONGEST_WAIT = 0.5, 3.0
 
 
 class RestartConfig(ClusterConfig, LegacyPush):
@@ -149,7 +149,7 @@ class Restart(ClusterDriver[RestartConfig]):
         seen = progress(config.kind, obj, stale)
         if seen.complete:
             return Done((change,), f"{config.address} was restarted: {seen.message}.")
-        late = self._now() - float(context.state["started"]) >= config.timeout_seconds
+        late = Watch.read(context.state, self._now()).elapsed >= config.timeout_seconds
         if seen.failed or late:
             how = "failed" if seen.failed else f"did not end within {config.timeout_seconds} s"
             raise DriverError(
@@ -167,10 +167,9 @@ class Restart(ClusterDriver[RestartConfig]):
         stale: str | None,
         message: str,
     ) -> Wait:
-        started = float(context.state.get("started", self._now()))
-        after = min(FIRST_WAIT + max(self._now() - started, 0.0) / 10, LONGEST_WAIT)
-        state = {"started": started, "stale": stale}
-        return Wait(after, state, message, (restarted.change(config.address),))
+        watch = Watch.read(context.state, self._now())
+        state = {**watch.as_json(), "stale": stale}
+        return Wait(watch.pause, state, message, (restarted.change(config.address),))
 
 
 def _next(config: RestartConfig, obj: Json, context: Context) -> Restarted:

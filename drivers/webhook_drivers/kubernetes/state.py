@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
+from webhook_drivers.kubernetes.watch import Watch
 from webhook_service import Change
 
 
@@ -21,7 +22,8 @@ class RolloutState(BaseModel):
     """Where an execution stands.
 
     Attributes:
-        started: seconds since the epoch at which this phase, or its stage, began.
+        started: seconds since the epoch from which the time of this phase, or its stage, counts.
+        seen: when the last step looked; see ``watch``.
         expected: the images that our containers must have now; others mean somebody else's hand.
         previous: the images to go back to; ``previous_push`` is the annotation that goes with them.
         stale_deadline: see ``rollout.progress``.
@@ -34,6 +36,7 @@ class RolloutState(BaseModel):
 
     phase: Phase
     started: float
+    seen: float
     expected: dict[str, str]
     previous: dict[str, str] = {}
     previous_push: str | None = None
@@ -63,6 +66,14 @@ class RolloutState(BaseModel):
         if stage == self.stage:
             return self.having(**values)
         return self.having(stage=stage, started=now, **values)
+
+    @property
+    def watch(self) -> Watch:
+        return Watch(self.started, self.seen)
+
+    def looked_at(self, now: float) -> Self:
+        """The same at the next look."""
+        return self.having(**self.watch.at(now).as_json())
 
     def as_json(self) -> Mapping[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
