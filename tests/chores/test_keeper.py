@@ -127,4 +127,4 @@ def test_the_service_does_its_chores(tmp_path: Path) -> None:
     chore = Counting(1)
     service.do_chores([chore], look=0.01)
     with service:
-        wait_for(lambda: chore.seen)
+        assert wait_for(lambda: chore.seen) == [""]

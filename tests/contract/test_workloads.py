@@ -173,6 +173,7 @@ def test_a_daemon_set_on_delete_waits_for_deletes(client: Client, namespace: str
     settled(client, path, updatedNumberScheduled=0, numberAvailable=3)
     client.ok("DELETE", pods(namespace, next(iter(images(client, namespace)))))
     settled(client, path, updatedNumberScheduled=1, numberAvailable=3)
+    assert sorted(images(client, namespace).values()) == ["acme/shop:1"] * 2 + ["acme/shop:2"]
 
 
 def test_a_job_completes(client: Client, namespace: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.celery_site import Site
-from tests.support import push, sqlite_url, wait_for_end
+from tests.support import push, sqlite_url, wait_for, wait_for_end
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
 from webhook_service.testing.payloads import PUSHED_AT
@@ -96,4 +96,4 @@ def test_a_driver_that_hangs_is_ended(site: Site) -> None:
     execution = wait_for_end(site.service, hangs, 60)
     assert (execution.state, len(execution.attempts)) == ("failed", 3)
     assert "did not return in 2 s" in execution.attempts[0].message
-    assert not Path(f"/proc/{first.process}").exists()
+    wait_for(lambda: not Path(f"/proc/{first.process}").exists())

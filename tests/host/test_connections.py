@@ -99,7 +99,7 @@ def test_a_place_is_free_again_when_its_connection_ends(crowded: Served) -> None
             with _connect(crowded) as probe:
                 return _is_taken(probe)
 
-        wait_for(free)
+        assert wait_for(free)
 
 
 def test_the_limit_of_open_files_is_raised_as_far_as_it_goes(

@@ -50,4 +50,4 @@ def test_jumps_of_the_clock_lose_nothing_and_reorder_nothing(
             clock.write_text(jump)
     states = judge(farm, load, host)
     print(dict(states))
-    assert not states["failed"], states
+    assert not states["failed"], host.executions(state="failed")

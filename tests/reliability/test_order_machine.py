@@ -37,6 +37,7 @@ LEASE = 30.0
 ROWS = text(
     "SELECT id, slot, state, settled, ordered, seq, due, fence FROM executions WHERE slot LIKE :of"
 )
+COUNTS = text("SELECT state, count(*) FROM executions GROUP BY state")
 MARKS = text("SELECT slot, ordered, seq FROM slots WHERE slot LIKE :of")
 OUTCOMES = (
     Verdict(ExecutionState.SUCCEEDED, "done"),
@@ -235,3 +236,7 @@ def test_any_sequence_of_events_keeps_the_order_of_each_slot(store: Store, long:
             phases=[Phase.generate, Phase.shrink] if long else [Phase.generate],
         ),
     )
+    with store.database.read() as connection:
+        ends = dict(connection.execute(COUNTS).all())
+    assert set(ends) == {"succeeded", "failed", "superseded", "cancelled"}
+    assert sum(ends.values()) > examples
