@@ -233,9 +233,11 @@ class ImageUpdate:
     def _way_back(self, state: RolloutState, reason: str = "") -> RolloutState:
         """The state of the way back; its stages are counted from their own beginning."""
         failed = f"The rollout of {self.push.image} to {self.push.address} failed."
+        now = self.now()
         return state.having(
             phase=Phase.ROLLBACK,
-            started=self.now(),
+            started=now,
+            seen=now,
             stage="",
             expected=state.previous,
             reason=reason or failed,
@@ -244,7 +246,7 @@ class ImageUpdate:
     def _is_late(self, step: Step) -> bool:
         if step.progress.stage in (Stage.PAUSED, Stage.SETTLED):
             return False
-        return self.now() - step.state.started >= self.timeout
+        return step.state.watch.elapsed >= self.timeout
 
     def _wait(self, step: Step, message: str) -> Wait:
         state = step.state

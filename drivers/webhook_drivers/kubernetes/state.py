@@ -65,7 +65,7 @@ class RolloutState(BaseModel):
         """The same push in a stage; the deadline counts anew from where one begins."""
         if stage == self.stage:
             return self.having(**values)
-        return self.having(stage=stage, started=now, **values)
+        return self.having(stage=stage, started=now, seen=now, **values)
 
     @property
     def watch(self) -> Watch:

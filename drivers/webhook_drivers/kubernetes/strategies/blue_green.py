@@ -14,9 +14,8 @@ So at rest there is nothing of ours in the cluster, whichever colour won.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Literal, Self, TypeAlias
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,19 +27,17 @@ from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.rollout import Progress, Stage
 from webhook_drivers.kubernetes.state import RolloutState
 from webhook_drivers.kubernetes.strategies import autoscalers, routing, second
+from webhook_drivers.kubernetes.strategies.beside import MAX_MOVES, Beside, TidyingFailed, named
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck, ask
 from webhook_drivers.kubernetes.strategies.colours import GREEN, Colours, Scene
 from webhook_drivers.kubernetes.strategies.rest import Rest
 from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import Step, Task
 from webhook_drivers.kubernetes.strategies.switchover import Switchover
-from webhook_drivers.kubernetes.target import DnsLabel
-from webhook_drivers.kubernetes.workloads import Workload
 from webhook_service import DriverError, Retry, Superseded, TargetConflict, failpoint
 
 SCENE = "webhook-service.io/scene"
 """Where ``look`` keeps what it read beside the workload."""
-MAX_MOVES = 12
 TIDY_SECONDS = 1800.0
 RIGHTS = (
     Right(DEPLOYMENT.resource, ("create", "delete")),
@@ -51,26 +48,18 @@ RIGHTS = (
     autoscalers.MOVE,
     Right(SERVICES, ("get",), "proxy", optional=True),
 )
-Move: TypeAlias = Callable[[Task, Json, RolloutState], Step | None]
 
 
-class BlueGreen(Strategy):
+class BlueGreen(Beside):
     """Bring the push up beside what runs, check it, and move the Service over in one step.
 
     https://kubernetes.io/docs/concepts/services-networking/service/#defining-a-service
     """
 
     rights: ClassVar[tuple[Right, ...]] = RIGHTS
-    many: ClassVar[bool] = False
-    reverts: ClassVar[bool] = True
 
     type: Literal["blueGreen"] = Field(
         default="blueGreen", description="A second Deployment, and one switch of the Service."
-    )
-    service: DnsLabel = Field(description="The Service whose traffic is moved.")
-    preview: DnsLabel | None = Field(
-        default=None,
-        description="A Service that is moved to the new pods before, to look at them.",
     )
     keep_seconds: int = Field(
         default=60,
@@ -90,21 +79,7 @@ class BlueGreen(Strategy):
     def _check_has_a_way(self) -> Self:
         if self.check and not self.check.url and not self.preview:
             raise ValueError("a check needs a `preview` Service to go through, or a `url`")
-        if self.preview == self.service:
-            raise ValueError("`preview` must be another Service than `service`")
         return self
-
-    def unfit(self, workload: Workload) -> str | None:
-        if workload is DEPLOYMENT:
-            return None
-        return f"a {workload.resource.kind} cannot have a second colour: use the strategy rolling"
-
-    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
-        names = filter(None, (self.service, self.preview))
-        return [
-            *(said for name in names if (said := routing.unfit(cluster, name, obj, address))),
-            *autoscalers.managed(cluster, address),
-        ]
 
     def look(self, task: Task) -> Json:
         where = task.push.address
@@ -127,20 +102,9 @@ class BlueGreen(Strategy):
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        try:
-            return self._walk(task, obj, state, self._forward)
-        except (Conflict, Retry, Superseded, _TidyingFailed):
-            raise
-        except DriverError as error:
-            return Step(obj, state, Progress(Stage.FAILED, error.message))
-
     def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
         task.undo(task.push.hold_patch(self.look(task), state))
         return self.retreat(task, self.look(task), state)
-
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        return self._walk(task, obj, state, self._backward)
 
     def tidy(self, task: Task, obj: Json) -> Progress | None:
         scene = _scene(obj)
@@ -154,18 +118,11 @@ class BlueGreen(Strategy):
             obj = self.look(task)
         return Progress(Stage.SETTLED, "tidying up")
 
-    def _walk(self, task: Task, obj: Json, state: RolloutState, move: Move) -> Step:
-        """Do one move after the other, until one has to wait."""
-        for _ in range(MAX_MOVES):
-            step = move(task, obj, state)
-            if step is not None:
-                return step
-            obj = self.look(task)
-            task.push.refuse_older(task.push.record(obj), task.now())
-        return Step(obj, state, Progress(Stage.GOING, "under way", 0.0))
+    def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
+        return autoscalers.managed(cluster, address)
 
     def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
-        push = _named(task, state)
+        push = named(task, state)
         if second.runs(_scene(obj).serving, state.expected, push):
             return self._settle(task, obj, state.at("settled", task.now()))
         if task.push.images(obj, state.previous) != state.previous:
@@ -178,7 +135,7 @@ class BlueGreen(Strategy):
             return _waiting(obj, state, seen)
         if self.check:
             state = state.at("checking", task.now())
-            where = Address(SERVICES, task.push.address.namespace, self.preview or self.service)
+            where = self._address_of(task, self.preview or self.service)
             if asked := ask(task, state, self.check, where, obj):
                 return asked
         over.switch()
@@ -190,12 +147,12 @@ class BlueGreen(Strategy):
         except (Conflict, Retry, Superseded):
             raise
         except DriverError as error:
-            raise _TidyingFailed(task, error.message, state) from error
+            raise TidyingFailed(task, error.message, state) from error
         if seen is None:
             return None
-        late = task.now() - state.started > self.keep_seconds + TIDY_SECONDS
+        late = state.watch.elapsed > self.keep_seconds + TIDY_SECONDS
         if late and not seen.complete:
-            raise _TidyingFailed(task, seen.message, state)
+            raise TidyingFailed(task, seen.message, state)
         return Step(obj, state, seen)
 
     def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
@@ -214,24 +171,13 @@ class BlueGreen(Strategy):
         )
 
     def _colours(self, task: Task, obj: Json) -> Colours:
-        namespace = task.push.address.namespace
         return Colours(
             task=task,
             obj=obj,
             scene=_scene(obj),
-            service=Address(SERVICES, namespace, self.service),
-            preview=Address(SERVICES, namespace, self.preview) if self.preview else None,
+            service=self._address_of(task, self.service),
+            preview=self._preview_of(task),
         )
-
-
-class _TidyingFailed(DriverError):
-    """The push serves, and what was before could not be removed."""
-
-    code = "tidying_failed"
-
-    def __init__(self, task: Task, why: str, state: RolloutState) -> None:
-        message = f"{task.push.image} serves, but the old pods were not tidied up: {why}"
-        super().__init__(message, changes=state.changes)
 
 
 def _scene(obj: Json) -> Scene:
@@ -244,9 +190,3 @@ def _waiting(obj: Json, state: RolloutState, seen: Progress | None) -> Step | No
     if seen and seen.stage is Stage.SETTLED:
         seen = replace(seen, stage=Stage.GOING)
     return Step(obj, state, seen) if seen else None
-
-
-def _named(task: Task, state: RolloutState) -> str:
-    """What pods must name: the push, where its images have no digest that tells them apart."""
-    pinned = any("@" in image for image in state.expected.values())
-    return "" if pinned else task.push.context.identity

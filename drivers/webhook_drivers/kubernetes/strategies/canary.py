@@ -7,8 +7,7 @@ is survived. At the end people's own Deployment gets the image, and the second g
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +20,7 @@ from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.rollout import Progress, Stage, deadline_mark
 from webhook_drivers.kubernetes.state import RolloutState
 from webhook_drivers.kubernetes.strategies import autoscalers, routing, second
+from webhook_drivers.kubernetes.strategies.beside import MAX_MOVES, Beside, named
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck, Prometheus, ask
 from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.shares import (
@@ -31,16 +31,13 @@ from webhook_drivers.kubernetes.strategies.shares import (
     noted,
     total,
 )
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
-from webhook_drivers.kubernetes.target import DnsLabel
-from webhook_drivers.kubernetes.workloads import Workload, annotation
-from webhook_service import DriverConfig, DriverError, Retry, Superseded, TargetConflict, failpoint
+from webhook_drivers.kubernetes.strategies.strategy import Step, Task
+from webhook_drivers.kubernetes.workloads import annotation
+from webhook_service import DriverConfig, DriverError, TargetConflict, failpoint
 
 OTHER = "webhook-service.io/canary"
 """Where ``look`` keeps the second Deployment beside the workload."""
-MAX_MOVES = 12
 LONGEST_PAUSE = 30.0
-Move: TypeAlias = Callable[[Task, Json, RolloutState], Step | None]
 
 
 class Weight(DriverConfig):
@@ -57,7 +54,7 @@ class Weight(DriverConfig):
 Steps = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=50)]
 
 
-class Canary(Strategy):
+class Canary(Beside):
     """Give the push a growing share of the pods, and look at it between the steps."""
 
     rights: ClassVar[tuple[Right, ...]] = (
@@ -68,17 +65,11 @@ class Canary(Strategy):
         autoscalers.LOOK,
         Right(SERVICES, ("get",), "proxy", optional=True),
     )
-    many: ClassVar[bool] = False
-    reverts: ClassVar[bool] = True
 
     type: Literal["canary"] = Field(
         default="canary", description="A growing share of the pods by a second Deployment."
     )
-    service: DnsLabel = Field(description="The Service that sends to the pods.")
     steps: Steps = Field(description="The shares, and the pauses after each.")
-    preview: DnsLabel | None = Field(
-        default=None, description="A Service that sends to the new pods only, for the check."
-    )
     check: HttpCheck | None = Field(
         default=None,
         description="What must be answered after each pause: by the preview, else the Service.",
@@ -92,21 +83,7 @@ class Canary(Strategy):
         weights = [step.weight for step in self.steps]
         if weights != sorted(set(weights)):
             raise ValueError("each step must have a higher weight than the one before")
-        if self.preview == self.service:
-            raise ValueError("`preview` must be another Service than `service`")
         return self
-
-    def unfit(self, workload: Workload) -> str | None:
-        if workload is DEPLOYMENT:
-            return None
-        return f"a {workload.resource.kind} cannot share its pods: use the strategy rolling"
-
-    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
-        names = filter(None, (self.service, self.preview))
-        return [
-            *(said for name in names if (said := routing.unfit(cluster, name, obj, address))),
-            *autoscalers.fighting(cluster, address),
-        ]
 
     def look(self, task: Task) -> Json:
         other = routing.find(task.cluster, address(task))
@@ -122,20 +99,9 @@ class Canary(Strategy):
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        try:
-            return self._walk(task, obj, state, self._forward)
-        except (Conflict, Retry, Superseded):
-            raise
-        except DriverError as error:
-            return Step(obj, state, Progress(Stage.FAILED, error.message))
-
     def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
         self._take_back(task, self.look(task), state)
         return self.retreat(task, self.look(task), state)
-
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        return self._walk(task, obj, state, self._backward)
 
     def tidy(self, task: Task, obj: Json) -> Progress | None:
         if obj[OTHER] is None and annotation(obj, REPLICAS) is None:
@@ -147,18 +113,11 @@ class Canary(Strategy):
             obj = self.look(task)
         return Progress(Stage.GOING, "tidying up")
 
-    def _walk(self, task: Task, obj: Json, state: RolloutState, move: Move) -> Step:
-        """Do one move after the other, until one has to wait."""
-        for _ in range(MAX_MOVES):
-            step = move(task, obj, state)
-            if step is not None:
-                return step
-            obj = self.look(task)
-            task.push.refuse_older(task.push.record(obj), task.now())
-        return Step(obj, state, Progress(Stage.GOING, "under way", 0.0))
+    def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
+        return autoscalers.fighting(cluster, address)
 
     def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
-        push, other, shares = _named(task, state), obj[OTHER], self._shares(task, obj)
+        push, other, shares = named(task, state), obj[OTHER], self._shares(task, obj)
         if second.runs(obj, state.expected, push):
             state = state.at("promoting", task.now())
             return _step(obj, state, shares.rest(state.stale_deadline))
@@ -229,20 +188,13 @@ class Canary(Strategy):
         return None
 
     def _shares(self, task: Task, obj: Json) -> Shares:
-        namespace = task.push.address.namespace
         return Shares(
             task=task,
             main=obj,
             canary=obj[OTHER],
-            service=Address(SERVICES, namespace, self.service),
-            preview=Address(SERVICES, namespace, self.preview) if self.preview else None,
+            service=self._address_of(task, self.service),
+            preview=self._preview_of(task),
         )
-
-
-def _named(task: Task, state: RolloutState) -> str:
-    """What pods must name: the push, where its images have no digest that tells them apart."""
-    pinned = any("@" in image for image in state.expected.values())
-    return "" if pinned else task.push.context.identity
 
 
 def _step(obj: Json, state: RolloutState, seen: Progress | None) -> Step | None:

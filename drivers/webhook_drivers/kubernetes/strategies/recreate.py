@@ -90,7 +90,7 @@ class Recreate(Strategy):
             return self._judged(task, obj, state, state.stale_deadline)
         self._refuse_scaled(task, obj, state)
         if left := _left(obj):
-            return Step(obj, state.at("draining", state.started), left)
+            return Step(obj, state.having(stage="draining"), left)
         patched = task.apply(task.push.patch(obj, *_refill(obj)))
         return self._applied(task, patched, state.at("starting", task.now()))
 
@@ -113,7 +113,7 @@ class Recreate(Strategy):
             return self._judged(task, obj, state, deadline_mark(obj))
         self._refuse_scaled(task, obj, state)
         if left := _left(obj):
-            return Step(obj, state.at("draining", state.started), left)
+            return Step(obj, state.having(stage="draining"), left)
         patched = task.undo(task.push.undo_patch(obj, state, *_refill(obj)))
         return self.retreat(task, patched, state.at("starting", task.now()))
 
