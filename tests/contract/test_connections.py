@@ -1,17 +1,15 @@
 """The proxy to Services, and the logs of pods: what the API server itself says about them."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
+from tests.contract.listening import listening, own_address
 from tests.contract.manifests import deployment, deployments, pods, resource
-from tests.servers.requirements import require
 from webhook_service.testing import Ask, Reply
 
 SERVED = "/shop/health?deep=1"
@@ -84,36 +82,16 @@ class Health(BaseHTTPRequestHandler):
         """Nothing: the test reads answers."""
 
 
-def own_address() -> str:
-    """An address of this machine that the API server may call: loopback is refused."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # only picks the interface; nothing is sent
-            return str(probe.getsockname()[0])
-        except OSError:
-            return ""
+def answer(ask: Ask, pod: dict[str, Any]) -> Reply:
+    path = f"{ask.path}?{ask.query}" if ask.query else ask.path
+    return Reply(418, f"{path} {'authorization' in ask.headers}".encode())
 
 
 @pytest.fixture
 def port(cluster: Cluster, namespace: str) -> Iterator[int]:
     """Where the pods listen."""
-    if cluster.fake is not None:
-        cluster.fake.answer(namespace, "shop", answer)
-        yield 8080
-        return
-    require("address", bool(own_address()), "give this machine an address besides loopback")
-    server = HTTPServer((own_address(), 0), Health)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def answer(ask: Ask, pod: dict[str, Any]) -> Reply:
-    path = f"{ask.path}?{ask.query}" if ask.query else ask.path
-    return Reply(418, f"{path} {'authorization' in ask.headers}".encode())
+    with listening(cluster, namespace, Health, answer) as port:
+        yield port
 
 
 @pytest.mark.parametrize("name", ["shop", "shop:80", "http:shop:80"])

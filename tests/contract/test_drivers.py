@@ -1,24 +1,23 @@
 """The other drivers of clusters, each with exactly the rights that it asks for."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
+from tests.contract.listening import listening, own_address
 from tests.contract.manifests import resource
 from tests.contract.prober import Prober
 from tests.contract.shop import RBAC, Shop
-from tests.contract.test_connections import own_address, service, services, wait_for_endpoints
+from tests.contract.test_connections import service, services, wait_for_endpoints
 from tests.contract.test_custom import DEFINITIONS, is_established
 from tests.drivers.steps import SHA, context, push, run_to_end, workload
 from tests.drivers.test_job_run import cron_job, stored_template
 from tests.drivers.test_scale_host import machines
-from tests.servers.requirements import require
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
 from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
 from webhook_drivers.kubernetes.job_run import JobRun, JobRunConfig
@@ -155,18 +154,8 @@ def repeat(ask: Ask, pod: dict[str, Any]) -> Reply:
 @pytest.fixture
 def port(cluster: Cluster, namespace: str) -> Iterator[int]:
     """Where the pods listen."""
-    if cluster.fake is not None:
-        cluster.fake.answer(namespace, "shop", repeat)
-        yield 8080
-        return
-    require("address", bool(own_address()), "give this machine an address besides loopback")
-    server = HTTPServer((own_address(), 0), Posts)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(cluster, namespace, Posts, repeat) as port:
+        yield port
 
 
 def test_a_call_is_passed_on_through_the_api_server(

@@ -1,22 +1,13 @@
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from time import time
 
 import pytest
 
+from tests.drivers.kills import DeadlyClusters
+from tests.drivers.steps import Clock
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_service.testing import FakeCluster
-
-
-@dataclass
-class Clock:
-    """The real time, and what a test adds to it."""
-
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        return time() + self.ahead
 
 
 @pytest.fixture
@@ -36,3 +27,10 @@ def driver(fake: FakeCluster, clock: Clock, tmp_path: Path) -> Iterator[Deployme
     driver = DeploymentUpdate({"kubeconfig": str(path)}, now=clock)
     yield driver
     driver.close()
+
+
+@pytest.fixture
+def clusters(fake: FakeCluster, tmp_path: Path) -> Iterator[DeadlyClusters]:
+    """Connections to the fake cluster that a test may let die."""
+    with closing(DeadlyClusters.to(fake, tmp_path)) as clusters:
+        yield clusters

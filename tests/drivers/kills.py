@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from tests.drivers.steps import Clock
 from webhook_drivers.kubernetes.client import Cluster
 from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
 from webhook_drivers.kubernetes.clusters import Clusters
 from webhook_drivers.kubernetes.transport import Ask, Reply
-from webhook_service import Context, Outcome, Wait
+from webhook_service import Context, DriverError, Outcome, PushEvent, Wait
 from webhook_service.testing import FakeCluster
 
+MAX_CALLS = 60
 WAYS = [False, True]
 """Before the cluster sees the call, or after it did what was asked."""
 
@@ -52,6 +54,10 @@ class DeadlyClusters(Clusters):
 
     armed: Deadly | None = None
 
+    @classmethod
+    def to(cls, fake: FakeCluster, folder: Path) -> Self:
+        return cls({"kubeconfig": str(fake.write_kubeconfig(folder / "deadly.kubeconfig"))})
+
     def arm(self, at: int, sent: bool) -> None:
         self.armed = None
         self.armed = Deadly(self.get().transport, at, sent)
@@ -59,6 +65,45 @@ class DeadlyClusters(Clusters):
     def get(self, name: str | None = None, project: str = "") -> Cluster:
         cluster = super().get(name, project)
         return replace(cluster, transport=self.armed) if self.armed else cluster
+
+
+@dataclass
+class Run:
+    """One push, as an engine brings it to its end in a process that is killed once."""
+
+    driver: ClusterDriver[Any, Any]
+    settings: Any
+    event: PushEvent
+    context: Context
+    clock: Clock
+    keeps_state: bool
+    killed: bool = False
+
+    def to_the_end(self) -> Outcome | DriverError:
+        deadline = time.monotonic() + 30
+        while True:
+            assert time.monotonic() < deadline, self.context.state
+            try:
+                outcome = self.driver.execute(self.settings, self.event, self.context)
+            except Killed:
+                self.killed = True
+                state = self.context.state if self.keeps_state else {}
+                self.context = replace(self.context, state=state)
+                continue
+            except DriverError as error:
+                return error
+            if not isinstance(outcome, Wait):
+                return outcome
+            self.context = replace(self.context, state=outcome.state)
+            self._hurry(outcome)
+            time.sleep(0.02)
+
+    def _hurry(self, waiting: Wait) -> None:
+        """A push that can only fail runs out of time as soon as it waits for its pods."""
+        back = waiting.message.startswith("rolling back")
+        pods = "new pods are" in waiting.message or "are ready" in waiting.message
+        if "bad" in (self.event.tag or "") and pods and not back:
+            self.clock.ahead += 21
 
 
 @dataclass
@@ -90,7 +135,6 @@ def killed(
     fake: FakeCluster, folder: Path, make: Callable[..., Any], at: int, after: bool
 ) -> Iterator[Kill]:
     """A driver that dies at its n-th call."""
-    options = {"kubeconfig": str(fake.write_kubeconfig(folder / "kubeconfig"))}
-    with closing(DeadlyClusters(options)) as clusters:
+    with closing(DeadlyClusters.to(fake, folder)) as clusters:
         clusters.arm(at, after)
         yield Kill(make, clusters)

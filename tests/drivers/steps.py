@@ -2,15 +2,26 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
 from webhook_service import Change, Context, Outcome, PushEvent, Wait
+from webhook_service.testing import FakeCluster
 
 SHA = "sha256:" + "a" * 64
 OTHER_SHA = "sha256:" + "b" * 64
 LABELS = {"app": "shop"}
+
+
+@dataclass
+class Clock:
+    """The real time, and what a test adds to it."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 def push(tag: str | None, digest: str | None = None, repository: str = "acme/shop") -> PushEvent:
@@ -81,6 +92,21 @@ def workload(kind: str = "Deployment", image: str = "acme/shop:1", **spec: Any) 
     version = "batch/v1" if kind == "CronJob" else "apps/v1"
     metadata = {"name": "shop", "namespace": "default"}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": base | spec}
+
+
+def wait_until_settled(fake: FakeCluster, kind: str, name: str) -> None:
+    deadline = time.monotonic() + 10
+    while kind != "CronJob" and not is_settled(fake.get(kind, "default", name)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def is_settled(obj: dict[str, Any]) -> bool:
+    status = obj.get("status", {})
+    if status.get("observedGeneration") != obj["metadata"]["generation"]:
+        return False
+    wanted = status.get("desiredNumberScheduled", obj["spec"].get("replicas"))
+    return wanted in (status.get("readyReplicas"), status.get("numberReady"))
 
 
 def template_of(obj: dict[str, Any]) -> dict[str, Any]:

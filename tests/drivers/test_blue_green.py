@@ -10,9 +10,17 @@ import pytest
 
 from tests.contract.client import Client
 from tests.drivers.colours import REPLICAS, Shop, blue_green
-from tests.drivers.conftest import Clock
 from tests.drivers.faulty import Handler, faulty
-from tests.drivers.steps import LABELS, OTHER_SHA, SHA, context, push, run_to_end, template_of
+from tests.drivers.steps import (
+    LABELS,
+    OTHER_SHA,
+    SHA,
+    Clock,
+    context,
+    push,
+    run_to_end,
+    template_of,
+)
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
 from webhook_service import (
     Context,

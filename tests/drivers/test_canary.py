@@ -11,9 +11,17 @@ from pydantic import ValidationError
 
 from tests.contract.client import Client
 from tests.drivers.colours import REPLICAS, Shop, canary
-from tests.drivers.conftest import Clock
 from tests.drivers.faulty import faulty
-from tests.drivers.steps import LABELS, OTHER_SHA, SHA, context, push, run_to_end, template_of
+from tests.drivers.steps import (
+    LABELS,
+    OTHER_SHA,
+    SHA,
+    Clock,
+    context,
+    push,
+    run_to_end,
+    template_of,
+)
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_service import (
     Context,

@@ -5,6 +5,7 @@ form takes turns: each write is killed with the recorded state or without one; `
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,8 @@ import pytest
 
 from tests.contract.client import Client
 from tests.drivers.colours import REPLICAS, Shop, blue_green, canary
-from tests.drivers.conftest import Clock
-from tests.drivers.kills import Deadly, DeadlyClusters
-from tests.drivers.steps import OTHER_SHA, SHA, context, push
-from tests.drivers.test_kills import Run
+from tests.drivers.kills import Deadly, DeadlyClusters, Run
+from tests.drivers.steps import OTHER_SHA, SHA, Clock, context, push
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
 from webhook_drivers.kubernetes.transport import Ask, Reply
 from webhook_service import Done, DriverError, PushEvent, Wait
@@ -76,9 +75,8 @@ class Writers(DeadlyClusters):
 
 @pytest.fixture
 def clusters(fake: FakeCluster, tmp_path: Path) -> Iterator[DeadlyClusters]:
-    clusters = Writers({"kubeconfig": str(fake.write_kubeconfig(tmp_path / "config"))})
-    yield clusters
-    clusters.close()
+    with closing(Writers.to(fake, tmp_path)) as clusters:
+        yield clusters
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client
-from tests.drivers.conftest import Clock
-from tests.drivers.kills import DeadlyClusters
-from tests.drivers.steps import SHA, context, push
+from tests.drivers.kills import MAX_CALLS, DeadlyClusters, Run
+from tests.drivers.steps import SHA, Clock, context, push
 from tests.drivers.test_delegate import ARGO, Delegated, delegate
-from tests.drivers.test_kills import MAX_CALLS, Run
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_service import Done, DriverError, Wait
 from webhook_service.testing import FakeCluster
@@ -57,13 +55,6 @@ class Delegating(Run):
         else:
             phase = "Succeeded" if good else "Failed"
             self.shop.report("Canary", phase=phase, lastAppliedSpec=image)
-
-
-@pytest.fixture
-def clusters(fake: FakeCluster, tmp_path: Path) -> Iterator[DeadlyClusters]:
-    clusters = DeadlyClusters({"kubeconfig": str(fake.write_kubeconfig(tmp_path / "config"))})
-    yield clusters
-    clusters.close()
 
 
 @pytest.fixture

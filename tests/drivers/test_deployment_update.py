@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.conftest import Clock
 from tests.drivers.faulty import kubeconfig, unused_url
 from tests.drivers.steps import (
     OTHER_SHA,
     SHA,
+    Clock,
     config,
     context,
     image_change,

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.conftest import Clock
-from tests.drivers.steps import SHA, config, context, images_of, push, run_to_end, workload
+from tests.drivers.steps import SHA, Clock, config, context, images_of, push, run_to_end, workload
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.fleet import MAX_ACTIONS, MAX_TARGETS
 from webhook_service import (

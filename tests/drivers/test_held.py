@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.conftest import Clock
 from tests.drivers.steps import (
     OTHER_SHA,
     SHA,
+    Clock,
     config,
     context,
     images_of,

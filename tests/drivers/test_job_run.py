@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.drivers.conftest import Clock
 from tests.drivers.kills import WAYS, killed
-from tests.drivers.steps import SHA, context, push, run_to_end
+from tests.drivers.steps import SHA, Clock, context, push, run_to_end
 from webhook_drivers.kubernetes.job_run import JobRun, JobRunConfig
 from webhook_drivers.kubernetes.jobs import job_name
 from webhook_service import (

@@ -4,22 +4,24 @@ Each case is run again and again, killed at the first call, the second, and so o
 and after it, and goes on with the state that was recorded last or with none.
 """
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tests.drivers.conftest import Clock
-from tests.drivers.kills import DeadlyClusters, Killed
-from tests.drivers.steps import config, context, images_of, push, workload
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
-from webhook_service import Context, Done, DriverError, Outcome, PushEvent, Wait
+from tests.drivers.kills import MAX_CALLS, DeadlyClusters, Run
+from tests.drivers.steps import (
+    Clock,
+    config,
+    context,
+    images_of,
+    push,
+    wait_until_settled,
+    workload,
+)
+from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_service import Done, DriverError, Outcome
 from webhook_service.testing import FakeCluster
-
-MAX_CALLS = 60
 
 
 @dataclass(frozen=True)
@@ -52,52 +54,6 @@ CASES = {
     "recreate-stateful": Case(2, "StatefulSet", strategy=RECREATE),
     "recreate-stateful-undone": Case(4, "StatefulSet", "bad", RECREATE),
 }
-
-
-@pytest.fixture
-def clusters(fake: FakeCluster, tmp_path: Path) -> Iterator[DeadlyClusters]:
-    clusters = DeadlyClusters({"kubeconfig": str(fake.write_kubeconfig(tmp_path / "config"))})
-    yield clusters
-    clusters.close()
-
-
-@dataclass
-class Run:
-    """One push, as an engine brings it to its end in a process that is killed once."""
-
-    driver: DeploymentUpdate
-    settings: DeploymentUpdateConfig
-    event: PushEvent
-    context: Context
-    clock: Clock
-    keeps_state: bool
-    killed: bool = False
-
-    def to_the_end(self) -> Outcome | DriverError:
-        deadline = time.monotonic() + 30
-        while True:
-            assert time.monotonic() < deadline, self.context.state
-            try:
-                outcome = self.driver.execute(self.settings, self.event, self.context)
-            except Killed:
-                self.killed = True
-                state = self.context.state if self.keeps_state else {}
-                self.context = replace(self.context, state=state)
-                continue
-            except DriverError as error:
-                return error
-            if not isinstance(outcome, Wait):
-                return outcome
-            self.context = replace(self.context, state=outcome.state)
-            self._hurry(outcome)
-            time.sleep(0.02)
-
-    def _hurry(self, waiting: Wait) -> None:
-        """A push that can only fail runs out of time as soon as it waits for its pods."""
-        back = waiting.message.startswith("rolling back")
-        pods = "new pods are" in waiting.message or "are ready" in waiting.message
-        if "bad" in (self.event.tag or "") and pods and not back:
-            self.clock.ahead += 21
 
 
 @pytest.mark.parametrize("keeps_state", [True, False], ids=["state", "no-state"])
@@ -138,21 +94,6 @@ def start(fake: FakeCluster, kind: str, name: str, chosen_by: dict[str, str] | N
         body["spec"]["template"]["metadata"]["labels"] = labels
     fake.apply(body)
     wait_until_settled(fake, kind, name)
-
-
-def wait_until_settled(fake: FakeCluster, kind: str, name: str) -> None:
-    deadline = time.monotonic() + 10
-    while kind != "CronJob" and not settled(fake.get(kind, "default", name)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def settled(obj: dict[str, Any]) -> bool:
-    status = obj.get("status", {})
-    if status.get("observedGeneration") != obj["metadata"]["generation"]:
-        return False
-    wanted = status.get("desiredNumberScheduled", obj["spec"].get("replicas"))
-    return wanted in (status.get("readyReplicas"), status.get("numberReady"))
 
 
 def check(fake: FakeCluster, case: Case, name: str, ended: Outcome | DriverError) -> None:

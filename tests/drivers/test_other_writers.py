@@ -19,6 +19,7 @@ from tests.drivers.steps import (
     push,
     run_to_end,
     template_of,
+    wait_until_settled,
     workload,
 )
 from webhook_drivers.kubernetes.client import JSON_PATCH, Cluster
@@ -135,10 +136,8 @@ def check(found: dict[str, Any], wanted: dict[str, Any], name: str) -> None:
 
 def settled(fake: FakeCluster, kind: str) -> dict[str, Any]:
     fake.apply(workload(kind))
-    deadline = time.monotonic() + 10
-    while (found := fake.get(kind, "default", "shop"))["status"].get("readyReplicas") != 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until_settled(fake, kind, "shop")
+    found = fake.get(kind, "default", "shop")
     found["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
     return found
 

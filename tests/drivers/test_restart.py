@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.drivers.conftest import Clock
 from tests.drivers.kills import WAYS, killed
-from tests.drivers.steps import context, images_of, push, run_to_end, template_of, workload
+from tests.drivers.steps import Clock, context, images_of, push, run_to_end, template_of, workload
 from webhook_drivers.kubernetes.restart import RESTART, RESTARTED, Restart, RestartConfig
 from webhook_service import (
     Change,

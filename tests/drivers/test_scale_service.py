@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
-from tests.drivers.steps import workload
+from tests.drivers.steps import wait_until_settled, workload
 from webhook_drivers.kubernetes.scale_service import ScaleService, ScaleServiceConfig
 from webhook_drivers.kubernetes.scaling import MAX_SCALINGS, SCALINGS
 from webhook_service import Change, Context, Done, DriverError, InvalidConfig, Request
@@ -97,6 +97,7 @@ def test_a_call_that_dies_at_any_place_scales_exactly_once(
     fake: FakeCluster, tmp_path: Path, at: int, after: bool
 ) -> None:
     fake.apply(workload())
+    wait_until_settled(fake, "Deployment", "shop")
     with killed(fake, tmp_path, ScaleService, at, after) as kill:
         outcome = kill.run(config(), CALL, call(1))
     assert kill.happened == (at < 3)

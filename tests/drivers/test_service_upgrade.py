@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.drivers.conftest import Clock
 from tests.drivers.kills import WAYS, killed
-from tests.drivers.steps import SHA, context, images_of, push, run_to_end, workload
+from tests.drivers.steps import SHA, Clock, context, images_of, push, run_to_end, workload
 from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade, ServiceUpgradeConfig
 from webhook_service import Change, Done, DriverError, InvalidConfig, TargetConflict, Unchanged
 from webhook_service.testing import FakeCluster

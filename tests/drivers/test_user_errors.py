@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.conftest import Clock
-from tests.drivers.steps import config, context, images_of, push, run_to_end, workload
+from tests.drivers.steps import Clock, config, context, images_of, push, run_to_end, workload
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
 from webhook_service import DriverError, Wait
 from webhook_service.testing import FakeCluster
