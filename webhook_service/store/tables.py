@@ -7,6 +7,7 @@ PostgreSQL.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     false,
@@ -59,6 +61,11 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool = False) -> Index:
+    """An index of the rows that a condition selects."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 receivers = Table(
     "receivers",
     metadata,
@@ -82,7 +89,7 @@ receivers = Table(
 )
 
 POLLED = text("poll_due IS NOT NULL")
-Index("ix_receivers_poll_due", receivers.c.poll_due, sqlite_where=POLLED, postgresql_where=POLLED)
+_partial("ix_receivers_poll_due", POLLED, receivers.c.poll_due)
 
 keys = Table(
     "keys",
@@ -96,7 +103,7 @@ keys = Table(
 )
 
 EXPIRING = text("expires IS NOT NULL")
-Index("ix_keys_expires", keys.c.expires, sqlite_where=EXPIRING, postgresql_where=EXPIRING)
+_partial("ix_keys_expires", EXPIRING, keys.c.expires)
 
 deliveries = Table(
     "deliveries",
@@ -174,86 +181,31 @@ UNDECIDED = text("state = 'held' AND approve_by IS NOT NULL")
 REPLAY = text("replay_of IS NOT NULL")
 
 # ``queue`` says where a claim looks for what is open; state, due time and slot decide.
-Index("ix_executions_due", executions.c.due, sqlite_where=READY, postgresql_where=READY)
-Index("ix_executions_later", executions.c.due, sqlite_where=LATER, postgresql_where=LATER)
-Index(
-    "ix_executions_ready",
-    executions.c.project,
-    executions.c.due,
-    sqlite_where=READY,
-    postgresql_where=READY,
-)
-Index(
-    "ix_executions_behind",
-    executions.c.slot,
-    executions.c.seq,
-    sqlite_where=BEHIND,
-    postgresql_where=BEHIND,
-)
-Index(
-    "ix_executions_lease",
-    executions.c.lease_until,
-    sqlite_where=RUNNING,
-    postgresql_where=RUNNING,
-)
-Index(
+_partial("ix_executions_due", READY, executions.c.due)
+_partial("ix_executions_later", LATER, executions.c.due)
+_partial("ix_executions_ready", READY, executions.c.project, executions.c.due)
+_partial("ix_executions_behind", BEHIND, executions.c.slot, executions.c.seq)
+_partial("ix_executions_lease", RUNNING, executions.c.lease_until)
+_partial(
     "ix_executions_pending",
+    OPEN,
     executions.c.slot,
     executions.c.coalesce,
     executions.c.ordered,
     executions.c.seq,
-    sqlite_where=OPEN,
-    postgresql_where=OPEN,
 )
-Index(
-    "ix_executions_settled",
-    executions.c.slot,
-    sqlite_where=SETTLED,
-    postgresql_where=SETTLED,
-)
+_partial("ix_executions_settled", SETTLED, executions.c.slot)
 # The database itself refuses a second active execution in a slot, whatever a claim believed.
-Index(
-    "uq_executions_active_slot",
-    executions.c.slot,
-    unique=True,
-    sqlite_where=ACTIVE,
-    postgresql_where=ACTIVE,
-)
+_partial("uq_executions_active_slot", ACTIVE, executions.c.slot, unique=True)
 
 # For people: what can be replayed, what can be rolled back to, and what waits for a vote.
-Index(
-    "ix_executions_failed",
-    executions.c.project,
-    executions.c.seq,
-    sqlite_where=FAILED,
-    postgresql_where=FAILED,
+_partial("ix_executions_failed", FAILED, executions.c.project, executions.c.seq)
+_partial("ix_executions_replay_of", REPLAY, executions.c.replay_of)
+_partial(
+    "ix_executions_receiver_revisions", SUCCEEDED, executions.c.receiver, executions.c.finished
 )
-Index(
-    "ix_executions_replay_of",
-    executions.c.replay_of,
-    sqlite_where=REPLAY,
-    postgresql_where=REPLAY,
-)
-Index(
-    "ix_executions_receiver_revisions",
-    executions.c.receiver,
-    executions.c.finished,
-    sqlite_where=SUCCEEDED,
-    postgresql_where=SUCCEEDED,
-)
-Index(
-    "ix_executions_slot_revisions",
-    executions.c.slot,
-    executions.c.finished,
-    sqlite_where=SUCCEEDED,
-    postgresql_where=SUCCEEDED,
-)
-Index(
-    "ix_executions_approve_by",
-    executions.c.approve_by,
-    sqlite_where=UNDECIDED,
-    postgresql_where=UNDECIDED,
-)
+_partial("ix_executions_slot_revisions", SUCCEEDED, executions.c.slot, executions.c.finished)
+_partial("ix_executions_approve_by", UNDECIDED, executions.c.approve_by)
 
 approvals = Table(
     "approvals",
