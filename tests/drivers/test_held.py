@@ -164,3 +164,20 @@ def test_the_last_ten_are_remembered() -> None:
 def test_the_recorded_push_is_held_with_its_digest() -> None:
     found = Record(identity="push-1", digest=SHA, pushed_at=7.0).holding("push-1").held
     assert found == (Held(identity="push-1", digest=SHA, pushed_at=7.0),)
+
+
+def test_old_replica_sets_are_read_only_where_the_spec_was_changed_since(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    fake.apply(workload())
+    looks = [looks_after(driver, fake, "2", 1), looks_after(driver, fake, "3", 2)]
+    fake.apply({"kind": "Deployment", "metadata": {"name": "shop"}, "spec": {"replicas": 3}})
+    looks += [looks_after(driver, fake, "4", 3), looks_after(driver, fake, "5", 4)]
+    assert looks == [True, False, True, False]
+
+
+def looks_after(driver: DeploymentUpdate, fake: FakeCluster, tag: str, number: int) -> bool:
+    """Whether a push reads ReplicaSets."""
+    before = len(fake.requests)
+    assert isinstance(run_to_end(driver, config(), push(tag), context(number)), Done)
+    return any("replicasets" in request.path for request in fake.requests[before:])

@@ -9,7 +9,7 @@ from webhook_drivers.kubernetes.jobs import trouble_of
 from webhook_drivers.kubernetes.resources import PODS, Address, Json
 from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.target import label_selector
-from webhook_drivers.kubernetes.workloads import dig
+from webhook_drivers.kubernetes.workloads import dig, is_owned
 from webhook_service import DriverError, Retry, failpoint
 
 REVISION = "controller-revision-hash"
@@ -69,10 +69,9 @@ def _delete(cluster: Cluster, pods: Iterable[Json]) -> None:
 
 def _is_stuck(pod: Json, stateful_set: Json) -> bool:
     metadata = dig(pod, "metadata")
-    owners = {owner.get("uid") for owner in metadata.get("ownerReferences") or ()}
     newest = dig(stateful_set, "status").get("updateRevision")
     return (
-        dig(stateful_set, "metadata").get("uid") in owners
+        is_owned(pod, dig(stateful_set, "metadata").get("uid"))
         and not metadata.get("deletionTimestamp")
         and dig(metadata, "labels").get(REVISION) != newest
         and not _is_ready(pod)

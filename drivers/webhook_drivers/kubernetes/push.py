@@ -261,6 +261,9 @@ class Push:
         spec: Mapping[str, object],
         notes: Mapping[str, str | None],
     ) -> Json:
+        patch = with_spec(patch, spec)
+        # The resourceVersion binds the patch to what was read, and the spec's next number with it.
+        generation = int(obj["metadata"].get("generation", 0)) + bool(patch)
+        record = record.model_copy(update={"generation": generation})
         annotations = {**written(obj, self.repository, record, cause), **notes}
-        version = obj["metadata"].get("resourceVersion")
-        return with_metadata(with_spec(patch, spec), version, annotations)
+        return with_metadata(patch, obj["metadata"].get("resourceVersion"), annotations)

@@ -59,6 +59,7 @@ class Record(BaseModel):
     Attributes:
         previous: the images that the push replaced, by container.
         previous_push: the pod template's push annotation that it replaced.
+        generation: of the workload's spec, as the push left it.
         held: the last pushes of the repository that were rolled back, the newest last.
     """
 
@@ -72,6 +73,7 @@ class Record(BaseModel):
     pushed_at: float | None = None
     previous: dict[str, str] = {}
     previous_push: str | None = None
+    generation: int = 0
     held: tuple[Held, ...] = ()
 
     def is_of(self, execution: str) -> bool:

@@ -52,3 +52,4 @@ class Address:
 EVENTS = Resource("Event", "", "v1", "events")
 PODS = Resource("Pod", "", "v1", "pods")
 SERVICES = Resource("Service", "", "v1", "services")
+REPLICASETS = Resource("ReplicaSet", "apps", "v1", "replicasets")

@@ -10,13 +10,12 @@ from __future__ import annotations
 from webhook_drivers.kubernetes.client import Cluster
 from webhook_drivers.kubernetes.push import Push
 from webhook_drivers.kubernetes.record import Record, is_newer
-from webhook_drivers.kubernetes.resources import Json, Resource
+from webhook_drivers.kubernetes.resources import REPLICASETS, Json
 from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.target import label_selector
-from webhook_drivers.kubernetes.workloads import WORKLOADS, dig
+from webhook_drivers.kubernetes.workloads import WORKLOADS, dig, is_owned
 from webhook_service import DriverError, Retry
 
-REPLICASETS = Resource("ReplicaSet", "apps", "v1", "replicasets")
 RIGHT = Right(REPLICASETS, ("list",), optional=True)
 
 
@@ -28,6 +27,8 @@ def taken_back(cluster: Cluster, push: Push, obj: Json, now: float) -> Record | 
     labels = dig(obj, "spec", "selector", "matchLabels")
     if push.workload is not WORKLOADS["Deployment"] or not labels:
         return None
+    if push.record(obj).generation == dig(obj, "metadata").get("generation"):
+        return None  # nothing was undone: its spec is as the recorded push left it
     try:
         sets = cluster.find(REPLICASETS, push.address.namespace, label_selector(labels))
     except Retry:
@@ -36,11 +37,6 @@ def taken_back(cluster: Cluster, push: Push, obj: Json, now: float) -> Record | 
         return None
     uid = dig(obj, "metadata").get("uid")
     known = push.record(obj).order_key
-    found = (push.record(item) for item in sets if _is_of(item, uid))
+    found = (push.record(item) for item in sets if is_owned(item, uid))
     newer = [item for item in found if is_newer(item.order_key, known, now)]
     return max(newer, key=lambda item: item.order_key, default=None)
-
-
-def _is_of(item: Json, uid: object) -> bool:
-    owners = dig(item, "metadata").get("ownerReferences") or ()
-    return any(owner.get("uid") == uid for owner in owners)

@@ -92,6 +92,12 @@ def annotation(obj: Json, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def is_owned(obj: Json, uid: object) -> bool:
+    """Whether the object of this uid is an owner of another one."""
+    owners = dig(obj, "metadata").get("ownerReferences") or ()
+    return any(owner.get("uid") == uid for owner in owners)
+
+
 def image_patch(
     workload: Workload,
     obj: Json,

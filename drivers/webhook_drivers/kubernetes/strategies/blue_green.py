@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from webhook_drivers.kubernetes import unfinished
 from webhook_drivers.kubernetes.client import Cluster
 from webhook_drivers.kubernetes.faults import Conflict
-from webhook_drivers.kubernetes.resources import PODS, SERVICES, Address, Json
+from webhook_drivers.kubernetes.resources import PODS, REPLICASETS, SERVICES, Address, Json
 from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.rollout import Progress, Stage
 from webhook_drivers.kubernetes.state import RolloutState
@@ -44,7 +44,7 @@ RIGHTS = (
     Right(SERVICES, ("get", "patch")),
     Right(routing.ENDPOINTS, ("get",)),
     Right(PODS, ("list",)),
-    Right(routing.REPLICASETS, ("list",)),
+    Right(REPLICASETS, ("list",)),
     autoscalers.MOVE,
     Right(SERVICES, ("get",), "proxy", optional=True),
 )

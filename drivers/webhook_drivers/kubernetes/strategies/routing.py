@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.resources import PODS, SERVICES, Address, Json, Resource
+from webhook_drivers.kubernetes.resources import (
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    Address,
+    Json,
+    Resource,
+)
 from webhook_drivers.kubernetes.strategies.second import COLOR, HASH, pods_of
 from webhook_drivers.kubernetes.target import label_selector
-from webhook_drivers.kubernetes.workloads import annotation, dig
+from webhook_drivers.kubernetes.workloads import annotation, dig, is_owned
 from webhook_service import DriverError, Retry
 
 ENDPOINTS = Resource("Endpoints", "", "v1", "endpoints")
-REPLICASETS = Resource("ReplicaSet", "apps", "v1", "replicasets")
 REVISION = "deployment.kubernetes.io/revision"
 SWITCH = "webhook-service.io/switch"
 """On the Service: by which push its selector was moved last, and when."""
@@ -101,8 +107,7 @@ def template_hash(cluster: Cluster, main: Json) -> str:
     metadata = main["metadata"]
     revision = annotation(main, REVISION)
     for item in cluster.find(REPLICASETS, metadata["namespace"], pods_of(main, {})):
-        owners = [owner.get("uid") for owner in item["metadata"].get("ownerReferences") or ()]
-        if metadata["uid"] in owners and annotation(item, REVISION) == revision:
+        if is_owned(item, metadata["uid"]) and annotation(item, REVISION) == revision:
             return str((item["metadata"].get("labels") or {}).get(HASH, ""))
     return ""
 
