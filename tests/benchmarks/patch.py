@@ -27,6 +27,7 @@ from webhook_service.testing import FakeCluster
 from webhook_service.testing.payloads import dockerhub_push
 
 IDLE_PUSHES = 50
+IDLE_SECONDS = 1.0
 DEPLOYMENTS = 200
 CONNECTIONS = 16
 ROUNDS = 3
@@ -154,9 +155,10 @@ def _receiver(cluster: Cluster, host: Host, name: str) -> str:
 def _idle(
     names: Sequence[str], push: Callable[[str, str], None], watcher: Watcher
 ) -> Sequence[float]:
-    """Milliseconds from the call to the change, one after the other."""
+    """Milliseconds from the call to the change, one after the other has come to its end."""
     found = []
     for name in names[:IDLE_PUSHES]:
+        time.sleep(IDLE_SECONDS)
         started = time.perf_counter()
         push(name, "idle")
         found.append((watcher.moment(name, "idle") - started) * 1000)

@@ -51,8 +51,15 @@ class Cluster:
     def get(self, address: Address) -> Json:
         return self._call("get", address, "GET", address.path)
 
-    def find(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Json, ...]:
+    def find(
+        self, resource: Resource, namespace: str, selector: str = "", *, cached: bool = False
+    ) -> tuple[Json, ...]:
         """All objects of a kind in a namespace, by label selector, each complete with its kind.
+
+        Args:
+            cached: from the API server's memory, which may lag behind by moments. Otherwise it
+                reads all objects of the namespace from its store, whatever the selector.
+                https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 
         Raises:
             DriverError: there are more than 5,000.
@@ -61,7 +68,8 @@ class Cluster:
         found: list[Json] = []
         after = ""
         while True:
-            query = {"labelSelector": selector, "limit": str(PAGE), "continue": after}
+            paging = {"limit": str(PAGE), "continue": after}
+            query = {"labelSelector": selector, **({"resourceVersion": "0"} if cached else paging)}
             said = urlencode({key: value for key, value in query.items() if value})
             page = self._call("list", address, "GET", f"{address.path}?{said}")
             found += page.get("items") or ()

@@ -73,7 +73,7 @@ class Record(BaseModel):
     pushed_at: float | None = None
     previous: dict[str, str] = {}
     previous_push: str | None = None
-    generation: int = 0
+    generation: int = 1
     held: tuple[Held, ...] = ()
 
     def is_of(self, execution: str) -> bool:

@@ -30,7 +30,9 @@ def taken_back(cluster: Cluster, push: Push, obj: Json, now: float) -> Record | 
     if push.record(obj).generation == dig(obj, "metadata").get("generation"):
         return None  # nothing was undone: its spec is as the recorded push left it
     try:
-        sets = cluster.find(REPLICASETS, push.address.namespace, label_selector(labels))
+        sets = cluster.find(
+            REPLICASETS, push.address.namespace, label_selector(labels), cached=True
+        )
     except Retry:
         raise
     except DriverError:
