@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.client import Cluster
 from webhook_drivers.kubernetes.faults import failure
 from webhook_drivers.kubernetes.resources import SERVICES, Address, Json
 from webhook_drivers.text import MAX_BYTES, head
-from webhook_service import Done, DriverError, Outbound, OutboundError, Request, Retry
+from webhook_service import Done, DriverError, Request, Retry
 
 PASSED = frozenset({"accept", "content-type", "traceparent", "tracestate"})
 SECRET = frozenset({"key", "projectId", "token"})
@@ -108,6 +108,9 @@ def send_direct(
         service: the live object.
         allowed: networks that may be called although no Service belongs there.
     """
+    # The HTTP client takes some of a host's start and memory: loaded where it is used.
+    from webhook_service import Outbound, OutboundError
+
     host = cluster_address(service, target, allowed)
     outbound = Outbound(
         timeout=sent.timeout,

@@ -1,6 +1,7 @@
 """The servers that are measured, each in a process on the servers' core."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
 
+ROOT = Path(__file__).parents[2]
 ENDPOINT = "/v1-webhooks/endpoint"
 HOOK = {
     "id": "push",
@@ -86,7 +88,8 @@ def _serving(
     """Start a command that takes its port as last argument."""
     port = free_port()
     file = name.replace(" ", "-").replace("/", "-")
-    server = Process(load.on_server_core(*command, str(port)), folder, name=file)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    server = Process(load.on_server_core(*command, str(port)), folder, name=file, env=env)
     server.start(lambda: accepts(port))
     try:
         yield Target(name, port, server.pid, paths)

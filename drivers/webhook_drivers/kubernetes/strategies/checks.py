@@ -13,7 +13,7 @@ from webhook_drivers.kubernetes.rollout import Progress, Stage
 from webhook_drivers.kubernetes.state import RolloutState
 from webhook_drivers.kubernetes.strategies.strategy import Step, Task
 from webhook_drivers.kubernetes.target import DnsLabel
-from webhook_service import DriverConfig, DriverError, Outbound, OutboundError
+from webhook_service import DriverConfig, DriverError
 
 MAX_ANSWER = 64 * 1024
 QUERY_TIMEOUT = 10.0
@@ -123,6 +123,9 @@ def ask(
 
 
 def _fetch(task: Task, url: str, timeout: float) -> tuple[int, bytes]:
+    # The HTTP client takes some of a host's start and memory: loaded where it is used.
+    from webhook_service import Outbound, OutboundError
+
     outbound = Outbound(timeout=timeout, max_bytes=MAX_ANSWER, allow_private=task.allowed)
     try:
         reply = outbound.get(url, redirects=False)

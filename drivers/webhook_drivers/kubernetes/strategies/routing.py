@@ -106,7 +106,8 @@ def template_hash(cluster: Cluster, main: Json) -> str:
     """
     metadata = main["metadata"]
     revision = annotation(main, REVISION)
-    for item in cluster.find(REPLICASETS, metadata["namespace"], pods_of(main, {})):
+    found = cluster.find(REPLICASETS, metadata["namespace"], pods_of(main, {}), cached=True)
+    for item in found:
         if is_owned(item, metadata["uid"]) and annotation(item, REVISION) == revision:
             return str((item["metadata"].get("labels") or {}).get(HASH, ""))
     return ""
@@ -120,7 +121,9 @@ def ready(cluster: Cluster, service: Address, pods: str) -> int:
         if error.reason == "not_found":
             return 0
         raise
-    uids = {item["metadata"]["uid"] for item in cluster.find(PODS, service.namespace, pods)}
+    # Pods that are listed a moment late are not counted yet, and gone ones have no address.
+    found = cluster.find(PODS, service.namespace, pods, cached=True)
+    uids = {item["metadata"]["uid"] for item in found}
     addresses = [
         address
         for subset in endpoints.get("subsets") or ()
