@@ -92,7 +92,7 @@ def push(
     return service.accept(project, key, Call(body, {"content-type": "application/json"}))
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Poll until the condition is true; fail when it is not in time."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -101,7 +101,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     return found
 
 
-def wait_for_end(service: WebhookService, execution: str, seconds: float = 10.0) -> Execution:
+def wait_for_end(service: WebhookService, execution: str, seconds: float = 30.0) -> Execution:
     """Wait until an execution has ended."""
 
     def ended() -> Execution | None:

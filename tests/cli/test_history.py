@@ -19,7 +19,7 @@ def delivery(receiver: Any) -> str:
     with WebhookService.open() as service:
         call = Call(dockerhub_push("acme/shop", "1.2.3"))
         accepted = service.accept(PROJECT, key_in(receiver), call)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while service.get_execution(PROJECT, accepted.executions[0]).state not in ENDED:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -52,7 +52,7 @@ def cluster() -> Iterator[FakeCluster]:
         cluster.apply(definition("MachineDeployment"))
         cluster.apply(machines())
         cluster.answer("shop", "pipeline", lambda ask, pod: Reply(202, b"queued"))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while '"addresses"' not in json.dumps(cluster.list("Endpoints", "shop")):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -80,7 +80,7 @@ class Run:
     killed: bool = False
 
     def to_the_end(self) -> Outcome | DriverError:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             assert time.monotonic() < deadline, self.context.state
             try:
@@ -116,7 +116,7 @@ class Kill:
 
     def run(self, config: Any, event: Any, context: Context) -> Outcome:
         """Run an execution to its end, in new processes with the state that was recorded last."""
-        deadline, message = time.monotonic() + 20, ""
+        deadline, message = time.monotonic() + 60, ""
         while True:
             assert time.monotonic() < deadline, message
             try:

@@ -95,7 +95,7 @@ def workload(kind: str = "Deployment", image: str = "acme/shop:1", **spec: Any) 
 
 
 def wait_until_settled(fake: FakeCluster, kind: str, name: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while kind != "CronJob" and not is_settled(fake.get(kind, "default", name)):
         assert time.monotonic() < deadline
         time.sleep(0.005)

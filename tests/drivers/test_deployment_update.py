@@ -55,7 +55,7 @@ def writes(fake: FakeCluster, kind: str = "Deployment") -> int:
 
 def settle(fake: FakeCluster) -> None:
     """Wait until the controllers have seen the newest generation, and its pods run."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         seen = shop(fake)
         status = seen["status"]

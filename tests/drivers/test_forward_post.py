@@ -89,7 +89,7 @@ def proxied(fake: FakeCluster, reply: Reply) -> list[Ask]:
     fake.apply(service())
     fake.apply(pods())
     fake.answer("shop", "pipeline", answer)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while '"addresses"' not in json.dumps(fake.list("Endpoints", "shop")):
         assert time.monotonic() < deadline
         time.sleep(0.01)

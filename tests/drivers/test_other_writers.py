@@ -173,7 +173,7 @@ def test_two_services_that_push_two_containers_at_once_both_end(
 def patiently(driver: DeploymentUpdate, settings: Any, event: Any, number: int) -> Outcome:
     """To the end, as the engine does: what was changed by others too often is tried again."""
     here = context(number)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             outcome = driver.execute(settings, event, here)

@@ -92,6 +92,6 @@ def test_a_broker_that_is_killed_loses_no_push(
     broker.start()
     for url in urls:
         push(url, "6")
-    wait_for(lambda: all(each["state"] in ENDED for each in host.executions()), 60)
+    wait_for(lambda: all(each["state"] in ENDED for each in host.executions()), 120)
     assert {each["state"] for each in host.executions()} == {"succeeded", "superseded"}
     assert [farm.image(name) for name in farm.names] == [f"docker.io/{REPOSITORY}:6"] * TARGETS

@@ -37,7 +37,7 @@ class Listener:
         self._server.server_close()
         self._thread.join()
 
-    def wait_for(self, count: int, timeout: float = 10) -> list[Call]:
+    def wait_for(self, count: int, timeout: float = 30) -> list[Call]:
         assert wait_until(lambda: len(self.calls) >= count, timeout), f"{len(self.calls)} calls"
         return self.calls
 

@@ -41,7 +41,7 @@ def deploy(api: Api, namespace: str, **spec: Any) -> str:
     return f"{apps(namespace, 'deployments')}/shop"
 
 
-def reaches(api: Api, path: str, field: str, value: int, timeout: float = 10) -> bool:
+def reaches(api: Api, path: str, field: str, value: int, timeout: float = 30) -> bool:
     """Whether the status gets there; a status from before the last change does not count."""
 
     def there() -> bool:
@@ -53,7 +53,7 @@ def reaches(api: Api, path: str, field: str, value: int, timeout: float = 10) ->
     return wait_until(there, timeout)
 
 
-def runs_only(api: Api, namespace: str, image: str, count: int, timeout: float = 10) -> bool:
+def runs_only(api: Api, namespace: str, image: str, count: int, timeout: float = 30) -> bool:
     """Whether in the end all pods are ready, are `count`, and run `image`."""
 
     def there() -> bool:
