@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from webhook_service.store.tables import metadata
+from webhook_service.store.indexes import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

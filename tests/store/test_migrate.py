@@ -11,8 +11,8 @@ from webhook_service.errors import SettingsError
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
 from webhook_service.store.database import Database, parse_url
+from webhook_service.store.indexes import metadata
 from webhook_service.store.store import open_store
-from webhook_service.store.tables import metadata
 
 
 def test_the_migrations_build_exactly_the_tables(database_url: str) -> None:

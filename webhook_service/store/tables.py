@@ -1,4 +1,4 @@
-"""The tables. The migrations must build exactly these: a test compares the two.
+"""The tables. The migrations must build exactly these and ``indexes``: a test compares the two.
 
 Times are integers, microseconds since 1970 UTC: they sort, index and compare alike in SQLite and
 PostgreSQL.
@@ -7,7 +7,6 @@ PostgreSQL.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TextClause,
     TypeDecorator,
     UniqueConstraint,
     false,
@@ -61,11 +59,6 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
-def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool = False) -> Index:
-    """An index of the rows that a condition selects."""
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
 receivers = Table(
     "receivers",
     metadata,
@@ -89,7 +82,6 @@ receivers = Table(
 )
 
 POLLED = text("poll_due IS NOT NULL")
-_partial("ix_receivers_poll_due", POLLED, receivers.c.poll_due)
 
 keys = Table(
     "keys",
@@ -103,7 +95,6 @@ keys = Table(
 )
 
 EXPIRING = text("expires IS NOT NULL")
-_partial("ix_keys_expires", EXPIRING, keys.c.expires)
 
 deliveries = Table(
     "deliveries",
@@ -180,32 +171,6 @@ SUCCEEDED = text("state = 'succeeded'")
 UNDECIDED = text("state = 'held' AND approve_by IS NOT NULL")
 REPLAY = text("replay_of IS NOT NULL")
 
-# ``queue`` says where a claim looks for what is open; state, due time and slot decide.
-_partial("ix_executions_due", READY, executions.c.due)
-_partial("ix_executions_later", LATER, executions.c.due)
-_partial("ix_executions_ready", READY, executions.c.project, executions.c.due)
-_partial("ix_executions_behind", BEHIND, executions.c.slot, executions.c.seq)
-_partial("ix_executions_lease", RUNNING, executions.c.lease_until)
-_partial(
-    "ix_executions_pending",
-    OPEN,
-    executions.c.slot,
-    executions.c.coalesce,
-    executions.c.ordered,
-    executions.c.seq,
-)
-_partial("ix_executions_settled", SETTLED, executions.c.slot)
-# The database itself refuses a second active execution in a slot, whatever a claim believed.
-_partial("uq_executions_active_slot", ACTIVE, executions.c.slot, unique=True)
-
-# For people: what can be replayed, what can be rolled back to, and what waits for a vote.
-_partial("ix_executions_failed", FAILED, executions.c.project, executions.c.seq)
-_partial("ix_executions_replay_of", REPLAY, executions.c.replay_of)
-_partial(
-    "ix_executions_receiver_revisions", SUCCEEDED, executions.c.receiver, executions.c.finished
-)
-_partial("ix_executions_slot_revisions", SUCCEEDED, executions.c.slot, executions.c.finished)
-_partial("ix_executions_approve_by", UNDECIDED, executions.c.approve_by)
 
 approvals = Table(
     "approvals",
