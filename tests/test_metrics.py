@@ -86,6 +86,16 @@ def test_the_way_of_an_execution_is_timed_from_its_receipt(
     assert wait_for(lambda: sample(metrics, "webhook_busy_workers") == 0)
 
 
+def test_open_connections_and_waiting_callers_are_shown_as_they_are_now(
+    service: WebhookService, metrics: Metrics
+) -> None:
+    for now in (3, 2):
+        service.observers.connected(now)
+        service.observers.awaited(10 * now)
+    assert sample(metrics, "webhook_open_connections") == 2
+    assert sample(metrics, "webhook_waiting_callers") == 20
+
+
 def test_a_refused_result_is_counted_and_times_no_end(
     service: WebhookService,
     metrics: Metrics,

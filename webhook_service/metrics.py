@@ -115,6 +115,14 @@ class Metrics(Observer):
             "Workers that hang in a driver that was given up.",
             registry=registry,
         )
+        self._connections = Gauge(
+            "webhook_open_connections", "Connections that are open now.", registry=registry
+        )
+        self._callers = Gauge(
+            "webhook_waiting_callers",
+            "Callers that wait for what comes of their call.",
+            registry=registry,
+        )
 
     def decided(self, delivery: Delivery, format_name: str, seconds: float) -> None:
         """Count a stored call: each item, and the call as a whole if it has none."""
@@ -164,6 +172,14 @@ class Metrics(Observer):
     def abandoned(self, workers: int) -> None:
         """Show how many workers hang."""
         self._abandoned.set(workers)
+
+    def connected(self, connections: int) -> None:
+        """Show how many connections are open."""
+        self._connections.set(connections)
+
+    def awaited(self, callers: int) -> None:
+        """Show how many callers wait."""
+        self._callers.set(callers)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve ``/metrics`` on an address of its own; gives a function that ends it.

@@ -38,6 +38,12 @@ class Observer:
     def abandoned(self, workers: int) -> None:
         """So many workers hang in drivers that were given up."""
 
+    def connected(self, connections: int) -> None:
+        """So many connections to this process are open now."""
+
+    def awaited(self, callers: int) -> None:
+        """So many callers wait for what comes of their call now."""
+
 
 class Observers(Observer):
     """Tells several, in their order."""
@@ -87,3 +93,11 @@ class Observers(Observer):
     def abandoned(self, workers: int) -> None:
         for each in self._all:
             each.abandoned(workers)
+
+    def connected(self, connections: int) -> None:
+        for each in self._all:
+            each.connected(connections)
+
+    def awaited(self, callers: int) -> None:
+        for each in self._all:
+            each.awaited(callers)

@@ -21,12 +21,14 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def test_each_address_has_its_share_and_all_have_the_total() -> None:
     met: list[str] = []
-    connections = Connections(4, 2, on_refused=met.append)
+    counts: list[int] = []
+    connections = Connections(4, 2, on_refused=met.append, on_count=counts.append)
     admitted = [connections.admit(f"192.0.2.{number}") for number in (1, 1, 1, 2, 2, 3)]
     assert admitted == [True, True, False, True, True, False]
     assert met == ["connections_of_address", "connections"]
     connections.leave("192.0.2.1")
     assert connections.admit("192.0.2.3") and connections.count == 4
+    assert counts == [1, 2, 3, 4, 3, 4]
 
 
 def test_an_ipv6_network_of_64_bits_is_one_address() -> None:

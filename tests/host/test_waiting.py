@@ -42,10 +42,10 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def test_many_callers_share_each_question(execution: Execution) -> None:
-    source = Executions()
+    source, counts = Executions(), list[int]()
 
     async def scenario() -> None:
-        waiters = Waiters(source.find, poll=0.05)
+        waiters = Waiters(source.find, poll=0.05, on_count=counts.append)
         names = [f"exe_{number}" for number in range(50)]
         calls = [asyncio.create_task(waiters.ended([name], 5)) for name in names]
         while not source.asked or len(source.asked[-1]) < 50:
@@ -56,6 +56,7 @@ def test_many_callers_share_each_question(execution: Execution) -> None:
 
     run(scenario())
     assert len(source.asked) < 20
+    assert (max(counts), counts[-1]) == (50, 0)
 
 
 def test_an_end_elsewhere_is_seen_at_the_next_question(execution: Execution) -> None:

@@ -59,8 +59,9 @@ def create_app(
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
     threads, limits = Threads(), limits or BodyLimits()
-    outcomes = Outcomes(Waiters(service.store.executions.ended), max_wait)
-    service.observers.add(outcomes.waiters)
+    waiters = Waiters(service.store.executions.ended, on_count=service.observers.awaited)
+    outcomes = Outcomes(waiters, max_wait)
+    service.observers.add(waiters)
     guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses)
     endpoint = Endpoint(service, addresses, limits, rates or CallRates(), outcomes)
     routes = [

@@ -25,6 +25,7 @@ class Connections:
         per_address: how many may be open from one IPv4 address or IPv6 network of 64 bits.
         proxies: count in the total only.
         on_refused: is told which limit was met.
+        on_count: is told how many are open, each time that this changes.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Connections:
         per_address: int = 100,
         proxies: Proxies | None = None,
         on_refused: Callable[[str], None] = lambda limit: None,
+        on_count: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._total = total
         self._per_address = per_address
         self._proxies = proxies or Proxies()
         self._on_refused = on_refused
+        self._on_count = on_count
         self._open: Counter[str] = Counter()
         self.count = 0
 
@@ -50,17 +53,21 @@ class Connections:
         if self._is_full(source) and not self._proxies.trust(address):
             self._on_refused("connections_of_address")
             return False
-        self.count += 1
         self._open[source] += 1
+        self._set(self.count + 1)
         return True
 
     def leave(self, address: str) -> None:
         """Count one connection less."""
         source = network_of(address)
-        self.count -= 1
+        self._set(self.count - 1)
         self._open[source] -= 1
         if not self._open[source]:
             del self._open[source]
+
+    def _set(self, count: int) -> None:
+        self.count = count
+        self._on_count(count)
 
     def _is_full(self, source: str) -> bool:
         return bool(source) and 0 < self._per_address <= self._open[source]

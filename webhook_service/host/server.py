@@ -65,6 +65,7 @@ def build_protocol(settings: Settings, service: WebhookService) -> type[BoundedP
             settings.max_connections_per_address,
             Proxies(settings.trusted_proxies),
             service.observers.limited,
+            service.observers.connected,
         )
     )
 

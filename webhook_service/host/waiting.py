@@ -49,12 +49,20 @@ class Waiters(Observer):
     Args:
         find: gives those of some executions that have come to an end, or are settled.
         limit: how many callers may wait; one more is told at once that nothing has ended yet.
+        on_count: is told how many wait, each time that this changes.
     """
 
-    def __init__(self, find: Find, limit: int = MAX_WAITERS, poll: float = POLL) -> None:
+    def __init__(
+        self,
+        find: Find,
+        limit: int = MAX_WAITERS,
+        poll: float = POLL,
+        on_count: Callable[[int], None] = lambda count: None,
+    ) -> None:
         self._find = find
         self._limit = limit
         self._poll = poll
+        self._on_count = on_count
         self._waiting: set[_Waiter] = set()
         self._watched: frozenset[str] = frozenset()
         self._told = asyncio.Event()
@@ -98,6 +106,7 @@ class Waiters(Observer):
                 self._loop.call_soon_threadsafe(self._told.set)
 
     def _watch(self) -> None:
+        self._on_count(len(self._waiting))
         self._watched = frozenset(id_ for waiter in self._waiting for id_ in waiter.missing)
 
     def _begin(self) -> None:
