@@ -7,7 +7,8 @@ from tests.reliability.farm import Farm
 from tests.reliability.load import Load
 from tests.support import wait_for
 
-SETTLE = 90.0
+# A retry after an outage may be two minutes away.
+SETTLE = 180.0
 
 
 def judge(farm: Farm, load: Load, host: Host) -> Counter[str]:
