@@ -78,7 +78,7 @@ def test_a_push_that_is_killed_at_any_call_ends_as_if_it_were_not(
         clusters.arm(call, sent)
         run = Run(driver, settings, push(case.tag), context(call), clock, keeps_state)
         ended = run.to_the_end()
-        check(fake, case, target, ended)
+        check_end(fake, case, target, ended)
         fake.delete(case.kind, "default", target)
         if not run.killed:
             return
@@ -96,7 +96,7 @@ def start(fake: FakeCluster, kind: str, name: str, chosen_by: dict[str, str] | N
     wait_until_settled(fake, kind, name)
 
 
-def check(fake: FakeCluster, case: Case, name: str, ended: Outcome | DriverError) -> None:
+def check_end(fake: FakeCluster, case: Case, name: str, ended: Outcome | DriverError) -> None:
     found = fake.get(case.kind, "default", name)
     if case.fails:
         assert isinstance(ended, DriverError) and ended.reason == "rolled_back", ended

@@ -63,7 +63,7 @@ BODIES: dict[str, tuple[str, bytes, dict[str, str]]] = {
 }
 
 
-def _check(name: str, body: bytes, headers: dict[str, str]) -> None:
+def check_body(name: str, body: bytes, headers: dict[str, str]) -> None:
     format_, options = FORMATS[name]
     assert_parsed_or_invalid(format_, options, body, headers)
 
@@ -78,14 +78,14 @@ def _check(name: str, body: bytes, headers: dict[str, str]) -> None:
 def test_any_bytes_are_parsed_or_invalid(
     name: str, body: bytes, headers: dict[str, str], prefix: bytes
 ) -> None:
-    _check(name, prefix + body, headers)
+    check_body(name, prefix + body, headers)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @FAST
 @given(value=VALUES, headers=HEADERS)
 def test_any_json_is_parsed_or_invalid(name: str, value: Any, headers: dict[str, str]) -> None:
-    _check(name, json.dumps(value).encode(), headers)
+    check_body(name, json.dumps(value).encode(), headers)
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -94,8 +94,8 @@ def test_any_json_is_parsed_or_invalid(name: str, value: Any, headers: dict[str,
 def test_a_real_body_with_fields_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
     format_name, real, headers = BODIES[name]
     body = json.dumps(changed(data, json.loads(real))).encode()
-    _check(format_name, body, headers)
-    _check(format_name, as_form(body), headers | {"content-type": FORM})
+    check_body(format_name, body, headers)
+    check_body(format_name, as_form(body), headers | {"content-type": FORM})
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -104,7 +104,7 @@ def test_a_real_body_with_fields_changed_is_parsed_or_invalid(name: str, data: A
 def test_a_real_body_with_bytes_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
     format_name, real, headers = BODIES[name]
     body = data.draw(st.sampled_from([real, as_form(real)]))
-    _check(format_name, with_bytes_changed(data, body), headers)
+    check_body(format_name, with_bytes_changed(data, body), headers)
 
 
 @pytest.mark.parametrize("name", FORMATS)
