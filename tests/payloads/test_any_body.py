@@ -38,7 +38,7 @@ def _sample(name: str) -> bytes:
     return sample_push(name, f"{registry}/acme/shop:1.2.3", DIGEST)[0]
 
 
-def _check(name: str, body: bytes) -> None:
+def check_body(name: str, body: bytes) -> None:
     format_, options = FORMATS[name]
     assert_parsed_or_invalid(format_, options, body)
 
@@ -47,14 +47,14 @@ def _check(name: str, body: bytes) -> None:
 @FAST
 @given(body=BYTES)
 def test_any_bytes_are_parsed_or_invalid(name: str, body: bytes) -> None:
-    _check(name, body)
+    check_body(name, body)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @FAST
 @given(value=VALUES)
 def test_any_json_is_parsed_or_invalid(name: str, value: Any) -> None:
-    _check(name, json.dumps(value).encode())
+    check_body(name, json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -62,14 +62,14 @@ def test_any_json_is_parsed_or_invalid(name: str, value: Any) -> None:
 @given(data=st.data())
 def test_a_real_body_with_fields_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
     body = changed(data, json.loads(_sample(name)))
-    _check(name, json.dumps(body).encode())
+    check_body(name, json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @FAST
 @given(data=st.data())
 def test_a_real_body_with_bytes_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
-    _check(name, with_bytes_changed(data, _sample(name)))
+    check_body(name, with_bytes_changed(data, _sample(name)))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -67,7 +67,7 @@ HEADERS = {
 }
 
 
-def _check(name: str, body: bytes) -> None:
+def check_body(name: str, body: bytes) -> None:
     format_, options, _ = CASES[name]
     subscription(body)
     assert_parsed_or_invalid(format_, options, body)
@@ -77,21 +77,21 @@ def _check(name: str, body: bytes) -> None:
 @FAST
 @given(body=st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_and_json_are_parsed_or_invalid(name: str, body: bytes) -> None:
-    _check(name, body)
+    check_body(name, body)
 
 
 @pytest.mark.parametrize("name", CASES)
 @FAST
 @given(data=st.data())
 def test_a_real_body_with_fields_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
-    _check(name, json.dumps(changed(data, json.loads(CASES[name][2]))).encode())
+    check_body(name, json.dumps(changed(data, json.loads(CASES[name][2]))).encode())
 
 
 @pytest.mark.parametrize("name", CASES)
 @FAST
 @given(data=st.data())
 def test_a_real_body_with_bytes_changed_is_parsed_or_invalid(name: str, data: Any) -> None:
-    _check(name, with_bytes_changed(data, CASES[name][2]))
+    check_body(name, with_bytes_changed(data, CASES[name][2]))
 
 
 @FAST
@@ -99,9 +99,9 @@ def test_a_real_body_with_bytes_changed_is_parsed_or_invalid(name: str, data: An
 def test_a_message_in_an_envelope_with_fields_changed_is_parsed_or_invalid(data: Any) -> None:
     inner = json.dumps(changed(data, json.loads(google_change(IMAGE, "1")))).encode()
     wrapped = {"message": {"data": base64.b64encode(inner).decode()}}
-    _check("google", json.dumps(wrapped).encode())
+    check_body("google", json.dumps(wrapped).encode())
     event = json.dumps(changed(data, json.loads(ecr_push("shop", "1")))).encode()
-    _check("ecr-sns", sns_notification(event))
+    check_body("ecr-sns", sns_notification(event))
 
 
 @pytest.mark.parametrize("name", [*CASES, "azure"])
