@@ -6,16 +6,23 @@
 
 from collections.abc import Mapping
 
-from webhook_service.payloads import strict_json
-from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.picks import split_reference
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.formats import (
+    Dropped,
+    Fields,
+    Format,
+    FormatOptions,
+    Parsed,
+    Pushed,
+    Sender,
+    event_of,
+    read_json,
+    read_time,
+    split_reference,
+)
 
 
 class Shipyard(Format):
-    """Reads one event. ``strict_json``, ``Fields`` and ``event_of`` refuse what is malformed."""
+    """Reads one event. ``read_json``, ``Fields`` and ``event_of`` refuse what is malformed."""
 
     sender = Sender(
         name="Shipyard",
@@ -27,7 +34,7 @@ class Shipyard(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        call = Fields.of(strict_json.loads(body))
+        call = Fields.of(read_json(body))
         if call.text("event") != "pushed":
             return Parsed(dropped=(Dropped(call.note("event") or "?", "not_a_push"),))
         name, tag, _ = split_reference(call.text("image", 512))
@@ -38,10 +45,10 @@ class Shipyard(Format):
             field="image",
             tag=tag,
             digest=call.optional_text("digest"),
-            pushed_at=from_text(call.values.get("at")),
+            pushed_at=read_time(call.values.get("at")),
             source_id=call.note("id"),
         )
-        return parsed([event_of(pushed)])
+        return Parsed.of([event_of(pushed)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         return "x-shipyard-stamp" in headers

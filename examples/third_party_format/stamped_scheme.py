@@ -9,8 +9,15 @@ import time
 from pydantic import Field
 
 from webhook_service import Call
-from webhook_service.verify.scheme import Proof, Scheme
-from webhook_service.verify.signature import SecretOptions, any_same, header_of, keys_of, require
+from webhook_service.schemes import (
+    Proof,
+    Scheme,
+    SecretOptions,
+    any_same,
+    header_of,
+    keys_of,
+    require,
+)
 
 MAX_DIGITS = 12
 

@@ -5,7 +5,7 @@ import pytest
 from tests.payloads.hostile import JSON, MIB
 from webhook_service.errors import InvalidPayload
 from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.strict_json import MAX_CONTAINERS, loads
+from webhook_service.payloads.strict_json import MAX_CONTAINERS, read_json
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ from webhook_service.payloads.strict_json import MAX_CONTAINERS, loads
 )
 def test_what_is_not_strict_json_is_refused_with_its_reason(body: bytes, message: str) -> None:
     with pytest.raises(InvalidPayload, match=message):
-        loads(body)
+        read_json(body)
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_what_is_not_strict_json_is_refused_with_its_reason(body: bytes, message
     ],
 )
 def test_strict_json_is_read(body: bytes, value: object) -> None:
-    assert loads(body) == value
+    assert read_json(body) == value
 
 
 def test_thirty_two_levels_are_read() -> None:
-    assert loads(b"[" * 32 + b"]" * 32)
-    assert loads(b'{"a":[' * 16 + b"]}" * 16)
+    assert read_json(b"[" * 32 + b"]" * 32)
+    assert read_json(b'{"a":[' * 16 + b"]}" * 16)
 
 
 def test_the_depth_can_be_set() -> None:
     with pytest.raises(InvalidPayload, match="deeper than 2"):
-        loads(b"[[[]]]", max_depth=2)
+        read_json(b"[[[]]]", max_depth=2)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_depth_can_be_set() -> None:
 )
 def test_an_error_never_shows_the_body(body: bytes) -> None:
     with pytest.raises(InvalidPayload) as caught:
-        loads(body)
+        read_json(body)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
@@ -116,7 +116,7 @@ def test_an_error_never_shows_the_body(body: bytes) -> None:
 @pytest.mark.parametrize("body", JSON.values(), ids=JSON)
 def test_a_mebibyte_of_anything_is_read_or_refused(body: bytes) -> None:
     try:
-        value = loads(body)
+        value = read_json(body)
     except InvalidPayload as refused:
         assert len(refused.message) < 500
     else:

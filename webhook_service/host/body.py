@@ -16,7 +16,7 @@ from webhook_service.errors import (
     UnsupportedBody,
 )
 from webhook_service.host.room import FREE, MIB, Room
-from webhook_service.payloads import strict_json
+from webhook_service.payloads.strict_json import read_json
 
 NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
 
@@ -49,7 +49,7 @@ async def read_body(request: Request, limits: BodyLimits) -> bytes:
         raise RequestTimedOut(message) from None
 
 
-async def read_json(request: Request, limits: BodyLimits, *, optional: bool = False) -> Any:
+async def json_body(request: Request, limits: BodyLimits, *, optional: bool = False) -> Any:
     """A JSON body; with ``optional`` a missing one is an empty object.
 
     Raises:
@@ -64,7 +64,7 @@ async def read_json(request: Request, limits: BodyLimits, *, optional: bool = Fa
     if declared != "application/json":
         raise InvalidRequest(NO_CONTENT_TYPE)
     try:
-        return strict_json.loads(body)
+        return read_json(body)
     except InvalidPayload as exc:
         raise InvalidRequest(f"Bad request body: {exc.message}") from exc
 

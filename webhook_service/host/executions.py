@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from webhook_service.host.address import path_of
-from webhook_service.host.body import BodyLimits, read_json
+from webhook_service.host.body import BodyLimits, json_body
 from webhook_service.host.fields import NoFields, ReplayAllFields, ReplayFields, read_fields
 from webhook_service.host.guard import Action, Caller, Guard
 from webhook_service.host.links import PREFIX
@@ -113,7 +113,7 @@ class Executions:
         return await self._answer(caller, _id(request))
 
     async def _read(self, request: Request, model: type[M]) -> M:
-        return read_fields(model, await read_json(request, self._limits, optional=True))
+        return read_fields(model, await json_body(request, self._limits, optional=True))
 
     async def _answer(self, caller: Caller, execution_id: str) -> Response:
         found = await self._threads.call(self._service.get_execution, caller.project, execution_id)

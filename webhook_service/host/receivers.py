@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from webhook_service.errors import InvalidRequest, UnknownField
 from webhook_service.host.address import path_of
-from webhook_service.host.body import BodyLimits, read_json
+from webhook_service.host.body import BodyLimits, json_body
 from webhook_service.host.guard import Action, Caller, Guard
 from webhook_service.host.links import PREFIX
 from webhook_service.host.query import page_request
@@ -62,7 +62,7 @@ class Receivers:
     async def create(self, request: Request) -> Response:
         """Make a receiver of the body."""
         caller = await self._guard.admit(request, Action.CREATE)
-        body = await read_json(request, self._limits)
+        body = await json_body(request, self._limits)
         made = await self._call(self._service.create_receiver, caller.project, body)
         return await self._answer(caller, made)
 
@@ -75,7 +75,7 @@ class Receivers:
     async def update(self, request: Request) -> Response:
         """Change the fields that the body has."""
         caller = await self._guard.admit(request, Action.UPDATE, MISSING)
-        body = await read_json(request, self._limits)
+        body = await json_body(request, self._limits)
         changed = await self._call(
             self._service.update_receiver, caller.project, _id(request), body
         )
@@ -90,7 +90,7 @@ class Receivers:
     async def rotate(self, request: Request) -> Response:
         """Give a receiver a new key; the answer has the new URL."""
         caller = await self._guard.admit(request, Action.ROTATE, MISSING)
-        overlap = _overlap(await read_json(request, self._limits, optional=True))
+        overlap = _overlap(await json_body(request, self._limits, optional=True))
         await self._call(self._service.rotate_key, caller.project, _id(request), overlap)
         found = await self._call(self._service.get_receiver, caller.project, _id(request))
         return await self._answer(caller, found)
@@ -98,7 +98,7 @@ class Receivers:
     async def simulate(self, request: Request) -> Response:
         """Say what a pasted call would do now, and change nothing."""
         caller = await self._guard.admit(request, Action.SIMULATE, MISSING)
-        call = pasted_call(await read_json(request, self._limits))
+        call = pasted_call(await json_body(request, self._limits))
         found = await self._call(self._service.simulate, caller.project, _id(request), call)
         return answer(caller.links, simulation_json(found))
 

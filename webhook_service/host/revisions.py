@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from webhook_service.host.address import path_of
-from webhook_service.host.body import BodyLimits, read_json
+from webhook_service.host.body import BodyLimits, json_body
 from webhook_service.host.fields import RollbackFields, read_fields
 from webhook_service.host.guard import Action, Guard
 from webhook_service.host.links import PREFIX
@@ -48,7 +48,7 @@ class Revisions:
     async def roll_back(self, request: Request) -> Response:
         """Deploy what ran before; the answer is the new execution."""
         caller = await self._guard.admit(request, Action.ROLLBACK, MISSING)
-        body = await read_json(request, self._limits, optional=True)
+        body = await json_body(request, self._limits, optional=True)
         asked = read_fields(RollbackFields, body)
         made = await self._call(
             self._people.roll_back,

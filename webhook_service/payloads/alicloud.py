@@ -14,11 +14,11 @@ from typing import Literal
 from pydantic import Field
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import CHINA, from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import CHINA, read_time
 
 _REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -56,7 +56,7 @@ class AliCloud(Format[AliCloudOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: AliCloudOptions) -> Parsed:
-        fields = Fields.of(strict_json.loads(body))
+        fields = Fields.of(read_json(body))
         push, repository = fields.child("push_data"), fields.child("repository")
         pushed = Pushed(
             path=_path(repository),
@@ -65,9 +65,9 @@ class AliCloud(Format[AliCloudOptions]):
             tag=push.optional_text("tag"),
             digest=push.optional_text("digest"),
             # The time carries no zone; it is Beijing's.
-            pushed_at=from_text(push.values.get("pushed_at"), CHINA),
+            pushed_at=read_time(push.values.get("pushed_at"), CHINA),
         )
-        return parsed([event_of(pushed)])
+        return Parsed.of([event_of(pushed)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         call = Fields(body if isinstance(body, dict) else {})

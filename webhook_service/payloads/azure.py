@@ -15,12 +15,11 @@ from dataclasses import replace
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import read_event
-from webhook_service.payloads.pushes import parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 # Event Grid sends up to 5,000 events, but a real one takes over 600 of the body's 1 MiB.
 MAX_EVENTS = 2000
@@ -57,13 +56,13 @@ class Azure(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        value = strict_json.loads(body)
+        value = read_json(body)
         if isinstance(value, list):
             return _read_grid(value, headers, options.registry)
         fields = Fields.of(value)
         if fields.has("eventType") or fields.has("specversion"):
             return _read_grid([value], headers, options.registry)
-        return parsed([read_event(fields, options.registry)])
+        return Parsed.of([read_event(fields, options.registry)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         event = body[0] if isinstance(body, list) and body else body
@@ -79,7 +78,7 @@ def _read_grid(
 ) -> Parsed:
     if not 0 < len(events) <= MAX_EVENTS:
         raise InvalidPayload(f"The body must hold 1 to {MAX_EVENTS} events.")
-    found = parsed(_read_each(events, registry))
+    found = Parsed.of(_read_each(events, registry))
     code = _validation_code(events, headers)
     return replace(found, reply={"validationResponse": code}) if code else found
 
@@ -103,7 +102,7 @@ def _read(event: Fields, registry: str | None) -> PushEvent | Dropped:
     item = read_event(event.child("data"), registry)
     if isinstance(item, Dropped):
         return item
-    sent = from_text(event.values.get("eventTime") or event.values.get("time"))
+    sent = read_time(event.values.get("eventTime") or event.values.get("time"))
     return replace(
         item,
         pushed_at=item.pushed_at or sent,

@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped
 from webhook_service.payloads.pushes import Pushed, event_of, split_host
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.times import read_time
 
 PREFIX = "dev.cdevents."
 PUBLISHED = PREFIX + "artifact.published."
@@ -68,7 +68,7 @@ def read_published(
             field=field,
             tag=purl.tag,
             digest=purl.digest,
-            pushed_at=from_text(context.values.get("timestamp")),
+            pushed_at=read_time(context.values.get("timestamp")),
             actor=subject.part("content").note("user"),
             source_id=source_id,
         )

@@ -19,12 +19,13 @@ from pydantic import Field, model_validator
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import cdevents, forms, strict_json
+from webhook_service.payloads import cdevents, forms
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, Parsed, Sender
 from webhook_service.payloads.picks import PickOptions, read_pushed
-from webhook_service.payloads.pushes import event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 MAX_EVENTS = 1000
 MAX_TYPES = 20
@@ -79,10 +80,10 @@ class CloudEvents(Format[CloudEventsOptions]):
     def parse(self, body: bytes, headers: Mapping[str, str], options: CloudEventsOptions) -> Parsed:
         kind = forms.media_type(headers)
         if kind == _BATCH:
-            events = Fields({"batch": strict_json.loads(body)}).elements("batch", MAX_EVENTS)
-            return parsed(_read_batch(events, headers, options, len(body)))
+            events = Fields({"batch": read_json(body)}).elements("batch", MAX_EVENTS)
+            return Parsed.of(_read_batch(events, headers, options, len(body)))
         if kind == _STRUCTURED:
-            event = Fields.of(strict_json.loads(body))
+            event = Fields.of(read_json(body))
         elif kind.startswith("application/cloudevents"):
             raise InvalidPayload("The CloudEvent is not in JSON; no other event format is read.")
         elif "ce-type" in headers:
@@ -92,7 +93,7 @@ class CloudEvents(Format[CloudEventsOptions]):
                 "The call is no CloudEvent: it has neither `ce-type` and the other headers of "
                 f"binary mode, nor the content type {_STRUCTURED}."
             )
-        return parsed([_read(event, headers, options, len(body))])
+        return Parsed.of([_read(event, headers, options, len(body))])
 
     def home(self, options: CloudEventsOptions) -> str | None:
         return options.fixed_registry
@@ -139,7 +140,7 @@ def _read(
     return event_of(
         replace(
             pushed,
-            pushed_at=pushed.pushed_at or from_text(event.values.get("time")),
+            pushed_at=pushed.pushed_at or read_time(event.values.get("time")),
             source_id=pushed.source_id or source_id,
         )
     )
@@ -153,7 +154,7 @@ def _data(event: Fields) -> Any:
         raw = base64.b64decode(encoded, validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise InvalidPayload(f"`{event.name('data_base64')}` is not in base64.") from None
-    return strict_json.loads(raw)
+    return read_json(raw)
 
 
 def _binary(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _binary(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     attributes.pop("data_base64", None)
     kind = forms.media_type(headers)
     is_json = kind in ("", "application/json") or kind.endswith("+json")
-    return attributes | {"data": strict_json.loads(body) if body.strip() and is_json else None}
+    return attributes | {"data": read_json(body) if body.strip() and is_json else None}
 
 
 def _decode(name: str, value: str) -> str:

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import read_event
-from webhook_service.payloads.pushes import parsed
+from webhook_service.payloads.strict_json import read_json
 
 MAX_EVENTS = 1000
 
@@ -50,7 +49,7 @@ class Distribution(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        return read_envelope(Fields.of(strict_json.loads(body)), options.registry)
+        return read_envelope(Fields.of(read_json(body)), options.registry)
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         events = body.get("events") if isinstance(body, dict) else None
@@ -65,7 +64,7 @@ def read_envelope(envelope: Fields, registry: str | None) -> Parsed:
         InvalidPayload: ``events`` is missing, no array, or too long.
     """
     events = envelope.elements("events", MAX_EVENTS)
-    return parsed(_read(path, event, registry) for path, event in events)
+    return Parsed.of(_read(path, event, registry) for path, event in events)
 
 
 def _read(path: str, event: object, registry: str | None) -> PushEvent | Dropped:

@@ -12,12 +12,12 @@ from typing import Any
 from webhook_service.delivery import Reason
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import DOCKER_HUB
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import is_helm_chart
-from webhook_service.payloads.pushes import Pushed, event_of, parsed, split_host
-from webhook_service.payloads.times import from_seconds
+from webhook_service.payloads.pushes import Pushed, event_of, split_host
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_seconds
 
 # The answers of v1.6, word for word (its spelling of "received" too): clients may compare them.
 NO_PAYLOAD = "No Payload recevied from webhook"
@@ -64,10 +64,10 @@ class DockerHub(Format):
             field=_FIELD,
             tag=push["tag"],
             media_type=media_type,
-            pushed_at=from_seconds(push.get("pushed_at")),
+            pushed_at=read_seconds(push.get("pushed_at")),
             actor=data.note("pusher"),
         )
-        return parsed([event_of(pushed)])
+        return Parsed.of([event_of(pushed)])
 
     def home(self, options: FormatOptions) -> str:
         return options.registry or DOCKER_HUB
@@ -81,7 +81,7 @@ class DockerHub(Format):
 
 def _parts(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check in v1.6's order; gives ``push_data``, whose tag is a text, and ``repository``."""
-    value = strict_json.loads(body) if body.strip() else None
+    value = read_json(body) if body.strip() else None
     if value is None:
         raise InvalidPayload(NO_PAYLOAD)
     if not isinstance(value, dict):

@@ -15,12 +15,13 @@ from dataclasses import replace
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import sns, strict_json
+from webhook_service.payloads import sns
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import IMAGE_TYPES
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 CLOUD_EVENT = "com.amazon.ecr.image.push"
 # The configurations of images (OCI image spec, "Media Types"); charts and other artifacts have
@@ -72,16 +73,16 @@ class Ecr(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(strict_json.loads(body))
+        fields = Fields.of(read_json(body))
         kind = sns.envelope_type(fields)
         if kind is None:
-            return parsed([_read(fields, options.registry)])
+            return Parsed.of([_read(fields, options.registry)])
         if kind != sns.NOTIFICATION:
             return Parsed(dropped=(Dropped(kind, Reason.HANDSHAKE),))
         item = _read(sns.message(fields), options.registry)
         if isinstance(item, PushEvent) and item.source_id is None:
             item = replace(item, source_id=fields.note("MessageId"))
-        return parsed([item])
+        return Parsed.of([item])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         fields = Fields(body if isinstance(body, dict) else {})
@@ -118,7 +119,7 @@ def _read_event(event: Fields, registry: str | None) -> PushEvent | Dropped:
             tag=detail.optional_text("image-tag"),
             digest=detail.optional_text("image-digest"),
             media_type=detail.note("manifest-media-type"),
-            pushed_at=from_text(event.values.get("time")),
+            pushed_at=read_time(event.values.get("time")),
             source_id=event.note("id"),
         )
     )
@@ -143,7 +144,7 @@ def _read_cloud_event(event: Fields, registry: str | None) -> PushEvent | Droppe
             field=data.name("repositoryName"),
             tag=data.optional_text("imageTag"),
             digest=data.optional_text("imageDigest"),
-            pushed_at=from_text(event.values.get("time")),
+            pushed_at=read_time(event.values.get("time")),
             # CloudEvents: source and id together are unique.
             source_id=f"{source} {identity}" if identity else None,
         )

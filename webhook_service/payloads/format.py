@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
@@ -48,6 +48,15 @@ class Parsed:
     events: tuple[PushEvent, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     reply: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, items: Iterable[PushEvent | Dropped]) -> Parsed:
+        """Sort events and dropped items, each in the body's order."""
+        found = tuple(items)
+        return cls(
+            tuple(item for item in found if isinstance(item, PushEvent)),
+            tuple(item for item in found if isinstance(item, Dropped)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from webhook_service.payloads import forms, strict_json
+from webhook_service.payloads import forms
 from webhook_service.payloads.format import Format, Parsed, Sender
 from webhook_service.payloads.picks import PickOptions, read_pushed
-from webhook_service.payloads.pushes import event_of, parsed
+from webhook_service.payloads.pushes import event_of
+from webhook_service.payloads.strict_json import read_json
 
 
 class GenericOptions(PickOptions):
@@ -43,8 +44,8 @@ class Generic(Format[GenericOptions]):
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: GenericOptions) -> Parsed:
         form = forms.media_type(headers) == forms.FORM
-        value: Any = forms.loads(body) if form else strict_json.loads(body)
-        return parsed([event_of(read_pushed(options, value, len(body)))])
+        value: Any = forms.loads(body) if form else read_json(body)
+        return Parsed.of([event_of(read_pushed(options, value, len(body)))])
 
     def home(self, options: GenericOptions) -> str | None:
         return options.fixed_registry

@@ -18,8 +18,8 @@ from webhook_service.images import is_digest
 from webhook_service.payloads import wrapped
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.times import read_time
 from webhook_service.payloads.urls import host_of
 
 _OWN_EVENTS = ("x-gitea-event", "x-forgejo-event")
@@ -58,7 +58,7 @@ class Gitea(Format):
         if event and event != "package":
             return Parsed(dropped=(Dropped(event[:64], Reason.NOT_A_PUSH),))
         call = Fields.of(wrapped.loads(body, headers))
-        return parsed([_read(call, _first(headers, _DELIVERIES), options.registry)])
+        return Parsed.of([_read(call, _first(headers, _DELIVERIES), options.registry)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         return any(name in headers for name in _OWN_EVENTS)
@@ -86,7 +86,7 @@ def _read(call: Fields, delivery: str | None, registry: str | None) -> PushEvent
             tag=version,
             # Only of a version without a tag, which is dropped under this name.
             digest=version if is_digest(version) else None,
-            pushed_at=from_text(package.values.get("created_at")),
+            pushed_at=read_time(package.values.get("created_at")),
             actor=call.part("sender").note("login"),
             source_id=delivery,
         )

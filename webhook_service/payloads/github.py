@@ -19,8 +19,8 @@ from webhook_service.payloads import wrapped
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import IMAGE_TYPES, is_helm_chart
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.times import read_time
 
 GHCR = "ghcr.io"
 EVENTS = ("package", "registry_package")
@@ -64,7 +64,7 @@ class GitHub(Format):
         if not event and call.has("zen") and call.has("hook_id"):
             return Parsed(dropped=(Dropped("ping", Reason.NOT_A_PUSH),))
         delivery = Fields(headers).note("x-github-delivery")
-        return parsed([_read(call, _package(call), delivery, options.registry)])
+        return Parsed.of([_read(call, _package(call), delivery, options.registry)])
 
     def home(self, options: FormatOptions) -> str:
         return options.registry or GHCR
@@ -103,8 +103,8 @@ def _read(
             tag=tag,
             digest=digest,
             media_type=metadata.part("manifest").note("media_type"),
-            pushed_at=from_text(version.values.get("updated_at"))
-            or from_text(version.values.get("created_at")),
+            pushed_at=read_time(version.values.get("updated_at"))
+            or read_time(version.values.get("created_at")),
             actor=call.part("sender").note("login"),
             source_id=delivery,
         )

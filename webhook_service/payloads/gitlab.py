@@ -22,13 +22,13 @@ from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import normalise_registry
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.distribution import read_envelope
 from webhook_service.payloads.fields import MAX_TEXT, Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.image_template import ImageTemplate, parse_template
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 _IDS = ("idempotency-key", "webhook-id", "x-gitlab-event-uuid")
 # Code that is not merged yet, and parts of a pipeline that reports its own success.
@@ -100,7 +100,7 @@ class GitLab(Format[GitLabOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: GitLabOptions) -> Parsed:
-        call = Fields.of(strict_json.loads(body))
+        call = Fields.of(read_json(body))
         if call.has("events"):
             return read_envelope(call, options.registry)
         kind = call.optional_text("object_kind", 64) or call.optional_text("event_name", 64)
@@ -109,7 +109,7 @@ class GitLab(Format[GitLabOptions]):
         if kind != "pipeline":
             subject = call.note("object_kind") or call.note("event_name") or "event"
             return Parsed(dropped=(Dropped(subject, Reason.NOT_A_PUSH),))
-        return parsed([_read(call, _source_id(headers), options)])
+        return Parsed.of([_read(call, _source_id(headers), options)])
 
 
 def _source_id(headers: Mapping[str, str]) -> str | None:
@@ -181,7 +181,7 @@ def _slug(ref: str) -> str:
 
 def _time(value: object) -> datetime | None:
     """Read RFC 3339 or GitLab's ``2026-01-02 03:04:05 UTC``."""
-    return from_text(value.removesuffix(" UTC"), UTC) if isinstance(value, str) else None
+    return read_time(value.removesuffix(" UTC"), UTC) if isinstance(value, str) else None
 
 
 def _subject(call: Fields) -> str:

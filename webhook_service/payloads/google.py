@@ -18,11 +18,11 @@ from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, image_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of, image_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 MESSAGE_ID = "x-goog-pubsub-message-id"
 PUBLISH_TIME = "x-goog-pubsub-publish-time"
@@ -57,9 +57,9 @@ class Google(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(strict_json.loads(body))
+        fields = Fields.of(read_json(body))
         message = _unwrap(fields) if fields.has("message") else _bare(fields, headers)
-        return parsed([_read(message, options.registry)])
+        return Parsed.of([_read(message, options.registry)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         fields = Fields(body if isinstance(body, dict) else {})
@@ -77,16 +77,16 @@ def _unwrap(envelope: Fields) -> _Message:
     except (binascii.Error, ValueError):
         raise InvalidPayload(f"`{field}` is not base64.") from None
     try:
-        change = Fields.of(strict_json.loads(data), field)
+        change = Fields.of(read_json(data), field)
     except InvalidPayload as exc:
         raise InvalidPayload(f"In `{field}`: {exc.message}") from None
-    return _Message(change, message.note("messageId"), from_text(message.values.get("publishTime")))
+    return _Message(change, message.note("messageId"), read_time(message.values.get("publishTime")))
 
 
 def _bare(change: Fields, headers: Mapping[str, str]) -> _Message:
     """Id and time are in headers, if the subscription writes metadata."""
     meta = Fields(headers)
-    return _Message(change, meta.note(MESSAGE_ID), from_text(headers.get(PUBLISH_TIME)))
+    return _Message(change, meta.note(MESSAGE_ID), read_time(headers.get(PUBLISH_TIME)))
 
 
 def _read(message: _Message, registry: str | None) -> PushEvent | Dropped:

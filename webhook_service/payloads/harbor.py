@@ -15,11 +15,11 @@ from datetime import datetime
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_seconds, from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_seconds, read_time
 
 MAX_RESOURCES = 100
 
@@ -62,7 +62,7 @@ class Harbor(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        event = Fields.of(strict_json.loads(body))
+        event = Fields.of(read_json(body))
         kind = event.text("type", 128)
         data = "data" if event.has("specversion") else "event_data"
         if kind not in _PUSHES:
@@ -70,7 +70,7 @@ class Harbor(Format):
             return Parsed(dropped=(Dropped(_subject(event, data), reason),))
         occasion = _occasion(event, event.child(data).child("repository"), options.registry)
         resources = event.child(data).elements("resources", MAX_RESOURCES)
-        return parsed(_read(path, resource, occasion) for path, resource in resources)
+        return Parsed.of(_read(path, resource, occasion) for path, resource in resources)
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         event = Fields(body if isinstance(body, dict) else {})
@@ -89,9 +89,9 @@ def _occasion(event: Fields, repository: Fields, registry: str | None) -> _Occas
     cloud = event.has("specversion")
     return _Occasion(
         repository=repository.text("repo_full_name"),
-        pushed_at=from_text(event.values.get("time"))
+        pushed_at=read_time(event.values.get("time"))
         if cloud
-        else from_seconds(event.values.get("occur_at")),
+        else read_seconds(event.values.get("occur_at")),
         actor=event.note("operator"),
         # The CloudEvents specification makes the two unique only together.
         source_id=f"{source} {identity}" if cloud and source and identity else None,

@@ -15,11 +15,11 @@ from pydantic import Field
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.places import Place, Places, only_host, place_of
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
 from webhook_service.payloads.urls import host_of
 
 # OCI repositories hold images and charts alike, and the body does not tell them apart.
@@ -68,15 +68,15 @@ class JFrog(Format[JFrogOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: JFrogOptions) -> Parsed:
-        event = Fields.of(strict_json.loads(body))
+        event = Fields.of(read_json(body))
         nested = event.has("data")
         data = event.child("data") if nested else event
         domain = event.text("domain", 64) if nested else event.optional_text("domain") or "docker"
         if domain != "docker":
-            return parsed([Dropped(_subject(event, data), Reason.NOT_AN_IMAGE)])
+            return Parsed.of([Dropped(_subject(event, data), Reason.NOT_AN_IMAGE)])
         if event.text("event_type", 64) != "pushed":
-            return parsed([Dropped(_subject(event, data), Reason.NOT_A_PUSH)])
-        return parsed([_read(event, data, options)])
+            return Parsed.of([Dropped(_subject(event, data), Reason.NOT_A_PUSH)])
+        return Parsed.of([_read(event, data, options)])
 
     def home(self, options: JFrogOptions) -> str | None:
         fixed = None if options.repo_key_in_host else options.registry

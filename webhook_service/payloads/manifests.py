@@ -14,7 +14,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped
 from webhook_service.payloads.pushes import Pushed, event_of
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.times import read_time
 
 IMAGE_TYPES = frozenset(
     {
@@ -65,7 +65,7 @@ def read_event(
             tag=target.optional_text("tag"),
             digest=target.optional_text("digest"),
             media_type=target.note("mediaType"),
-            pushed_at=from_text(event.values.get("timestamp")),
+            pushed_at=read_time(event.values.get("timestamp")),
             actor=event.part("actor").note("name"),
             source_id=event.note("id"),
         )

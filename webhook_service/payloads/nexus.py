@@ -16,12 +16,12 @@ from pydantic import Field
 from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.places import Place, Places, only_host, place_of
-from webhook_service.payloads.pushes import Pushed, event_of, parsed
-from webhook_service.payloads.times import from_text
+from webhook_service.payloads.pushes import Pushed, event_of
+from webhook_service.payloads.strict_json import read_json
+from webhook_service.payloads.times import read_time
 
 WEBHOOK_ID = "x-nexus-webhook-id"
 DELIVERY_ID = "x-nexus-webhook-delivery"
@@ -65,13 +65,13 @@ class Nexus(Format[NexusOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: NexusOptions) -> Parsed:
-        event, meta = Fields.of(strict_json.loads(body)), Fields(headers)
+        event, meta = Fields.of(read_json(body)), Fields(headers)
         kind = (meta.note(WEBHOOK_ID) or (ASSET if event.has("asset") else COMPONENT)).lower()
         if kind == ASSET:
-            return parsed([Dropped(_subject(event, "asset"), Reason.NOT_AN_IMAGE)])
+            return Parsed.of([Dropped(_subject(event, "asset"), Reason.NOT_AN_IMAGE)])
         if kind != COMPONENT:
-            return parsed([Dropped(kind, Reason.NOT_A_PUSH)])
-        return parsed([_read(event, meta.note(DELIVERY_ID), options)])
+            return Parsed.of([Dropped(kind, Reason.NOT_A_PUSH)])
+        return Parsed.of([_read(event, meta.note(DELIVERY_ID), options)])
 
     def home(self, options: NexusOptions) -> str | None:
         return only_host(options.repositories, [options.registry] if options.registry else [])
@@ -113,7 +113,7 @@ def _place(event: Fields, options: NexusOptions) -> Place:
 
 def _time(event: Fields) -> datetime | None:
     """Nexus writes the zone without a colon (``+0000``)."""
-    return from_text(_ZONE.sub(r"\1:\2", event.note("timestamp") or ""))
+    return read_time(_ZONE.sub(r"\1:\2", event.note("timestamp") or ""))
 
 
 def _subject(event: Fields, key: str) -> str:

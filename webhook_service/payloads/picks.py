@@ -20,8 +20,8 @@ from webhook_service.errors import InvalidConfig, InvalidPayload
 from webhook_service.expressions import ExpressionFailed, compile_cel, count_comprehensions
 from webhook_service.images import DOCKER_HUB
 from webhook_service.payloads.format import FormatOptions
-from webhook_service.payloads.pushes import Pushed, split_host
-from webhook_service.payloads.times import from_seconds, from_text
+from webhook_service.payloads.pushes import Pushed, split_host, split_reference
+from webhook_service.payloads.times import read_seconds, read_time
 
 MAX_LENGTH = 256
 MAX_TEXT = 512
@@ -143,15 +143,6 @@ def read_pushed(options: PickOptions, value: Any, size: int) -> Pushed:
     )
 
 
-def split_reference(reference: str) -> tuple[str, str | None, str | None]:
-    """Split an image reference into name, tag and digest, unchecked."""
-    name, _, digest = reference.partition("@")
-    head, colon, tag = name.rpartition(":")
-    if colon and "/" not in tag:
-        return head, tag or None, digest or None
-    return name, None, digest or None
-
-
 class _Reader:
     def __init__(self, options: PickOptions, value: Any, size: int) -> None:
         self._options = options
@@ -176,7 +167,7 @@ class _Reader:
 
     def moment(self) -> datetime | None:
         found = self._find("time")
-        return from_text(found) if isinstance(found, str) else from_seconds(found)
+        return read_time(found) if isinstance(found, str) else read_seconds(found)
 
     def _find(self, option: str) -> Any:
         source: str | None = getattr(self._options, option)

@@ -6,7 +6,6 @@ Grammar of repositories, tags and digests: https://github.com/distribution/refer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +20,7 @@ from webhook_service.images import (
     normalise_registry,
     parse_repository,
 )
-from webhook_service.payloads.format import Dropped, Parsed
+from webhook_service.payloads.format import Dropped
 
 _NAME = re.compile(r"[A-Za-z0-9._:/\[\]-]+")
 _PSEUDO_TAG = re.compile(r"sha(?:256|512):[0-9a-fA-F]+")
@@ -72,15 +71,6 @@ def event_of(pushed: Pushed) -> PushEvent | Dropped:
     )
 
 
-def parsed(items: Iterable[PushEvent | Dropped]) -> Parsed:
-    """Sort events and dropped items, each in the body's order."""
-    found = tuple(items)
-    return Parsed(
-        tuple(item for item in found if isinstance(item, PushEvent)),
-        tuple(item for item in found if isinstance(item, Dropped)),
-    )
-
-
 def image_of(host: str, path: str, field: str) -> Image:
     """Normalise a repository in lower case, with ``library/`` for Docker Hub's own images.
 
@@ -110,3 +100,12 @@ def split_host(name: str) -> tuple[str | None, str]:
     if slash and (first == "localhost" or "." in first or ":" in first):
         return first, rest
     return None, name
+
+
+def split_reference(reference: str) -> tuple[str, str | None, str | None]:
+    """Split an image reference into name, tag and digest, unchecked."""
+    name, _, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        return head, tag or None, digest or None
+    return name, None, digest or None

@@ -14,10 +14,10 @@ from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, image_of, parsed
+from webhook_service.payloads.pushes import Pushed, event_of, image_of
+from webhook_service.payloads.strict_json import read_json
 
 MAX_TAGS = 1000
 
@@ -38,14 +38,14 @@ class Quay(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(strict_json.loads(body))
+        fields = Fields.of(read_json(body))
         if not fields.has(_TAGS):
             return Parsed(dropped=(_other(fields),))
         image = _image(fields, options.registry)
         tags = list(_tags(fields))
         if not tags:
             return Parsed(dropped=(Dropped(str(image), Reason.UNTAGGED),))
-        return parsed(_read(image, field, tag) for field, tag in tags)
+        return Parsed.of(_read(image, field, tag) for field, tag in tags)
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         return isinstance(body, dict) and _URL in body

@@ -8,8 +8,8 @@ confirmed; nothing here confirms one, because that takes a verified signature an
 from __future__ import annotations
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json
 from webhook_service.payloads.fields import Fields
+from webhook_service.payloads.strict_json import read_json
 
 NOTIFICATION = "Notification"
 SUBSCRIBED = "SubscriptionConfirmation"
@@ -33,7 +33,7 @@ def message(envelope: Fields) -> Fields:
     """
     text = envelope.text("Message", _MAX_MESSAGE)
     try:
-        value = strict_json.loads(text.encode())
+        value = read_json(text.encode())
     except InvalidPayload as exc:
         raise InvalidPayload(f"In `{envelope.name('Message')}`: {exc.message}") from None
     return Fields.of(value, envelope.name("Message"))
@@ -46,7 +46,7 @@ def subscription(body: bytes) -> tuple[str, str] | None:
     so must have verified the message's signature, and that the host is Amazon's.
     """
     try:
-        envelope = Fields.of(strict_json.loads(body))
+        envelope = Fields.of(read_json(body))
     except InvalidPayload:
         return None
     kind, url = envelope_type(envelope), envelope.note("SubscribeURL", _MAX_URL)

@@ -27,7 +27,7 @@ _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+def read_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """Read a JSON body.
 
     Args:

@@ -20,7 +20,7 @@ _TIME = re.compile(
 )
 
 
-def from_seconds(value: object) -> datetime | None:
+def read_seconds(value: object) -> datetime | None:
     """Read seconds since 1970, whole or not (``1.417566161e+09``)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -30,7 +30,7 @@ def from_seconds(value: object) -> datetime | None:
         return None
 
 
-def from_text(value: object, zone: timezone | None = None) -> datetime | None:
+def read_time(value: object, zone: timezone | None = None) -> datetime | None:
     """Read RFC 3339 with any number of fraction digits; those below microseconds are cut.
 
     Args:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import forms, strict_json
+from webhook_service.payloads import forms
+from webhook_service.payloads.strict_json import read_json
 
 _FIELD = "payload"
 
@@ -22,11 +23,11 @@ def loads(body: bytes, headers: Mapping[str, str]) -> Any:
         InvalidPayload: it is neither, or the JSON is not strict.
     """
     if not _is_form(body, headers):
-        return strict_json.loads(body)
+        return read_json(body)
     payload = forms.loads(body).get(_FIELD)
     if payload is None:
         raise InvalidPayload(f"The form has no field `{_FIELD}`.")
-    return strict_json.loads(payload.encode())
+    return read_json(payload.encode())
 
 
 def _is_form(body: bytes, headers: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import DOCKER_HUB, Image, is_digest, is_tag
 from webhook_service.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, Reply
-from webhook_service.payloads.strict_json import loads
+from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.credentials import DockerConfig, Login, Logins
 from webhook_service.registry.faults import (
     REGISTRY_DENIED,
@@ -288,7 +288,7 @@ class Repository:
 
     def _json(self, body: bytes) -> Mapping[str, Any]:
         try:
-            content = loads(body)
+            content = read_json(body)
         except InvalidPayload:
             content = None
         self._check(isinstance(content, dict), "sent a manifest that is no JSON object")

@@ -16,7 +16,7 @@ from typing import Any
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import is_digest
-from webhook_service.payloads.strict_json import loads
+from webhook_service.payloads.strict_json import read_json
 from webhook_service.public_keys import PublicKey, is_signed
 from webhook_service.registry.client import Repository
 from webhook_service.registry.faults import SIGNATURE_INVALID, SIGNATURE_MISSING, refusal
@@ -144,7 +144,7 @@ def _blob(repository: Repository, layer: Mapping[str, Any]) -> bytes | None:
 
 def _json(text: bytes) -> Mapping[str, Any]:
     try:
-        value = loads(text)
+        value = read_json(text)
     except InvalidPayload:
         return {}
     return value if isinstance(value, dict) else {}

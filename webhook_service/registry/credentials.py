@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from webhook_service.errors import InvalidPayload, SettingsError
 from webhook_service.images import Image, normalise_registry
-from webhook_service.payloads.strict_json import loads
+from webhook_service.payloads.strict_json import read_json
 
 MAX_CONFIG = 1024 * 1024
 _TOKEN_USER = "<token>"
@@ -74,7 +74,7 @@ class DockerConfig:
             SettingsError: it is not such a file; the message never quotes it.
         """
         try:
-            config = loads(text)
+            config = read_json(text)
         except InvalidPayload as exc:
             raise SettingsError(f"The Docker config cannot be read. {exc.message}") from None
         if not isinstance(config, dict):

@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import is_digest
-from webhook_service.payloads.strict_json import loads
+from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.client import Manifest, Repository
 from webhook_service.registry.faults import PLATFORM_MISMATCH, REGISTRY_FAILED, refusal
 
@@ -53,7 +53,7 @@ def _config(repository: Repository, manifest: Manifest) -> object:
     digest = config.get("digest") if isinstance(config, dict) else None
     blob = repository.blob(digest) if isinstance(digest, str) and is_digest(digest) else None
     try:
-        return loads(blob or b"")
+        return read_json(blob or b"")
     except InvalidPayload:
         raise refusal(
             REGISTRY_FAILED, f"{repository.image} has no config that can be read; push it again."

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
 from webhook_service.outbound import Reply
-from webhook_service.payloads.strict_json import loads
+from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.challenge import Challenge, read_challenges
 from webhook_service.registry.credentials import Login
 from webhook_service.registry.faults import (
@@ -147,7 +147,7 @@ def _read(reply: Reply, host: str, image: Image) -> tuple[str, int]:
     if reply.status != 200:
         raise from_status(host, reply)
     try:
-        values = loads(reply.body)
+        values = read_json(reply.body)
     except InvalidPayload:
         values = None
     token = _token(values)

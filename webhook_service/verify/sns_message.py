@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import strict_json, times
+from webhook_service.payloads import times
+from webhook_service.payloads.strict_json import read_json
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -64,7 +65,7 @@ def read_message(body: bytes) -> Message:
         ValueError: it is no message of SNS.
     """
     try:
-        values = strict_json.loads(body)
+        values = read_json(body)
     except InvalidPayload:
         raise ValueError("no JSON") from None
     if not isinstance(values, dict) or (names := SIGNED.get(str(values.get("Type")))) is None:
@@ -74,7 +75,7 @@ def read_message(body: bytes) -> Message:
         for name in names
         if name != "Subject" or values.get(name) is not None
     }
-    sent = times.from_text(fields["Timestamp"])
+    sent = times.read_time(fields["Timestamp"])
     if sent is None:
         raise ValueError("no time")
     return Message(
