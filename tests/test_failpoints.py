@@ -6,7 +6,7 @@ import pytest
 from webhook_service.failpoints import VARIABLE
 
 SCRIPT = """
-from webhook_service import failpoint
+from webhook_service.failpoints import failpoint
 for turn in range(3):
     print(turn, flush=True)
     failpoint("here")

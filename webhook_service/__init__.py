@@ -5,14 +5,25 @@ from typing import TYPE_CHECKING, Any
 from webhook_service.errors import (
     DriverError,
     InvalidConfig,
+    InvalidPayload,
+    InvalidRequest,
+    IssuerUnavailable,
+    NotFound,
+    PluginUnavailable,
     Retry,
+    SettingsError,
+    StoreUnavailable,
     Superseded,
     TargetConflict,
+    Unauthenticated,
+    Unavailable,
+    UnknownField,
+    UnknownKey,
     WebhookServiceError,
 )
 
 if TYPE_CHECKING:
-    from webhook_service.delivery import Call, Delivery, DeliveryState
+    from webhook_service.delivery import Call, Delivery, DeliveryState, Item
     from webhook_service.driver import (
         Change,
         Context,
@@ -26,21 +37,26 @@ if TYPE_CHECKING:
         Wait,
         WebhookDriver,
     )
-    from webhook_service.execution import Execution, ExecutionState
-    from webhook_service.failpoints import failpoint
+    from webhook_service.execution import Approval, Attempt, Execution, ExecutionState, Vote
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
-    from webhook_service.outbound import Outbound, OutboundError
-    from webhook_service.receiver import Receiver
+    from webhook_service.outbound import Outbound, OutboundError, OutboundReply
+    from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
     from webhook_service.rollback import Revision
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
+    from webhook_service.simulation import PlannedWork, Simulation
     from webhook_service.store.pages import Page, PageRequest
     from webhook_service.store.replays import Replayed, ReplayFilter
-    from webhook_service.store.tokens import Role
+    from webhook_service.store.tokens import Role, Token
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
 _HOMES = {
-    "delivery": ("Call", "Delivery", "DeliveryState"),
+    "delivery": (
+        "Call",
+        "Delivery",
+        "DeliveryState",
+        "Item",
+    ),
     "driver": (
         "Change",
         "Context",
@@ -54,35 +70,77 @@ _HOMES = {
         "Wait",
         "WebhookDriver",
     ),
-    "execution": ("Execution", "ExecutionState"),
-    "failpoints": ("failpoint",),
-    "images": ("Image", "InvalidImage", "parse_image", "parse_repository"),
-    "outbound": ("Outbound", "OutboundError"),
-    "receiver": ("Receiver",),
+    "execution": (
+        "Approval",
+        "Attempt",
+        "Execution",
+        "ExecutionState",
+        "Vote",
+    ),
+    "images": (
+        "Image",
+        "InvalidImage",
+        "parse_image",
+        "parse_repository",
+    ),
+    "outbound": (
+        "Outbound",
+        "OutboundError",
+        "OutboundReply",
+    ),
+    "receiver": (
+        "Receiver",
+        "ReceiverSpec",
+        "ReceiverState",
+        "Respond",
+    ),
     "rollback": ("Revision",),
     "service": ("WebhookService",),
     "settings": ("Settings",),
-    "store.pages": ("Page", "PageRequest"),
-    "store.replays": ("Replayed", "ReplayFilter"),
-    "store.tokens": ("Role",),
+    "simulation": (
+        "PlannedWork",
+        "Simulation",
+    ),
+    "store.pages": (
+        "Page",
+        "PageRequest",
+    ),
+    "store.replays": (
+        "ReplayFilter",
+        "Replayed",
+    ),
+    "store.tokens": (
+        "Role",
+        "Token",
+    ),
 }
 _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     # The service, for applications that embed it
+    "Approval",
+    "Attempt",
     "Call",
     "Delivery",
     "DeliveryState",
     "Execution",
     "ExecutionState",
+    "Item",
     "Page",
     "PageRequest",
+    "PlannedWork",
     "Receiver",
+    "ReceiverSpec",
+    "ReceiverState",
     "ReplayFilter",
     "Replayed",
+    "Respond",
     "Revision",
     "Role",
     "Settings",
+    "Simulation",
+    "Token",
+    "Vote",
     "WebhookService",
     # The driver contract
     "Change",
@@ -96,16 +154,28 @@ __all__ = [
     "Unchanged",
     "Wait",
     "WebhookDriver",
-    "failpoint",
     # Calls to other servers
     "Outbound",
-    "OutboundError",
-    # Errors a driver raises
+    "OutboundReply",
+    # Errors that drivers raise
     "DriverError",
     "InvalidConfig",
     "Retry",
     "Superseded",
     "TargetConflict",
+    # Errors that the service raises
+    "InvalidPayload",
+    "InvalidRequest",
+    "IssuerUnavailable",
+    "NotFound",
+    "OutboundError",
+    "PluginUnavailable",
+    "SettingsError",
+    "StoreUnavailable",
+    "Unauthenticated",
+    "Unavailable",
+    "UnknownField",
+    "UnknownKey",
     "WebhookServiceError",
     # Images
     "Image",

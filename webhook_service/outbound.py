@@ -28,7 +28,7 @@ from webhook_service.dialling import (
     system_resolver,
 )
 
-__all__ = ["Network", "Outbound", "OutboundError", "Reply", "Resolve", "system_resolver"]
+__all__ = ["Network", "Outbound", "OutboundError", "OutboundReply", "Resolve", "system_resolver"]
 
 TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0
 MAX_BYTES = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 64, 16, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class OutboundReply:
     """What a server answered, of any status. Header names are lower case."""
 
     status: int
@@ -100,7 +100,7 @@ class Outbound:
 
     def get(
         self, url: str, headers: Mapping[str, str] | None = None, *, redirects: bool = True
-    ) -> Reply:
+    ) -> OutboundReply:
         """Fetch a URL; see ``request``."""
         return self.request("GET", url, headers, redirects=redirects)
 
@@ -115,7 +115,7 @@ class Outbound:
         timeout: float | None = None,
         max_bytes: int | None = None,
         cut: bool = False,
-    ) -> Reply:
+    ) -> OutboundReply:
         """Make one call and read the whole reply, whatever its status.
 
         Args:
@@ -147,7 +147,7 @@ class Outbound:
         deadline: float,
         limit: int,
         cut: bool,
-    ) -> Reply:
+    ) -> OutboundReply:
         pool = self._pool_for(url)
         call = Call(deadline, url.scheme == "https", pool is not self._pool)
         token = current_call.set(call)
@@ -200,7 +200,7 @@ def _headers(url: httpx.URL, headers: Mapping[str, str]) -> list[tuple[bytes, by
     return [(name.encode("ascii"), value.encode("utf-8")) for name, value in sent.items()]
 
 
-def _read(response: httpcore.Response, limit: int, host: str, cut: bool) -> Reply:
+def _read(response: httpcore.Response, limit: int, host: str, cut: bool) -> OutboundReply:
     body = bytearray()
     for part in response.iter_stream():
         body += part
@@ -212,10 +212,10 @@ def _read(response: httpcore.Response, limit: int, host: str, cut: bool) -> Repl
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Reply(response.status, headers, bytes(body[:limit]))
+    return OutboundReply(response.status, headers, bytes(body[:limit]))
 
 
-def _redirects(reply: Reply) -> bool:
+def _redirects(reply: OutboundReply) -> bool:
     return reply.status in (301, 302, 303, 307, 308) and "location" in reply.headers
 
 

@@ -23,7 +23,8 @@ from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
 from webhook_drivers.kubernetes.resources import SERVICES
 from webhook_drivers.kubernetes.rights import Right, missing
 from webhook_drivers.kubernetes.target import ClusterConfig, DnsLabel
-from webhook_service import Context, DriverConfig, Outcome, Plan, PushEvent, Request, failpoint
+from webhook_service import Context, DriverConfig, Outcome, Plan, PushEvent, Request
+from webhook_service.failpoints import failpoint
 
 # No percent signs: an encoded slash or dot could lead out of the Service's part of a URL.
 Path = Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9._~!$&'()*+,;=:@/-]*$")]

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import DOCKER_HUB, Image, is_digest, is_tag
-from webhook_service.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, Reply
+from webhook_service.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, OutboundReply
 from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.credentials import DockerConfig, Login, Logins
 from webhook_service.registry.faults import (
@@ -185,7 +185,7 @@ class Repository:
         found = self.manifest(digest.replace(":", "-"))
         return found.content if found else None
 
-    def _call(self, method: str, path: str, accept: str, **limits: Any) -> Reply:
+    def _call(self, method: str, path: str, accept: str, **limits: Any) -> OutboundReply:
         """Make a call, and answer the registry's challenge if there is one."""
         limits = {"redirects": True} | limits
         login = self._client.logins.find(self.image)
@@ -208,10 +208,10 @@ class Repository:
 
     def _ask_for_token(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> Reply:
+    ) -> OutboundReply:
         return self._send(method, url, headers, body, redirects=False)
 
-    def _elsewhere(self, url: str) -> Reply:
+    def _elsewhere(self, url: str) -> OutboundReply:
         """Follow a blob's redirect to where the registry is known to keep blobs; credentials stay
         with the registry, and TLS does not end."""
         parts = urlsplit(url)
@@ -245,7 +245,7 @@ class Repository:
         *,
         redirects: bool,
         max_bytes: int = MAX_BYTES,
-    ) -> Reply:
+    ) -> OutboundReply:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise unavailable(f"{self.image.registry} answers too slowly.")
@@ -278,7 +278,7 @@ class Repository:
             )
         return refusal(REGISTRY_DENIED, f"{name} is denied, or does not exist; {what}.")
 
-    def _expect_success(self, reply: Reply) -> None:
+    def _expect_success(self, reply: OutboundReply) -> None:
         if reply.status != 200:
             raise from_status(self.image.registry, reply)
 
@@ -311,5 +311,5 @@ def _headers(accept: str, authorization: str | None) -> Mapping[str, str]:
     return {"Accept": accept} | ({"Authorization": authorization} if authorization else {})
 
 
-def _media_type(reply: Reply) -> str:
+def _media_type(reply: OutboundReply) -> str:
     return reply.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webhook_service.errors import DriverError, Retry
-from webhook_service.outbound import OutboundError, Reply
+from webhook_service.outbound import OutboundError, OutboundReply
 
 IMAGE_MISSING = "image_missing"
 PLATFORM_MISMATCH = "platform_mismatch"
@@ -30,7 +30,7 @@ def from_outbound(exc: OutboundError) -> DriverError:
     return unavailable(exc.message) if exc.transient else refusal(REGISTRY_FAILED, exc.message)
 
 
-def from_status(host: str, reply: Reply) -> DriverError:
+def from_status(host: str, reply: OutboundReply) -> DriverError:
     """The fault of a reply that is neither a success nor a plain no."""
     if reply.status == 429:
         return unavailable(f"{host} limits the rate of calls.", _retry_after(reply))
@@ -39,7 +39,7 @@ def from_status(host: str, reply: Reply) -> DriverError:
     return refusal(REGISTRY_FAILED, f"{host} answered {reply.status}; is it an OCI registry?")
 
 
-def _retry_after(reply: Reply) -> float:
+def _retry_after(reply: OutboundReply) -> float:
     """Seconds; a date is not worth reading, the engine waits by itself."""
     text = reply.headers.get("retry-after", "")
     return min(int(text), MAX_PAUSE) if text.isascii() and text.isdigit() and len(text) < 10 else 0

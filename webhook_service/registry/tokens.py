@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
-from webhook_service.outbound import Reply
+from webhook_service.outbound import OutboundReply
 from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.challenge import Challenge, read_challenges
 from webhook_service.registry.credentials import Login
@@ -34,7 +34,7 @@ MAX_CACHED = 1024
 CLIENT_ID = "webhook-service"
 _TOKEN = re.compile(r"[!-~]+")
 
-Send = Callable[..., Reply]
+Send = Callable[..., OutboundReply]
 Key = tuple[str, Login | None]
 
 
@@ -137,7 +137,7 @@ def _with_query(url: str, values: dict[str, str]) -> str:
     return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
 
 
-def _read(reply: Reply, host: str, image: Image) -> tuple[str, int]:
+def _read(reply: OutboundReply, host: str, image: Image) -> tuple[str, int]:
     if reply.status in (400, 401, 403, 404):
         raise refusal(
             REGISTRY_DENIED,

@@ -49,8 +49,8 @@ from webhook_service import (
     PushEvent,
     TargetConflict,
     Wait,
-    failpoint,
 )
+from webhook_service.failpoints import failpoint
 
 LOG_LINES = (200, 20, 2)
 GRACE = 60.0

@@ -10,7 +10,8 @@ from webhook_drivers.kubernetes.resources import PODS, Address, Json
 from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.target import label_selector
 from webhook_drivers.kubernetes.workloads import dig, is_owned
-from webhook_service import DriverError, Retry, failpoint
+from webhook_service import DriverError, Retry
+from webhook_service.failpoints import failpoint
 
 REVISION = "controller-revision-hash"
 MAX_DELETED = 20

@@ -44,8 +44,8 @@ from webhook_service import (
     TargetConflict,
     Unchanged,
     Wait,
-    failpoint,
 )
+from webhook_service.failpoints import failpoint
 
 RESTART = "webhook-service.io/restart"
 """On the pod template: the identity of the push that restarted it."""

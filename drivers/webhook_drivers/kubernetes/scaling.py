@@ -18,7 +18,8 @@ from webhook_drivers.kubernetes.resources import Address, Json
 from webhook_drivers.kubernetes.rollout import number
 from webhook_drivers.kubernetes.workloads import annotation
 from webhook_drivers.v16 import LegacyConfig, is_below_one, shown
-from webhook_service import Change, Done, DriverError, failpoint
+from webhook_service import Change, Done, DriverError
+from webhook_service.failpoints import failpoint
 
 SCALINGS = "webhook-service.io/scalings"
 MAX_SCALINGS = 50

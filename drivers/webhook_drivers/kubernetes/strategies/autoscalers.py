@@ -6,7 +6,7 @@ from webhook_drivers.kubernetes.client import MERGE, Cluster
 from webhook_drivers.kubernetes.resources import Address, Json, Resource
 from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.workloads import dig
-from webhook_service import failpoint
+from webhook_service.failpoints import failpoint
 
 # Version 1 is served by all versions of Kubernetes, and names targets like its successors.
 AUTOSCALERS = Resource("HorizontalPodAutoscaler", "autoscaling", "v1", "horizontalpodautoscalers")

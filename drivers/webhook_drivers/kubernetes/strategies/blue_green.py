@@ -34,7 +34,8 @@ from webhook_drivers.kubernetes.strategies.rest import Rest
 from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.strategy import Step, Task
 from webhook_drivers.kubernetes.strategies.switchover import Switchover
-from webhook_service import DriverError, Retry, Superseded, TargetConflict, failpoint
+from webhook_service import DriverError, Retry, Superseded, TargetConflict
+from webhook_service.failpoints import failpoint
 
 SCENE = "webhook-service.io/scene"
 """Where ``look`` keeps what it read beside the workload."""

@@ -33,7 +33,8 @@ from webhook_drivers.kubernetes.strategies.shares import (
 )
 from webhook_drivers.kubernetes.strategies.strategy import Step, Task
 from webhook_drivers.kubernetes.workloads import annotation
-from webhook_service import DriverConfig, DriverError, TargetConflict, failpoint
+from webhook_service import DriverConfig, DriverError, TargetConflict
+from webhook_service.failpoints import failpoint
 
 OTHER = "webhook-service.io/canary"
 """Where ``look`` keeps the second Deployment beside the workload."""

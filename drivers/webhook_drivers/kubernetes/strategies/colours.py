@@ -12,7 +12,8 @@ from webhook_drivers.kubernetes.strategies.routing import Switch
 from webhook_drivers.kubernetes.strategies.second import COLOR, DEPLOYMENT, HASH
 from webhook_drivers.kubernetes.strategies.strategy import Task
 from webhook_drivers.kubernetes.workloads import with_metadata
-from webhook_service import DriverError, Retry, failpoint
+from webhook_service import DriverError, Retry
+from webhook_service.failpoints import failpoint
 
 GREEN = "green"
 

@@ -27,7 +27,8 @@ from webhook_drivers.kubernetes.rollout import (
 from webhook_drivers.kubernetes.state import RolloutState
 from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
 from webhook_drivers.kubernetes.workloads import Workload, annotation, dig, with_metadata, with_spec
-from webhook_service import DriverError, TargetConflict, failpoint
+from webhook_service import DriverError, TargetConflict
+from webhook_service.failpoints import failpoint
 
 REPLICAS = "webhook-service.io/replicas"
 """How many pods a StatefulSet had before it was scaled to zero, and by a push of what."""

@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.strategies.colours import Colours
 from webhook_drivers.kubernetes.strategies.routing import Switch
 from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
 from webhook_drivers.kubernetes.workloads import template_annotation
-from webhook_service import failpoint
+from webhook_service.failpoints import failpoint
 
 LONGEST_LOOK = 30.0
 

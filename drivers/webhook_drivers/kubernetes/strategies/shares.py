@@ -19,7 +19,8 @@ from webhook_drivers.kubernetes.strategies.second import COLOR, DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.strategy import Task
 from webhook_drivers.kubernetes.target import label_selector
 from webhook_drivers.kubernetes.workloads import annotation, dig, with_metadata
-from webhook_service import DriverError, failpoint
+from webhook_service import DriverError
+from webhook_service.failpoints import failpoint
 
 CANARY = "canary"
 REPLICAS = "webhook-service.io/canary-replicas"

@@ -20,7 +20,8 @@ from webhook_drivers.kubernetes.rights import Right
 from webhook_drivers.kubernetes.rollout import Progress
 from webhook_drivers.kubernetes.state import RolloutState
 from webhook_drivers.kubernetes.workloads import Workload
-from webhook_service import DriverConfig, failpoint
+from webhook_service import DriverConfig
+from webhook_service.failpoints import failpoint
 
 Network: TypeAlias = IPv4Network | IPv6Network
 

@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.strategies.colours import GREEN, Colours
 from webhook_drivers.kubernetes.strategies.rest import Rest
 from webhook_drivers.kubernetes.strategies.routing import Switch
 from webhook_drivers.kubernetes.strategies.second import DEPLOYMENT
-from webhook_service import failpoint
+from webhook_service.failpoints import failpoint
 
 READY = Progress(Stage.COMPLETE, "ready")
 
