@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from webhook_service import logs
-from webhook_service.ids import new_key, new_token
+from webhook_service.model.ids import new_key, new_token
 
 
 @pytest.fixture(autouse=True)

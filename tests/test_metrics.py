@@ -11,8 +11,8 @@ from tests.servers.process import free_port
 from tests.support import PROJECT, SECRET, add_receiver, push, sqlite_url, wait_for, wait_for_end
 from webhook_service.driver import Done, Wait
 from webhook_service.errors import DriverError, StoreUnavailable
-from webhook_service.execution import ExecutionState, Verdict
 from webhook_service.metrics import Metrics
+from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.claims import Fenced

@@ -7,7 +7,6 @@ from sqlalchemy import text
 
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
 from webhook_service import routes
-from webhook_service.delivery import Call, DeliveryState
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request, WebhookDriver
 from webhook_service.errors import (
     InvalidConfig,
@@ -19,9 +18,10 @@ from webhook_service.errors import (
     Unauthenticated,
     UnknownKey,
 )
-from webhook_service.execution import ExecutionState, Verdict
+from webhook_service.model.delivery import Call, DeliveryState
+from webhook_service.model.execution import ExecutionState, Verdict
+from webhook_service.model.receiver import ReceiverState
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
-from webhook_service.receiver import ReceiverState
 from webhook_service.route import QUICK_BODY
 from webhook_service.service import WebhookService
 from webhook_service.store.claims import Fenced

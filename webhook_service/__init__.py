@@ -23,7 +23,6 @@ from webhook_service.errors import (
 )
 
 if TYPE_CHECKING:
-    from webhook_service.delivery import Call, Delivery, DeliveryState, Item
     from webhook_service.driver import (
         Change,
         Context,
@@ -37,10 +36,11 @@ if TYPE_CHECKING:
         Wait,
         WebhookDriver,
     )
-    from webhook_service.execution import Approval, Attempt, Execution, ExecutionState, Vote
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
+    from webhook_service.model.delivery import Call, Delivery, DeliveryState, Item
+    from webhook_service.model.execution import Approval, Attempt, Execution, ExecutionState, Vote
+    from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
     from webhook_service.outbound import Outbound, OutboundError, OutboundReply
-    from webhook_service.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
     from webhook_service.rollback import Revision
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
 _HOMES = {
-    "delivery": (
+    "model.delivery": (
         "Call",
         "Delivery",
         "DeliveryState",
@@ -70,7 +70,7 @@ _HOMES = {
         "Wait",
         "WebhookDriver",
     ),
-    "execution": (
+    "model.execution": (
         "Approval",
         "Attempt",
         "Execution",
@@ -88,7 +88,7 @@ _HOMES = {
         "OutboundError",
         "OutboundReply",
     ),
-    "receiver": (
+    "model.receiver": (
         "Receiver",
         "ReceiverSpec",
         "ReceiverState",

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest, NotFound
-from webhook_service.execution import Execution
-from webhook_service.ids import EXECUTION, new_id
+from webhook_service.model.execution import Execution
+from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.rollback import Revision, choose_slot, history, way_back
 from webhook_service.route import Route
 from webhook_service.routes import Routes

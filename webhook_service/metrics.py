@@ -22,9 +22,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from webhook_service.delivery import Delivery
 from webhook_service.errors import Unavailable
-from webhook_service.execution import ENDED, Claim, ExecutionState, Verdict
+from webhook_service.model.delivery import Delivery
+from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
 from webhook_service.observer import Observer
 from webhook_service.store.store import Store
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook_service.delivery import Delivery
-from webhook_service.execution import Claim, Verdict
+from webhook_service.model.delivery import Delivery
+from webhook_service.model.execution import Claim, Verdict
 
 
 class Observer:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest
-from webhook_service.execution import Execution
 from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
+from webhook_service.model.execution import Execution
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from webhook_service.delivery import (
+from webhook_service.discovery import Plugins
+from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
+from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
+from webhook_service.match.matcher import Matcher, compile_match
+from webhook_service.model.delivery import (
     Basis,
     Call,
     Decision,
@@ -20,14 +24,10 @@ from webhook_service.delivery import (
     Reason,
     Work,
 )
-from webhook_service.discovery import Plugins
-from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
-from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
-from webhook_service.ids import DELIVERY, EXECUTION, new_id
-from webhook_service.match.matcher import Matcher, compile_match
-from webhook_service.ordering import message_identity, order_time, push_identity
+from webhook_service.model.ids import DELIVERY, EXECUTION, new_id
+from webhook_service.model.order import message_identity, order_time, push_identity
+from webhook_service.model.receiver import Receiver, config_field
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
-from webhook_service.receiver import Receiver, config_field
 from webhook_service.receiver_body import describe
 from webhook_service.verify.scheme import Scheme, SchemeOptions
 from webhook_service.verify.schemes import Schemes

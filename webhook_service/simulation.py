@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from webhook_service.delivery import Call, Item, Work
 from webhook_service.driver import Context, Plan
+from webhook_service.model.delivery import Call, Item, Work
 from webhook_service.route import Route
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.benchmarks.figures import Figure
 from tests.support import PROJECT, add_receiver, make_service, push, sqlite_url
 from webhook_service.errors import UnknownKey
-from webhook_service.ids import new_key
+from webhook_service.model.ids import new_key
 from webhook_service.service import WebhookService
 
 ROUNDS = 5

@@ -4,7 +4,7 @@ import pytest
 
 from webhook_service.chores.followed import MAX_ASKED, chosen, followed
 from webhook_service.match.matcher import compile_match
-from webhook_service.receiver import Match, TagRule
+from webhook_service.model.receiver import Match, TagRule
 from webhook_service.store.sightings import Sighting
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

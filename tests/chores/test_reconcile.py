@@ -15,10 +15,10 @@ from tests.servers.registry import Registry
 from tests.support import PROJECT, add_receiver, make_service, push, sqlite_url, stub_of, wait_for
 from webhook_service.chores.breaker import Breaker
 from webhook_service.chores.reconcile import Reconcile
-from webhook_service.delivery import Delivery
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidConfig
-from webhook_service.execution import Execution
+from webhook_service.model.delivery import Delivery
+from webhook_service.model.execution import Execution
 from webhook_service.outbound import Outbound
 from webhook_service.registry.client import RegistryClient
 from webhook_service.service import WebhookService

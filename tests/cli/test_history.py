@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
 from tests.cli.test_receiver import key_in
-from webhook_service.delivery import Call
-from webhook_service.execution import ENDED
+from webhook_service.model.delivery import Call
+from webhook_service.model.execution import ENDED
 from webhook_service.service import WebhookService
 from webhook_service.testing.payloads import dockerhub_push
 

@@ -9,7 +9,7 @@ from tests.cli.conftest import PROJECT, Run, RunJson
 from tests.support import push
 from webhook_service.cli.session import session
 from webhook_service.cli.times import read_moment
-from webhook_service.execution import ExecutionState, Verdict
+from webhook_service.model.execution import ExecutionState, Verdict
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")
 FAILED = Verdict(ExecutionState.FAILED, "no", "image_missing")

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
-from webhook_service.delivery import Call
 from webhook_service.errors import UnknownKey
+from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
 from webhook_service.testing.payloads import dockerhub_push
 

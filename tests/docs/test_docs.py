@@ -14,8 +14,8 @@ import pytest
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
 from webhook_service import Call, Context, PushEvent, Settings, WebhookService
-from webhook_service.delivery import Reason
-from webhook_service.receiver import ReceiverSpec
+from webhook_service.model.delivery import Reason
+from webhook_service.model.receiver import ReceiverSpec
 from webhook_service.testing import FakeCluster
 from webhook_service.testing.payloads import dockerhub_push
 

@@ -11,8 +11,8 @@ import pytest
 from tests.docs.tables import formats, schemes
 from tests.support import PROJECT, make_service, sqlite_url
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
-from webhook_service.delivery import Call
 from webhook_service.driver import DriverConfig, PushEvent
+from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
 from webhook_service.testing.payloads import sample_push
 from webhook_service.testing.samples_cloud import ecr_push, sns_notification

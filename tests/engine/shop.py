@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from tests.support import PROJECT, push, wait_for_end
 from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_service.delivery import Delivery
 from webhook_service.driver import WebhookDriver
 from webhook_service.engine.runner import run
-from webhook_service.execution import Claim, Verdict
+from webhook_service.model.delivery import Delivery
+from webhook_service.model.execution import Claim, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.testing import FakeCluster
 

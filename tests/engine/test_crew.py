@@ -22,7 +22,7 @@ from tests.support import (
 )
 from webhook_service.driver import Context, Done, Outcome, PushEvent
 from webhook_service.engine.local import LocalEngine
-from webhook_service.execution import Claim
+from webhook_service.model.execution import Claim
 from webhook_service.observer import Observer
 from webhook_service.service import WebhookService
 from webhook_service.store.leases import MAX_LOST_LEASES

@@ -19,7 +19,7 @@ from tests.support import (
 from webhook_service.driver import Context as DriverContext
 from webhook_service.driver import Done, Outcome, PushEvent, Wait
 from webhook_service.errors import DriverError, Retry, StoreUnavailable
-from webhook_service.execution import ExecutionState
+from webhook_service.model.execution import ExecutionState
 from webhook_service.service import WebhookService
 
 

@@ -13,8 +13,8 @@ from tests.support import (
     wait_for,
     wait_for_end,
 )
-from webhook_service.delivery import Delivery
 from webhook_service.errors import StoreUnavailable
+from webhook_service.model.delivery import Delivery
 from webhook_service.service import WebhookService
 from webhook_service.store import migrate
 from webhook_service.store.database import Database

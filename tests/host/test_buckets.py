@@ -13,7 +13,7 @@ from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.errors import TooManyRequests
 from webhook_service.host.buckets import UNKNOWN_KEY_COST, Buckets, CallRates, Rate
-from webhook_service.ids import new_key
+from webhook_service.model.ids import new_key
 from webhook_service.testing.payloads import dockerhub_push
 
 HERE = "192.0.2.1"

@@ -8,7 +8,7 @@ import pytest
 from tests.host.served import Served, get
 from tests.support import PROJECT, add_receiver, push, receiver_body
 from webhook_service.errors import InvalidConfig, UnknownKey
-from webhook_service.ids import is_key
+from webhook_service.model.ids import is_key
 
 
 def test_a_created_receiver_is_shown_as_it_is(owner: httpx.Client) -> None:

@@ -11,7 +11,7 @@ from tests.host.served import Served, serving
 from tests.servers.sns import signing_key
 from tests.support import PROJECT, make_service, receiver_body, sqlite_url
 from webhook_service.errors import InvalidConfig
-from webhook_service.ids import new_key
+from webhook_service.model.ids import new_key
 from webhook_service.testing.payloads import dockerhub_push
 from webhook_service.verify.legacy_token import LegacyTokens
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support import add_receiver, make_service, push, sqlite_url, wait_for_end
 from webhook_service.errors import StoreUnavailable
-from webhook_service.execution import Execution, ExecutionState, Verdict
 from webhook_service.host.waiting import Waiters
+from webhook_service.model.execution import Execution, ExecutionState, Verdict
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from webhook_service.errors import InvalidConfig
 from webhook_service.match.freeze import compile_windows, frozen_until
-from webhook_service.receiver import Freeze, Match
+from webhook_service.model.receiver import Freeze, Match
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKEND = ("0 18 * * FRI", 3720, "Europe/Berlin")

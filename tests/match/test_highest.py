@@ -1,7 +1,7 @@
 import pytest
 
 from webhook_service.match.highest import highest
-from webhook_service.receiver import TagRule
+from webhook_service.model.receiver import TagRule
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from webhook_service.driver import PushEvent
 from webhook_service.match.matcher import compile_match
-from webhook_service.receiver import Freeze, Match, TagRule
+from webhook_service.model.receiver import Freeze, Match, TagRule
 
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1.2.3")
 RULES = Match(

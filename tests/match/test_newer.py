@@ -6,7 +6,7 @@ from webhook_service.errors import InvalidConfig
 from webhook_service.match.newer import RANKINGS, is_newer
 from webhook_service.match.tags import newer_test, tag_test
 from webhook_service.match.versions import read_version
-from webhook_service.receiver import TagRule
+from webhook_service.model.receiver import TagRule
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from webhook_service.errors import InvalidConfig
 from webhook_service.match.tags import exclusion_test, tag_test
-from webhook_service.receiver import TagRule
+from webhook_service.model.receiver import TagRule
 
 
 @pytest.mark.parametrize(

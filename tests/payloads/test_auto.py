@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from webhook_service.delivery import Call
 from webhook_service.discovery import Plugins
 from webhook_service.errors import InvalidConfig, InvalidPayload
 from webhook_service.images import parse_image
+from webhook_service.model.delivery import Call
+from webhook_service.model.receiver import Receiver, ReceiverSpec, Source
 from webhook_service.payloads.alicloud import AliCloud
 from webhook_service.payloads.auto import Auto, AutoOptions
 from webhook_service.payloads.azure import Azure
@@ -31,7 +32,6 @@ from webhook_service.payloads.harbor import Harbor
 from webhook_service.payloads.jfrog import JFrog
 from webhook_service.payloads.nexus import Nexus
 from webhook_service.payloads.quay import Quay
-from webhook_service.receiver import Receiver, ReceiverSpec, Source
 from webhook_service.route import Route, compile_route
 from webhook_service.testing import samples_cloud, samples_scm
 from webhook_service.testing.payloads import sample_push

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.distribution import Distribution
 from webhook_service.payloads.format import Dropped, FormatOptions, Parsed
 from webhook_service.testing.payloads import azure_push, distribution_push

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.format import Dropped, FormatOptions, Parsed
 from webhook_service.payloads.gitea import Gitea
 from webhook_service.testing.samples_scm import as_form, gitea_package, github_package

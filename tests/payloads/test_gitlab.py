@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
-from webhook_service.ordering import push_identity
+from webhook_service.model.delivery import Reason
+from webhook_service.model.order import push_identity
 from webhook_service.payloads.distribution import Distribution
 from webhook_service.payloads.format import Dropped, Parsed
 from webhook_service.payloads.gitlab import GitLab, GitLabOptions

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.format import Dropped, Parsed
 from webhook_service.payloads.nexus import Nexus, NexusOptions
 from webhook_service.testing.samples_cloud import nexus_push

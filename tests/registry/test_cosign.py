@@ -18,9 +18,9 @@ from tests.servers.images import Image, build, push
 from tests.servers.registry import Registry
 from tests.servers.uploads import OCI_INDEX, OCI_MANIFEST, described, put_blob, put_manifest
 from webhook_service.errors import DriverError, Retry
+from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.registry.cosign import BUNDLE, IN_TOTO, MAX_SIGNATURES, SIMPLE_SIGNING
 from webhook_service.registry.resolve import Resolver
-from webhook_service.registry_rule import RegistryRule
 
 KEYS: dict[str, Any] = {
     "ecdsa": ec.generate_private_key(ec.SECP256R1()),

@@ -10,8 +10,8 @@ from tests.servers.images import Image, build, push
 from tests.servers.registry import Registry
 from tests.servers.uploads import OCI_INDEX, described, put_blob, put_manifest
 from webhook_service.errors import DriverError, Retry
+from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.registry.resolve import Resolver
-from webhook_service.registry_rule import RegistryRule
 
 ABSENT = f"sha256:{'0' * 64}"
 CONFIG = "application/vnd.oci.image.config.v1+json"

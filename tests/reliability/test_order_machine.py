@@ -21,9 +21,9 @@ from sqlalchemy import Row, text
 
 from tests.store.builders import accept, add_receiver, work
 from tests.support import PROJECT, SECRET, sqlite_url
-from webhook_service.delivery import Work
-from webhook_service.execution import ENDED, Claim, ExecutionState, Verdict
-from webhook_service.ids import EXECUTION, new_id
+from webhook_service.model.delivery import Work
+from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
+from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
 from webhook_service.store.claims import ClaimStore, Fenced

@@ -5,10 +5,10 @@ from itertools import count
 from typing import Any
 
 from tests.support import PROJECT
-from webhook_service.delivery import Decision, Delivery, DeliveryState, Work
 from webhook_service.driver import PushEvent, Request
-from webhook_service.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
-from webhook_service.receiver import Receiver, ReceiverSpec
+from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Work
+from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
+from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.store.store import Store
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from tests.support import PROJECT
-from webhook_service.delivery import Work
-from webhook_service.execution import Claim, Execution, ExecutionState, Verdict
+from webhook_service.model.delivery import Work
+from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from tests.store.builders import NOW, accept, add_receiver, request, work
 from tests.support import PROJECT
-from webhook_service.approval_rule import ApprovalRule
-from webhook_service.delivery import Work
 from webhook_service.errors import InvalidRequest, NotFound
-from webhook_service.execution import Execution, ExecutionState, Verdict
-from webhook_service.receiver import Receiver, ReceiverSpec
+from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.delivery import Work
+from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.store.store import Store
 
 TWO = ApprovalRule(count=2)

@@ -7,9 +7,9 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.store.builders import accept, add_receiver, decision, work
 from tests.support import PROJECT
-from webhook_service.delivery import Basis, Decision, Delivery, DeliveryState, Item
 from webhook_service.errors import InvalidRequest, NotFound, StoreUnavailable
-from webhook_service.ids import fingerprint, new_key
+from webhook_service.model.delivery import Basis, Decision, Delivery, DeliveryState, Item
+from webhook_service.model.ids import fingerprint, new_key
 from webhook_service.store.pages import PageRequest
 from webhook_service.store.store import Store
 

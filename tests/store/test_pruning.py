@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from tests.store.builders import accept, add_receiver, work
 from tests.support import PROJECT
-from webhook_service.delivery import DeliveryState
 from webhook_service.errors import NotFound
-from webhook_service.execution import ExecutionState, Verdict
-from webhook_service.ids import new_key
+from webhook_service.model.delivery import DeliveryState
+from webhook_service.model.execution import ExecutionState, Verdict
+from webhook_service.model.ids import new_key
 from webhook_service.store.pruning import KEPT_REVISIONS, PruningStore, Step
 from webhook_service.store.store import Store
 

@@ -8,7 +8,7 @@ from sqlalchemy import event, text
 from tests.store.builders import accept, add_receiver, request, work
 from tests.store.claiming import DONE, claim_one, lose_leases, read
 from tests.support import PROJECT
-from webhook_service.execution import Claim, ExecutionState, Verdict
+from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.store.slots import MAX_ENDED
 from webhook_service.store.store import Store
 

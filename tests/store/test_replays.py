@@ -7,9 +7,9 @@ import pytest
 
 from tests.store.builders import accept, add_receiver, work
 from tests.support import PROJECT
-from webhook_service.delivery import Work
 from webhook_service.errors import InvalidRequest
-from webhook_service.execution import ExecutionState, Verdict
+from webhook_service.model.delivery import Work
+from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.store.replays import ReplayFilter
 from webhook_service.store.store import Store
 

@@ -9,8 +9,8 @@ from tests.store.builders import NOW, accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.driver import PushEvent
 from webhook_service.errors import NotFound
-from webhook_service.execution import Execution, ExecutionState, Verdict
-from webhook_service.ids import EXECUTION, new_id
+from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.rollback import WayBack, way_back
 from webhook_service.store.store import Store
 

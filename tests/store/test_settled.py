@@ -6,8 +6,8 @@ import pytest
 
 from tests.store.builders import accept, add_receiver, request, work
 from tests.store.claiming import DONE, claim_one, lose_leases, read
-from webhook_service.delivery import Work
-from webhook_service.execution import ExecutionState, Verdict
+from webhook_service.model.delivery import Work
+from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.store.claims import Fenced
 from webhook_service.store.store import Store
 

@@ -7,12 +7,12 @@ import pytest
 
 from tests.store.builders import NOW, accept, add_receiver, work
 from tests.support import PROJECT
-from webhook_service.delivery import Decision, Delivery, DeliveryState
 from webhook_service.driver import PushEvent
-from webhook_service.ids import DELIVERY, new_id, new_key
 from webhook_service.images import parse_image
-from webhook_service.receiver import Receiver, ReceiverSpec
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.delivery import Decision, Delivery, DeliveryState
+from webhook_service.model.ids import DELIVERY, new_id, new_key
+from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.store import sightings
 from webhook_service.store.sightings import CLIENT, Sighting
 from webhook_service.store.store import Store

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from webhook_service.errors import NotFound
-from webhook_service.ids import new_token
+from webhook_service.model.ids import new_token
 from webhook_service.store.store import Store
 from webhook_service.store.tokens import Role, Token
 

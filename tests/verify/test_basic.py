@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.verify.cases import refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.basic import Basic, BasicOptions
 
 # RFC 7617, sections 2 and 2.1.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.verify.cases import BODY, CASES, CLASSES, CLIENT, Case, refusal, scheme_of
 from webhook_service import verify
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Scheme
 from webhook_service.verify.signature import REFUSED
 

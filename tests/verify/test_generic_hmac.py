@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.verify.cases import PLAIN, refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.testing.signing import sign
 from webhook_service.verify.generic_hmac import GenericHmac, HmacOptions
 from webhook_service.verify.signature import MAX_SIGNATURES

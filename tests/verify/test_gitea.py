@@ -3,7 +3,7 @@ import hmac
 import pytest
 
 from tests.verify.cases import refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.testing.signing import sign
 from webhook_service.verify.gitea import Gitea
 from webhook_service.verify.signature import SecretOptions

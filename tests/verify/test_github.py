@@ -1,5 +1,5 @@
 from tests.verify.cases import refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.testing.signing import sign
 from webhook_service.verify.github import GitHub
 from webhook_service.verify.signature import SecretOptions

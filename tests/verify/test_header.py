@@ -1,7 +1,7 @@
 import pytest
 
 from tests.verify.cases import refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.header import Header, HeaderOptions
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tests.host.served import serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from tests.verify.cases import BODY, refusal
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.mtls import Mtls, MtlsOptions
 
 NAME = "CN=registry,O=Acme"

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from tests.servers.oidc import Issuer, encoded, key_of, public_jwk, unsigned
 from tests.verify.outside import NOW, Clock, loopback_fetcher
-from webhook_service.delivery import Call
 from webhook_service.errors import IssuerUnavailable, Unauthenticated
+from webhook_service.model.delivery import Call
 from webhook_service.verify.oidc import MAX_TOKEN, Oidc, OidcOptions
 from webhook_service.verify.shelf import LIFETIME, MAX_SOURCES, PAUSE, RENEWAL
 

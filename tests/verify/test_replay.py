@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.model.test_order import EVENT, NOW
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
-from tests.test_ordering import EVENT, NOW
 from tests.verify.cases import PLAIN, SHARED
-from webhook_service.delivery import Call, Delivery
 from webhook_service.driver import (
     Context,
     DriverConfig,
@@ -20,7 +19,8 @@ from webhook_service.driver import (
     Unchanged,
     WebhookDriver,
 )
-from webhook_service.ordering import message_identity, push_identity
+from webhook_service.model.delivery import Call, Delivery
+from webhook_service.model.order import message_identity, push_identity
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.service import WebhookService
 from webhook_service.testing.signing import sign

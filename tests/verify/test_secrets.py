@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
-from webhook_service.delivery import Call
 from webhook_service.errors import InvalidConfig, Unauthenticated
-from webhook_service.receiver import HIDDEN, as_json
+from webhook_service.model.delivery import Call
+from webhook_service.model.receiver import HIDDEN, as_json
 from webhook_service.service import WebhookService
 from webhook_service.verify.scheme import Scheme, SchemeOptions, Secrets
 

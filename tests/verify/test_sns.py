@@ -24,8 +24,8 @@ from tests.servers.sns import (
     signing_key,
 )
 from tests.verify.outside import Clock, loopback_fetcher
-from webhook_service.delivery import Call
 from webhook_service.errors import IssuerUnavailable, Unauthenticated
+from webhook_service.model.delivery import Call
 from webhook_service.verify.shelf import LIFETIME, PAUSE
 from webhook_service.verify.sns import Sns, SnsOptions
 from webhook_service.verify.sns_certificate import Topic

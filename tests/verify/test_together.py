@@ -6,9 +6,9 @@ import pytest
 
 from tests.support import PROJECT, add_receiver, make_service, receiver_body, sqlite_url
 from tests.verify.cases import BODY, CLASSES, CLIENT, PLAIN, SHARED, refusal, scheme_of
-from webhook_service.delivery import Call
 from webhook_service.errors import InvalidConfig, Unauthenticated
-from webhook_service.receiver import HIDDEN, as_json
+from webhook_service.model.delivery import Call
+from webhook_service.model.receiver import HIDDEN, as_json
 from webhook_service.service import WebhookService
 from webhook_service.testing.signing import sign
 from webhook_service.verify.together import TogetherOptions

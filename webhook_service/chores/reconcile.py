@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from webhook_service.chores.breaker import Breaker
 from webhook_service.chores.followed import Followed, chosen, followed
-from webhook_service.delivery import Call, Decision, Delivery
 from webhook_service.driver import PushEvent
 from webhook_service.errors import DriverError, NotFound, Retry, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.images import Image
+from webhook_service.model.delivery import Call, Decision, Delivery
+from webhook_service.model.receiver import Receiver
 from webhook_service.payloads.format import Parsed
-from webhook_service.receiver import Receiver
 from webhook_service.route import Route
 from webhook_service.routes import Routes
 from webhook_service.store.pruning import Step

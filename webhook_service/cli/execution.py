@@ -14,7 +14,7 @@ from webhook_service.cli.session import Session, session
 from webhook_service.cli.times import read_moment
 
 if TYPE_CHECKING:
-    from webhook_service.execution import ExecutionState
+    from webhook_service.model.execution import ExecutionState
 
 app = typer.Typer(
     help="Look at what was done with pushes; repeat, end or approve it.", no_args_is_help=True
@@ -114,8 +114,8 @@ def replay(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run ended executions' events once more: one by its ID, or all that --state … finds."""
-    from webhook_service.execution import ExecutionState
     from webhook_service.host.wire import execution_json, replayed_json
+    from webhook_service.model.execution import ExecutionState
     from webhook_service.store.replays import ReplayFilter
 
     filters = given(state=state, receiver=receiver, reason=reason, since=since, until=until)
@@ -171,7 +171,7 @@ def _print(opened: Session, project: str, execution: str, output: Output) -> Non
 
 
 def _read_state(text: str) -> ExecutionState:
-    from webhook_service.execution import ENDED, ExecutionState
+    from webhook_service.model.execution import ENDED, ExecutionState
 
     if text not in ENDED:
         raise typer.BadParameter(f"--state is one of {', '.join(ENDED)}")

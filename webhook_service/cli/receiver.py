@@ -21,7 +21,7 @@ from webhook_service.cli.prompts import ask_for_options
 from webhook_service.cli.session import Session, session
 
 if TYPE_CHECKING:
-    from webhook_service.receiver import Receiver
+    from webhook_service.model.receiver import Receiver
 
 app = typer.Typer(help="Create and change receivers.", no_args_is_help=True)
 
@@ -158,7 +158,7 @@ def update(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Change what is given; the rest, the URL and the history stay."""
-    from webhook_service.receiver import as_json
+    from webhook_service.model.receiver import as_json
 
     options = given(name=name, driver=driver)
     with session() as opened:
@@ -225,7 +225,7 @@ def _with_config(
     body: dict[str, Any], config: Mapping[str, Any] | None, driver: str | None
 ) -> dict[str, Any]:
     """The body with the driver's config in the field that has the driver's name."""
-    from webhook_service.receiver import config_field
+    from webhook_service.model.receiver import config_field
 
     if config is None:
         return body
@@ -263,8 +263,8 @@ def simulate(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a call would do now, and change nothing."""
-    from webhook_service.delivery import Call
     from webhook_service.host.simulation import simulation_json
+    from webhook_service.model.delivery import Call
 
     call = Call(read_bytes(file), read_headers(headers))
     with session() as opened:

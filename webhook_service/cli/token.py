@@ -66,7 +66,7 @@ def revoke(
 
 
 def _as_json(token: Token) -> dict[str, Any]:
-    from webhook_service.events import time_to_json
+    from webhook_service.model.as_json import time_to_json
 
     return {
         "id": token.id,

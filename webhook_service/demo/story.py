@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webhook_service.delivery import Delivery, DeliveryState
 from webhook_service.demo import commands, scenario
 from webhook_service.demo.cluster import Cluster, Snapshot
 from webhook_service.demo.scenario import Scenario
 from webhook_service.demo.view import View
 from webhook_service.errors import DriverError
-from webhook_service.execution import ENDED, Execution, ExecutionState
+from webhook_service.model.delivery import Delivery, DeliveryState
+from webhook_service.model.execution import ENDED, Execution, ExecutionState
 from webhook_service.service import WebhookService
 from webhook_service.store.pages import PageRequest
 from webhook_service.testing.payloads import dockerhub_push

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from webhook_service.demo.cluster import Pod, Snapshot
-from webhook_service.execution import Execution, ExecutionState
+from webhook_service.model.execution import Execution, ExecutionState
 
 Show = Callable[[Execution, Snapshot], None]
 COLOURS = {

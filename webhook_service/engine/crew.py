@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from webhook_service.execution import Claim
+from webhook_service.model.execution import Claim
 from webhook_service.store.turns import Room
 
 # Steps shorter than this are claimed ahead, so that threads need not wait for the next commit.

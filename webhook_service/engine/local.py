@@ -17,7 +17,7 @@ from webhook_service.engine.engine import Engine
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
-from webhook_service.execution import Claim
+from webhook_service.model.execution import Claim
 from webhook_service.observer import Observer
 from webhook_service.outliving import outlive
 from webhook_service.store.leases import TIMED_OUT, WORKER_LOST

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import Context, DriverConfig, PushEvent, WebhookDriver
-from webhook_service.execution import Claim
 from webhook_service.match.tags import NewerTest, newer_test
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.delivery import Reason
+from webhook_service.model.execution import Claim
+from webhook_service.model.registry_rule import RegistryRule
 
 
 class Resolves(Protocol):

@@ -9,8 +9,8 @@ from webhook_service.drivers import Drivers
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.runner import run
 from webhook_service.errors import WebhookServiceError
-from webhook_service.execution import Claim, Verdict
 from webhook_service.failpoints import failpoint
+from webhook_service.model.execution import Claim, Verdict
 from webhook_service.observer import Observer
 from webhook_service.store.claims import ClaimStore, Fenced
 

@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
-from webhook_service.delivery import Decision, Delivery
 from webhook_service.errors import StoreUnavailable
+from webhook_service.model.delivery import Decision, Delivery
 from webhook_service.store.writer import LATE, WRITE_TIMEOUT
 
 Write = Future[Delivery | None]

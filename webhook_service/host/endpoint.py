@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.delivery import Call, Delivery
 from webhook_service.errors import (
     InvalidConfig,
     InvalidPayload,
@@ -31,6 +30,7 @@ from webhook_service.host.outcomes import Outcomes
 from webhook_service.host.query import read_query
 from webhook_service.host.routes import by_method
 from webhook_service.host.wire import answer, decision_json
+from webhook_service.model.delivery import Call, Delivery
 from webhook_service.service import WebhookService
 
 UNUSABLE_RETRY = 300

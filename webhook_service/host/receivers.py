@@ -20,7 +20,7 @@ from webhook_service.host.routes import by_method
 from webhook_service.host.simulation import pasted_call, simulation_json
 from webhook_service.host.threads import Threads
 from webhook_service.host.wire import Json, answer, page_json, receiver_json
-from webhook_service.receiver import Receiver
+from webhook_service.model.receiver import Receiver
 from webhook_service.service import KEY_OVERLAP, WebhookService
 
 MISSING = "Webhook not found"

@@ -11,7 +11,7 @@ from typing import Any
 from webhook_service.discovery import Plugins
 from webhook_service.driver import DriverConfig, WebhookDriver
 from webhook_service.host.links import PREFIX, Links
-from webhook_service.receiver import config_field
+from webhook_service.model.receiver import config_field
 
 Json = dict[str, Any]
 

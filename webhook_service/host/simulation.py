@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from webhook_service.delivery import Call
 from webhook_service.errors import InvalidRequest, UnknownField
-from webhook_service.events import change_to_json
+from webhook_service.model.as_json import change_to_json
+from webhook_service.model.delivery import Call
 from webhook_service.simulation import PlannedWork, Simulation
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from webhook_service.errors import Unavailable
-from webhook_service.execution import Claim, Execution, Verdict
+from webhook_service.model.execution import Claim, Execution, Verdict
 from webhook_service.observer import Observer
 
 MAX_WAITERS = 1000

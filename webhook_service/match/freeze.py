@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from webhook_service.errors import InvalidConfig
-from webhook_service.receiver import Freeze
+from webhook_service.model.receiver import Freeze
 
 # Windows that join without end (every minute, say) are followed this far and no further.
 MAX_JOINED = 100

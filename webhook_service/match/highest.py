@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webhook_service.match.newer import RANKINGS, Rank, rank
-from webhook_service.receiver import TagRule
+from webhook_service.model.receiver import TagRule
 
 
 def highest(rule: TagRule, tags: Sequence[str]) -> Sequence[str]:

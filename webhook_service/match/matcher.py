@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
-from webhook_service.events import event_to_json
 from webhook_service.images import Image
 from webhook_service.match.filter import Filter, compile_filter
 from webhook_service.match.freeze import Window, compile_windows, frozen_until
 from webhook_service.match.repositories import RepositoryRule, parse_rules
 from webhook_service.match.tags import NewerTest, TagTest, exclusion_test, newer_test, tag_test
-from webhook_service.receiver import Match
+from webhook_service.model.as_json import event_to_json
+from webhook_service.model.delivery import Reason
+from webhook_service.model.receiver import Match
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from webhook_service.errors import InvalidConfig
 from webhook_service.images import is_tag
 from webhook_service.match.newer import RANKINGS, is_newer, rank
 from webhook_service.match.versions import TaggedVersion, read_version
-from webhook_service.receiver import TagRule
+from webhook_service.model.receiver import TagRule
 
 MAX_WILDCARDS = 8
 TagTest = Callable[[str], bool]

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped
 from webhook_service.payloads.pushes import Pushed, event_of, split_host

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads import cdevents, forms
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, Parsed, Sender

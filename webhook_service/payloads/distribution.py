@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import read_event

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webhook_service.delivery import Reason
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import DOCKER_HUB
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.manifests import is_helm_chart

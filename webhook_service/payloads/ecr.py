@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads import sns
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender

@@ -18,10 +18,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import normalise_registry
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.distribution import read_envelope
 from webhook_service.payloads.fields import MAX_TEXT, Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender

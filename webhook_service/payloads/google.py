@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import Image
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.pushes import Pushed, event_of, image_of

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.fields import Fields
 from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.payloads.places import Place, Places, only_host, place_of

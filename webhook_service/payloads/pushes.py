@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from webhook_service.delivery import Reason
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.images import (
@@ -20,6 +19,7 @@ from webhook_service.images import (
     normalise_registry,
     parse_repository,
 )
+from webhook_service.model.delivery import Reason
 from webhook_service.payloads.format import Dropped
 
 _NAME = re.compile(r"[A-Za-z0-9._:/\[\]-]+")

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from webhook_service.driver import PushEvent
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from webhook_service.approval_rule import ApprovalRule
-from webhook_service.delivery import Reason
 from webhook_service.errors import InvalidRequest
-from webhook_service.execution import Execution, ExecutionState
 from webhook_service.failpoints import failpoint
+from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.delivery import Reason
+from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.store.copies import find
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import insert_into

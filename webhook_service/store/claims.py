@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from webhook_service.errors import StoreUnavailable
-from webhook_service.execution import Claim, Verdict
 from webhook_service.failpoints import failpoint
+from webhook_service.model.execution import Claim, Verdict
 from webhook_service.store import candidates, leaps, leases, slots
 from webhook_service.store.database import Database
 from webhook_service.store.handout import hand_out, orphaned, receivers_of

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from webhook_service.errors import NotFound
-from webhook_service.execution import ExecutionState
+from webhook_service.model.execution import ExecutionState
 from webhook_service.store.tables import OPEN, executions, slots
 
 # What a copy has in common with what it repeats: the push, and where it belongs.

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from webhook_service.delivery import Decision, Delivery, DeliveryState, Item
 from webhook_service.errors import NotFound, StoreUnavailable
+from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item
 from webhook_service.store.database import Database
 from webhook_service.store.intake import Intake
 from webhook_service.store.pages import Page, PageRequest, fetch

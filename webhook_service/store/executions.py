@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from webhook_service.driver import Change
 from webhook_service.errors import InvalidRequest, NotFound
-from webhook_service.events import event_from_json
-from webhook_service.execution import (
+from webhook_service.model.as_json import event_from_json
+from webhook_service.model.execution import (
     ENDED,
     Approval,
     Attempt,

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, case, insert, select, text, update
 
-from webhook_service.execution import Claim, ExecutionState
-from webhook_service.receiver import TagRule
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.execution import Claim, ExecutionState
+from webhook_service.model.receiver import TagRule
+from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.store.executions import execution_from_row
 from webhook_service.store.slots import Ending
 from webhook_service.store.tables import OPEN, Moment, attempts, executions, receivers

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, bindparam, select
 
-from webhook_service.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.driver import PushEvent
-from webhook_service.events import event_to_json
-from webhook_service.execution import ExecutionState
 from webhook_service.failpoints import failpoint
+from webhook_service.model.as_json import event_to_json
+from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
+from webhook_service.model.execution import ExecutionState
 from webhook_service.store.approvals import keep_newest, waiting_for
 from webhook_service.store.bulk import BulkInsert, Row
 from webhook_service.store.receivers import still_live

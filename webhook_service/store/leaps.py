@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, or_, update
 
-from webhook_service.execution import ExecutionState
+from webhook_service.model.execution import ExecutionState
 from webhook_service.store.tables import OPEN, RUNNING, Moment, executions
 
 LEAP = 1.0

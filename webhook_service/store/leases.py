@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, select, update
 
-from webhook_service.execution import Claim, ExecutionState
 from webhook_service.failpoints import failpoint
+from webhook_service.model.execution import Claim, ExecutionState
 from webhook_service.store import slots
 from webhook_service.store.results import held
 from webhook_service.store.tables import (

@@ -26,8 +26,8 @@ from sqlalchemy import (
     update,
 )
 
-from webhook_service.execution import ENDED, ExecutionState
 from webhook_service.failpoints import failpoint
+from webhook_service.model.execution import ENDED, ExecutionState
 from webhook_service.store.database import Database
 from webhook_service.store.tables import (
     ACTIVE,

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webhook_service.delivery import Basis
 from webhook_service.errors import InvalidConfig, NotFound
-from webhook_service.ids import fingerprint, is_v16_key
-from webhook_service.receiver import Receiver, ReceiverKey, ReceiverSpec
+from webhook_service.model.delivery import Basis
+from webhook_service.model.ids import fingerprint, is_v16_key
+from webhook_service.model.receiver import Receiver, ReceiverKey, ReceiverSpec
 from webhook_service.store.database import Database
 from webhook_service.store.pages import Page, PageRequest, fetch
 from webhook_service.store.sealing import Sealer

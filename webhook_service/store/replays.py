@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.execution import ENDED, Execution, ExecutionState
 from webhook_service.failpoints import failpoint
-from webhook_service.ids import EXECUTION, new_id
+from webhook_service.model.execution import ENDED, Execution, ExecutionState
+from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.store.approvals import asked_again, keep_newest
 from webhook_service.store.copies import add_copy, find, newest_place
 from webhook_service.store.database import Database

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from webhook_service.driver import PushEvent
-from webhook_service.events import event_to_json
-from webhook_service.execution import Execution
 from webhook_service.failpoints import failpoint
-from webhook_service.receiver import Receiver
+from webhook_service.model.as_json import event_to_json
+from webhook_service.model.execution import Execution
+from webhook_service.model.receiver import Receiver
 from webhook_service.rollback import WayBack
 from webhook_service.store.copies import add_copy, find, newest_place
 from webhook_service.store.database import Database

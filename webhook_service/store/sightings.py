@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from webhook_service.driver import PushEvent
-from webhook_service.events import event_from_json
 from webhook_service.images import Image
+from webhook_service.model.as_json import event_from_json
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import insert_into
 from webhook_service.store.tables import POLLED, deliveries, executions, receivers, sightings

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.sql.dml import Insert
 
-from webhook_service.execution import ExecutionState
+from webhook_service.model.execution import ExecutionState
 from webhook_service.store.dialects import insert_into
 from webhook_service.store.tables import (
     ACTIVE,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from webhook_service.errors import NotFound
-from webhook_service.ids import fingerprint, is_token
+from webhook_service.model.ids import fingerprint, is_token
 from webhook_service.store.database import Database
 from webhook_service.store.tables import tokens
 

@@ -6,7 +6,7 @@ import base64
 
 from pydantic import Field
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions, Secrets
 from webhook_service.verify.signature import any_same, header_of, keys_of, require
 

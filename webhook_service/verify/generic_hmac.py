@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     MAX_SIGNATURES,

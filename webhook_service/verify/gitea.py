@@ -7,7 +7,7 @@ and with the prefix ``sha256=`` in ``X-Hub-Signature-256``. One is enough, but n
 
 from __future__ import annotations
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 

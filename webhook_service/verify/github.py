@@ -6,7 +6,7 @@ hexadecimal HMAC of the raw body. The older ``X-Hub-Signature`` (SHA-1) is never
 
 from __future__ import annotations
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 

@@ -11,7 +11,7 @@ import time
 
 from pydantic import Field, field_validator, model_validator
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions, Secrets
 from webhook_service.verify.signature import any_same, header_of, keys_of, require
 from webhook_service.verify.standard_webhooks import check_keys, is_signed, message_of

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions
 from webhook_service.verify.signature import HeaderName, any_same, header_of, require
 

@@ -6,7 +6,7 @@ HMAC-SHA1 of the body. SHA-1's collisions do not weaken an HMAC; Nexus offers no
 
 from __future__ import annotations
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import SecretOptions, any_same, header_of, hex_macs, require
 

@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from webhook_service.delivery import Call
 from webhook_service.errors import Unauthenticated
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
 from webhook_service.verify.shelf import Shelves, Ticks
 from webhook_service.verify.signature import REFUSED, require

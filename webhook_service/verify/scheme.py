@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
-from webhook_service.delivery import Call
-from webhook_service.receiver import HIDDEN
+from webhook_service.model.delivery import Call
+from webhook_service.model.receiver import HIDDEN
 
 
 def _as_list(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webhook_service.errors import InvalidConfig
-from webhook_service.receiver import HIDDEN, ReceiverSpec, Verify
+from webhook_service.model.receiver import HIDDEN, ReceiverSpec, Verify
 from webhook_service.verify.scheme import SchemeOptions
 
 

@@ -14,8 +14,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from webhook_service.delivery import Call
 from webhook_service.errors import Unauthenticated
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import SchemeOptions, Secrets
 
 REFUSED = "The call is not proven genuine."

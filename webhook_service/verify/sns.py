@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.x509 import Certificate
 from pydantic import Field, field_validator
 
-from webhook_service.delivery import Call
 from webhook_service.errors import IssuerUnavailable, Unauthenticated
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
 from webhook_service.verify.shelf import Shelves, Ticks
 from webhook_service.verify.signature import REFUSED

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr, field_validator
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme
 from webhook_service.verify.signature import (
     MAX_SIGNATURES,

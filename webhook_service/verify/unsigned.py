@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_service.delivery import Call
+from webhook_service.model.delivery import Call
 from webhook_service.verify.scheme import Proof, Scheme, SchemeOptions
 
 

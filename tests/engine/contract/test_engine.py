@@ -12,7 +12,7 @@ from tests.engine.conftest import StartHost
 from tests.support import PROJECT, add_receiver, push, stub_of, wait_for, wait_for_end
 from webhook_service.driver import Context, Done, Outcome, PushEvent, Wait
 from webhook_service.errors import DriverError, Retry
-from webhook_service.execution import Execution, ExecutionState
+from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.service import WebhookService
 from webhook_service.store.leases import MAX_LOST_LEASES
 

@@ -13,7 +13,7 @@ from webhook_service.drivers import Drivers
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
-from webhook_service.execution import Claim
+from webhook_service.model.execution import Claim
 from webhook_service.store.leases import RENEWALS, TIMED_OUT
 from webhook_service.store.store import Store
 

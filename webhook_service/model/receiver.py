@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from webhook_service.approval_rule import ApprovalRule
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.registry_rule import RegistryRule
 
 MAX_NAME = 255
 MAX_REPOSITORIES = 100

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from webhook_service.driver import PushEvent
-from webhook_service.ordering import order_time, push_identity
+from webhook_service.model.order import order_time, push_identity
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1", pushed_at=NOW)

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from webhook_service.ids import (
+from webhook_service.model.ids import (
     fingerprint,
     is_key,
     is_token,

@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from webhook_service.approval_rule import ApprovalRule
 from webhook_service.driver import PushEvent, Request
-from webhook_service.receiver import Respond
+from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.receiver import Respond
 
 
 class DeliveryState(StrEnum):

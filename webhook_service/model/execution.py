@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from webhook_service.driver import Change, PushEvent, Request
-from webhook_service.receiver import TagRule
-from webhook_service.registry_rule import RegistryRule
+from webhook_service.model.receiver import TagRule
+from webhook_service.model.registry_rule import RegistryRule
 
 
 class ExecutionState(StrEnum):
