@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import text
 
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
-from webhook_service import routes
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request, WebhookDriver
 from webhook_service.errors import (
     InvalidConfig,
@@ -22,7 +21,8 @@ from webhook_service.model.delivery import Call, DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.receiver import ReceiverState
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
-from webhook_service.route import QUICK_BODY
+from webhook_service.receiving import cache as routes
+from webhook_service.receiving.compiled import QUICK_BODY
 from webhook_service.service import WebhookService
 from webhook_service.store.claims import Fenced
 from webhook_service.store.tables import micros

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from webhook_service.model.execution import Approval, Attempt, Execution, ExecutionState, Vote
     from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
     from webhook_service.outbound import Outbound, OutboundError, OutboundReply
-    from webhook_service.rollback import Revision
+    from webhook_service.people.rollback import Revision
+    from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
-    from webhook_service.simulation import PlannedWork, Simulation
     from webhook_service.store.pages import Page, PageRequest
     from webhook_service.store.replays import Replayed, ReplayFilter
     from webhook_service.store.tokens import Role, Token
@@ -94,10 +94,10 @@ _HOMES = {
         "ReceiverState",
         "Respond",
     ),
-    "rollback": ("Revision",),
+    "people.rollback": ("Revision",),
     "service": ("WebhookService",),
     "settings": ("Settings",),
-    "simulation": (
+    "receiving.simulate": (
         "PlannedWork",
         "Simulation",
     ),

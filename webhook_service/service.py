@@ -15,33 +15,33 @@ from webhook_service.chores.chore import Chore
 from webhook_service.chores.keeper import LOOK_SECONDS, Keeper
 from webhook_service.chores.reconcile import Reconcile
 from webhook_service.chores.retention import retention
-from webhook_service.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.driver import Context, DriverConfig, WebhookDriver
-from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.opening import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.fetching import Fetcher
-from webhook_service.interventions import Interventions
 from webhook_service.model.delivery import Basis, Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
 from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.observer import Observer, Observers
 from webhook_service.payloads.format import Format
-from webhook_service.receiver_body import read_body, read_name
+from webhook_service.people.interventions import Interventions
+from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
+from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.schemes import Schemes
+from webhook_service.receiving.body import read_body, read_name
+from webhook_service.receiving.cache import REVOKED, Routes
+from webhook_service.receiving.compiled import Route
+from webhook_service.receiving.simulate import Simulation, simulate
+from webhook_service.receiving.v16_token import LegacyTokens
 from webhook_service.registry.late import LateClient, outbound_of
-from webhook_service.route import Route
-from webhook_service.routes import REVOKED, Routes
 from webhook_service.settings import Settings, load_settings
-from webhook_service.simulation import Simulation, simulate
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
-from webhook_service.verify.legacy_token import LegacyTokens
 from webhook_service.verify.scheme import Scheme
-from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.secrets import part_secrets
 
 KEY_OVERLAP = timedelta(hours=24)

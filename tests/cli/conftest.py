@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from webhook_service.cli.app import app
 from webhook_service.cli.options import Output
-from webhook_service.discovery import Plugins
+from webhook_service.plugins.discovery import Plugins
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings
 from webhook_service.testing.stub import StubDriver

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from tests.cli.conftest import Run, RunJson
-from webhook_service import discovery
+from webhook_service.plugins import discovery
 
 
 @pytest.fixture

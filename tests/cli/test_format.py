@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, RunJson
-from webhook_service import discovery
 from webhook_service.cli import prompts
+from webhook_service.plugins import discovery
 from webhook_service.testing.payloads import dockerhub_push, sample_push
 
 BOTH = ["format", "scheme"]

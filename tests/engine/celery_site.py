@@ -11,11 +11,11 @@ from typing import Any, Self
 from tests.engine.probe import Probe, install
 from tests.servers.process import Process
 from tests.support import PROJECT, SECRET, add_receiver, make_service, wait_for
-from webhook_service.drivers import Drivers
 from webhook_service.engine.celery.app import make_app
 from webhook_service.engine.celery.engine import CeleryEngine
 from webhook_service.engine.celery.publisher import Publisher
 from webhook_service.model.execution import Execution
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.settings import load_settings
 from webhook_service.store.store import Store
 

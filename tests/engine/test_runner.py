@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from webhook_service.discovery import DRIVERS, Plugins
 from webhook_service.driver import (
     Change,
     Context,
@@ -14,13 +13,14 @@ from webhook_service.driver import (
     Wait,
     WebhookDriver,
 )
-from webhook_service.drivers import Drivers
 from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
 from webhook_service.engine.runner import MAX_MESSAGE, MAX_WAIT, run
 from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.plugins.discovery import DRIVERS, Plugins
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.testing.stub import StubConfig, StubDriver
 
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1")

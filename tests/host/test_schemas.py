@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from tests.host.served import Served, get
 from tests.support import push
-from webhook_service.discovery import Plugin
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, PushEvent, WebhookDriver
+from webhook_service.plugins.discovery import Plugin
 
 
 class Pause(BaseModel):

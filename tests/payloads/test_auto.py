@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from webhook_service.discovery import Plugins
 from webhook_service.errors import InvalidConfig, InvalidPayload
 from webhook_service.images import parse_image
 from webhook_service.model.delivery import Call
@@ -32,12 +31,13 @@ from webhook_service.payloads.harbor import Harbor
 from webhook_service.payloads.jfrog import JFrog
 from webhook_service.payloads.nexus import Nexus
 from webhook_service.payloads.quay import Quay
-from webhook_service.route import Route, compile_route
+from webhook_service.plugins.discovery import Plugins
+from webhook_service.plugins.schemes import Schemes
+from webhook_service.receiving.compiled import Route, compile_route
 from webhook_service.testing import samples_cloud, samples_scm
 from webhook_service.testing.payloads import sample_push
 from webhook_service.testing.stub import StubDriver
 from webhook_service.verify.scheme import Scheme
-from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.unsigned import Unsigned
 
 DIGEST = "sha256:" + "ab" * 32

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from webhook_service.discovery import SCHEMES, Plugins
 from webhook_service.errors import Unauthenticated
 from webhook_service.model.delivery import Call
+from webhook_service.plugins.discovery import SCHEMES, Plugins
 from webhook_service.testing.payloads import dockerhub_push
 from webhook_service.testing.signing import public_key, sign
 from webhook_service.verify.address import Address

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from tests.verify.cases import BODY, PLAIN, SHARED, refusal
 from webhook_service.model.delivery import Call
-from webhook_service.receiver_body import describe
+from webhook_service.receiving.body import describe
 from webhook_service.testing.signing import sign
 from webhook_service.verify.gitlab import GitLab, GitLabOptions
 

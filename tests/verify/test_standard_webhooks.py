@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 
 from tests.verify.cases import BODY, PRIVATE, SHARED, refusal
 from webhook_service.model.delivery import Call
-from webhook_service.receiver_body import describe
+from webhook_service.receiving.body import describe
 from webhook_service.testing.signing import public_key, sign
 from webhook_service.verify.signature import MAX_SIGNATURES
 from webhook_service.verify.standard_webhooks import (

@@ -22,8 +22,8 @@ from webhook_service.images import Image
 from webhook_service.model.delivery import Call, Decision, Delivery
 from webhook_service.model.receiver import Receiver
 from webhook_service.payloads.format import Parsed
-from webhook_service.route import Route
-from webhook_service.routes import Routes
+from webhook_service.receiving.cache import Routes
+from webhook_service.receiving.compiled import Route
 from webhook_service.store.pruning import Step
 from webhook_service.store.sightings import CLIENT, Sighting
 from webhook_service.store.store import Store

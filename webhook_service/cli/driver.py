@@ -10,8 +10,8 @@ from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_json, print_page
 
 if TYPE_CHECKING:
-    from webhook_service.discovery import Plugin, Plugins
     from webhook_service.driver import WebhookDriver
+    from webhook_service.plugins.discovery import Plugin, Plugins
 
 app = typer.Typer(help="Look at the installed drivers.", no_args_is_help=True)
 
@@ -38,8 +38,8 @@ def schema(name: Annotated[str, typer.Argument(help="The driver's name.")]) -> N
 
 
 def _installed() -> Plugins[WebhookDriver[Any, Any]]:
-    from webhook_service.discovery import DRIVERS, discover
     from webhook_service.driver import WebhookDriver
+    from webhook_service.plugins.discovery import DRIVERS, discover
     from webhook_service.settings import load_settings
 
     return discover(DRIVERS, "driver", WebhookDriver, load_settings().drivers)

@@ -12,9 +12,9 @@ from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_page, print_record
 
 if TYPE_CHECKING:
-    from webhook_service.discovery import Plugin, Plugins
     from webhook_service.payloads.auto import Auto
     from webhook_service.payloads.format import Format, Parsed
+    from webhook_service.plugins.discovery import Plugin, Plugins
 
 app = typer.Typer(help="Look at the installed payload formats.", no_args_is_help=True)
 
@@ -84,8 +84,8 @@ def _read(parsed: Parsed | str) -> dict[str, Any]:
 
 
 def _installed() -> Plugins[Format[Any]]:
-    from webhook_service.discovery import FORMATS, discover
     from webhook_service.payloads.format import Format
+    from webhook_service.plugins.discovery import FORMATS, discover
 
     return discover(FORMATS, "format", Format)
 

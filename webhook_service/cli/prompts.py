@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from webhook_service.discovery import Plugins
+    from webhook_service.plugins.discovery import Plugins
     from webhook_service.verify.scheme import Scheme
 
 

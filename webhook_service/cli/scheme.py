@@ -10,7 +10,7 @@ from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_page
 
 if TYPE_CHECKING:
-    from webhook_service.discovery import Plugin
+    from webhook_service.plugins.discovery import Plugin
     from webhook_service.verify.scheme import Scheme
 
 app = typer.Typer(help="Look at the installed verification schemes.", no_args_is_help=True)
@@ -28,7 +28,7 @@ COLUMNS = {
 @app.command("list")
 def list_schemes(output: OutputOption = Output.TABLE) -> None:
     """List the schemes; broken ones are shown with what is wrong."""
-    from webhook_service.discovery import SCHEMES, discover
+    from webhook_service.plugins.discovery import SCHEMES, discover
     from webhook_service.verify.scheme import Scheme
 
     items = [_as_json(plugin) for plugin in discover(SCHEMES, "scheme", Scheme)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from webhook_service.drivers import Drivers
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
 from webhook_service.observer import Observer
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.registry.late import LateResolver
 from webhook_service.settings import Settings
 from webhook_service.store.store import Store

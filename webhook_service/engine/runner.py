@@ -22,12 +22,12 @@ from webhook_service.driver import (
     Wait,
     WebhookDriver,
 )
-from webhook_service.drivers import Drivers
 from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
 from webhook_service.engine.preparation import NotNewer, Resolves, prepare
 from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
+from webhook_service.plugins.drivers import Drivers
 
 MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
 MIN_WAIT, MAX_WAIT = 0.05, 3600.0

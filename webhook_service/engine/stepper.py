@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
-from webhook_service.drivers import Drivers
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.runner import run
 from webhook_service.errors import WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, Verdict
 from webhook_service.observer import Observer
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.store.claims import ClaimStore, Fenced
 
 RECORD_TRIES = 3

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from webhook_service.discovery import Plugins
 from webhook_service.driver import DriverConfig, WebhookDriver
 from webhook_service.host.links import PREFIX, Links
 from webhook_service.model.receiver import config_field
+from webhook_service.plugins.discovery import Plugins
 
 Json = dict[str, Any]
 

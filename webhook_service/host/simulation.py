@@ -9,7 +9,7 @@ from typing import Any
 from webhook_service.errors import InvalidRequest, UnknownField
 from webhook_service.model.as_json import change_to_json
 from webhook_service.model.delivery import Call
-from webhook_service.simulation import PlannedWork, Simulation
+from webhook_service.receiving.simulate import PlannedWork, Simulation
 
 Json = dict[str, Any]
 _FIELDS = {"body", "headers"}

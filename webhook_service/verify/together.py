@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
-from webhook_service.discovery import SCHEMES, Plugins, discover
 from webhook_service.errors import PluginUnavailable, Unauthenticated
 from webhook_service.model.delivery import Call
+from webhook_service.plugins.discovery import SCHEMES, Plugins, discover
+from webhook_service.plugins.schemes import Schemes
 from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions
-from webhook_service.verify.schemes import Schemes
 from webhook_service.verify.signature import REFUSED
 
 NO_PARTS = ("all", "none")

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webhook_service.drivers import Drivers
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.store.leases import RENEWALS, TIMED_OUT
 from webhook_service.store.store import Store
 

@@ -14,12 +14,12 @@ from typing import Any
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
-from webhook_service.discovery import DRIVERS, Plugins, discover
 from webhook_service.driver import WebhookDriver
-from webhook_service.drivers import Drivers
 from webhook_service.engine.celery.app import add_task, make_app
 from webhook_service.engine.celery.child import Child
 from webhook_service.errors import WebhookServiceError
+from webhook_service.plugins.discovery import DRIVERS, Plugins, discover
+from webhook_service.plugins.drivers import Drivers
 from webhook_service.registry.late import LateResolver
 from webhook_service.settings import Settings
 from webhook_service.store.store import open_store

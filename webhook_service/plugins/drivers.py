@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from webhook_service.discovery import Plugins
 from webhook_service.driver import WebhookDriver
+from webhook_service.plugins.discovery import Plugins
 
 
 class Drivers:

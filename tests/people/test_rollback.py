@@ -9,7 +9,7 @@ import pytest
 from webhook_service.driver import Change, PushEvent
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.execution import Execution, ExecutionState
-from webhook_service.rollback import choose_slot, history, way_back
+from webhook_service.people.rollback import choose_slot, history, way_back
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64

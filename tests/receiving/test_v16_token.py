@@ -13,9 +13,9 @@ from tests.servers.oidc import encoded, key_of, unsigned
 from tests.servers.sns import signing_key
 from tests.support import sqlite_url
 from webhook_service.errors import SettingsError, UnknownKey
+from webhook_service.receiving.v16_token import MAX_TOKEN, LegacyTokens
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
-from webhook_service.verify.legacy_token import MAX_TOKEN, LegacyTokens
 
 UUID = "a5b1f0de-4c1f-4b2a-9d3e-0123456789ab"
 CLAIMS = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from webhook_service.discovery import Plugins, discover
 from webhook_service.driver import WebhookDriver
 from webhook_service.errors import PluginUnavailable
+from webhook_service.plugins.discovery import Plugins, discover
 
 GROUP = "webhook_service.test_drivers"
 GOOD = """

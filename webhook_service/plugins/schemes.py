@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from webhook_service.discovery import Plugins
+from webhook_service.plugins.discovery import Plugins
 from webhook_service.verify.scheme import Fetch, Scheme
 
 

@@ -3,12 +3,12 @@ from typing import Any, Literal
 
 import pytest
 
-from webhook_service.discovery import DRIVERS, Plugins
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, PushEvent, WebhookDriver
-from webhook_service.drivers import Drivers
 from webhook_service.errors import InvalidConfig, InvalidRequest, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json
-from webhook_service.receiver_body import read_body
+from webhook_service.plugins.discovery import DRIVERS, Plugins
+from webhook_service.plugins.drivers import Drivers
+from webhook_service.receiving.body import read_body
 from webhook_service.testing.stub import StubDriver
 
 

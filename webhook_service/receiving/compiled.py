@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from webhook_service.discovery import Plugins
 from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
 from webhook_service.match.matcher import Matcher, compile_match
@@ -28,9 +27,10 @@ from webhook_service.model.ids import DELIVERY, EXECUTION, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
 from webhook_service.payloads.format import Format, FormatOptions, Parsed
-from webhook_service.receiver_body import describe
+from webhook_service.plugins.discovery import Plugins
+from webhook_service.plugins.schemes import Schemes
+from webhook_service.receiving.body import describe
 from webhook_service.verify.scheme import Scheme, SchemeOptions
-from webhook_service.verify.schemes import Schemes
 
 # Of a raw request, drivers see these and no credential that a caller may have sent along.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from webhook_service.driver import Context, Plan
 from webhook_service.model.delivery import Call, Item, Work
-from webhook_service.route import Route
+from webhook_service.receiving.compiled import Route
 
 
 @dataclass(frozen=True, slots=True)

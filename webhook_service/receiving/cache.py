@@ -6,16 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from webhook_service.discovery import Plugins
-from webhook_service.drivers import Drivers
 from webhook_service.errors import NotFound, UnknownKey
 from webhook_service.model.delivery import Basis
 from webhook_service.model.ids import fingerprint, is_key
 from webhook_service.model.receiver import Receiver
 from webhook_service.payloads.format import Format
-from webhook_service.route import Route, compile_route
+from webhook_service.plugins.discovery import Plugins
+from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.schemes import Schemes
+from webhook_service.receiving.compiled import Route, compile_route
 from webhook_service.store.receivers import ReceiverStore
-from webhook_service.verify.schemes import Schemes
 
 MAX_ROUTES = 10_000
 K = TypeVar("K")

@@ -9,9 +9,9 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import EXECUTION, new_id
-from webhook_service.rollback import Revision, choose_slot, history, way_back
-from webhook_service.route import Route
-from webhook_service.routes import Routes
+from webhook_service.people.rollback import Revision, choose_slot, history, way_back
+from webhook_service.receiving.cache import Routes
+from webhook_service.receiving.compiled import Route
 from webhook_service.store.replays import Replayed, ReplayFilter
 from webhook_service.store.store import Store
 

@@ -1,0 +1,2 @@
+"""What people do about executions: replay, cancel, approve, roll back.
+"""

@@ -1,0 +1,2 @@
+"""Plug-ins: how drivers, formats and schemes are found, loaded and kept.
+"""
