@@ -9,9 +9,9 @@ from typing import Any
 from webhook_service.driver import WebhookDriver
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
+from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.model.execution import ENDED, Execution
-from webhook_service.payloads.dockerhub import DockerHub
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
 from webhook_service.plugins.drivers import Drivers
 from webhook_service.service import WebhookService

@@ -17,10 +17,10 @@ from webhook_service.errors import (
     Unauthenticated,
     UnknownKey,
 )
+from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.model.delivery import Call, DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.receiver import ReceiverState
-from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.receiving import cache as routes
 from webhook_service.receiving.compiled import QUICK_BODY
 from webhook_service.service import WebhookService

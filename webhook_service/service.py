@@ -21,12 +21,12 @@ from webhook_service.engine.opening import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.fetching import Fetcher
+from webhook_service.formats.format import Format
 from webhook_service.model.delivery import Basis, Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
 from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.observer import Observer, Observers
-from webhook_service.payloads.format import Format
 from webhook_service.people.interventions import Interventions
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.plugins.drivers import Drivers

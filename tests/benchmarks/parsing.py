@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from tests.benchmarks.figures import Figure, repeat
+from tests.formats.hostile import JSON, MIB
 from tests.fuzz.targets import HEADERS, OPTIONS
-from tests.payloads.hostile import JSON, MIB
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads.format import Format
+from webhook_service.formats.format import Format
 from webhook_service.plugins.discovery import FORMATS, discover
 from webhook_service.testing.samples_scm import FORM
 

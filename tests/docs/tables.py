@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from webhook_service.payloads.format import Format
+from webhook_service.formats.format import Format
 from webhook_service.plugins.discovery import FORMATS, SCHEMES, Plugins, discover
 from webhook_service.verify.scheme import Scheme
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.tables import HOW, PAGE, formats, schemes, with_tables
-from webhook_service.payloads.format import Format, Sender
+from webhook_service.formats.format import Format, Sender
 from webhook_service.testing.payloads import sample_push
 from webhook_service.verify.scheme import Scheme
 

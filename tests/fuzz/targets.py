@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.verify.cases import CASES, CLIENT, scheme_of
 from webhook_service.errors import InvalidPayload, IssuerUnavailable, Unauthenticated
+from webhook_service.formats.format import Format, Parsed
 from webhook_service.images import is_digest, is_tag, parse_repository
 from webhook_service.model.delivery import Call
-from webhook_service.payloads.format import Format, Parsed
 from webhook_service.plugins.discovery import FORMATS, discover
 from webhook_service.testing import samples_cloud, samples_scm
 from webhook_service.testing.payloads import sample_push

@@ -10,7 +10,7 @@ import pytest
 from tests.docs.tables import formats, schemes
 from tests.fuzz.targets import TARGETS, check_parsed
 from tests.servers.requirements import require
-from webhook_service.payloads.format import Dropped, Parsed
+from webhook_service.formats.format import Dropped, Parsed
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 4

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.host.served import Served, serving
 from tests.support import add_receiver, make_service, sqlite_url
 from webhook_service.errors import InvalidRequest
-from webhook_service.payloads.format import Format
+from webhook_service.formats.format import Format
 from webhook_service.plugins.discovery import FORMATS, discover
 from webhook_service.testing.payloads import sample_push
 

@@ -11,8 +11,8 @@ from tests.host.served import Served, get, serving
 from tests.host.v16_drivers import OnRequest
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
 from webhook_service.errors import StoreUnavailable
+from webhook_service.formats.azure import Azure
 from webhook_service.model.ids import new_key
-from webhook_service.payloads.azure import Azure
 from webhook_service.testing.payloads import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")

@@ -18,10 +18,10 @@ import pytest
 from tests.host.served import Served, serving
 from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import make_service, sqlite_url, wait_for_end
+from webhook_service.formats.alicloud import AliCloud
+from webhook_service.formats.azure import Azure
 from webhook_service.host.auth import ProxyAuthenticator
 from webhook_service.model.execution import Execution
-from webhook_service.payloads.alicloud import AliCloud
-from webhook_service.payloads.azure import Azure
 from webhook_service.store.tokens import Role
 
 HERE = Path(__file__).parent

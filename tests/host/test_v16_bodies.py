@@ -9,8 +9,8 @@ import pytest
 from tests.host.served import Served, get, serving
 from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import PROJECT, make_service, sqlite_url
-from webhook_service.payloads.alicloud import AliCloud
-from webhook_service.payloads.azure import Azure
+from webhook_service.formats.alicloud import AliCloud
+from webhook_service.formats.azure import Azure
 
 SCALE = {"amount": 1, "action": "up", "min": 1, "max": 4}
 DOWN = {"action": "down", "deleteOption": "mostRecent"}

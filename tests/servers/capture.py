@@ -1,6 +1,6 @@
 """What a real registry sends for one push, made anonymous; `python -m tests.servers.capture`.
 
-It prints the content of tests/payloads/captured/distribution-2.8-push.json.
+It prints the content of tests/formats/captured/distribution-2.8-push.json.
 """
 
 import json

@@ -19,9 +19,9 @@ from webhook_service.driver import (
     Unchanged,
     WebhookDriver,
 )
+from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.model.order import message_identity, push_identity
-from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.service import WebhookService
 from webhook_service.testing.signing import sign
 from webhook_service.testing.stub import StubDriver

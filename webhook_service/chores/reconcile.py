@@ -18,10 +18,10 @@ from webhook_service.chores.followed import Followed, chosen, followed
 from webhook_service.driver import PushEvent
 from webhook_service.errors import DriverError, NotFound, Retry, WebhookServiceError
 from webhook_service.failpoints import failpoint
+from webhook_service.formats.format import Parsed
 from webhook_service.images import Image
 from webhook_service.model.delivery import Call, Decision, Delivery
 from webhook_service.model.receiver import Receiver
-from webhook_service.payloads.format import Parsed
 from webhook_service.receiving.cache import Routes
 from webhook_service.receiving.compiled import Route
 from webhook_service.store.pruning import Step

@@ -12,8 +12,8 @@ from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_page, print_record
 
 if TYPE_CHECKING:
-    from webhook_service.payloads.auto import Auto
-    from webhook_service.payloads.format import Format, Parsed
+    from webhook_service.formats.auto import Auto
+    from webhook_service.formats.format import Format, Parsed
     from webhook_service.plugins.discovery import Plugin, Plugins
 
 app = typer.Typer(help="Look at the installed payload formats.", no_args_is_help=True)
@@ -48,7 +48,7 @@ def detect(
 
     Formats with options that a receiver must give (generic), and gitlab, cannot be detected.
     """
-    from webhook_service.payloads.auto import Auto, AutoOptions
+    from webhook_service.formats.auto import Auto, AutoOptions
 
     body, sent = read_bytes(file), read_headers(headers)
     auto = Auto().bind(AutoOptions(), _installed().targets)
@@ -84,7 +84,7 @@ def _read(parsed: Parsed | str) -> dict[str, Any]:
 
 
 def _installed() -> Plugins[Format[Any]]:
-    from webhook_service.payloads.format import Format
+    from webhook_service.formats.format import Format
     from webhook_service.plugins.discovery import FORMATS, discover
 
     return discover(FORMATS, "format", Format)

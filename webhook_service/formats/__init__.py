@@ -5,11 +5,11 @@ A format is one module: a ``Format`` subclass, registered as an entry point of t
 write in ``source.format``. The names here are all that its author needs.
 """
 
-from webhook_service.payloads.fields import Fields
-from webhook_service.payloads.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.payloads.pushes import Pushed, event_of, split_host, split_reference
-from webhook_service.payloads.strict_json import read_json
-from webhook_service.payloads.times import read_seconds, read_time
+from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
+from webhook_service.formats.reading.fields import Fields
+from webhook_service.formats.reading.pushes import Pushed, event_of, split_host, split_reference
+from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.times import read_seconds, read_time
 
 __all__ = [
     # The contract

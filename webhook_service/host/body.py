@@ -15,8 +15,8 @@ from webhook_service.errors import (
     RequestTimedOut,
     UnsupportedBody,
 )
+from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.host.room import FREE, MIB, Room
-from webhook_service.payloads.strict_json import read_json
 
 NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
 

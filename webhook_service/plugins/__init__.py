@@ -1,2 +1,1 @@
-"""Plug-ins: how drivers, formats and schemes are found, loaded and kept.
-"""
+"""Plug-ins: how drivers, formats and schemes are found, loaded and kept."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from webhook_service.errors import NotFound, UnknownKey
+from webhook_service.formats.format import Format
 from webhook_service.model.delivery import Basis
 from webhook_service.model.ids import fingerprint, is_key
 from webhook_service.model.receiver import Receiver
-from webhook_service.payloads.format import Format
 from webhook_service.plugins.discovery import Plugins
 from webhook_service.plugins.drivers import Drivers
 from webhook_service.plugins.schemes import Schemes

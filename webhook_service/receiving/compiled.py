@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
+from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.match.matcher import Matcher, compile_match
 from webhook_service.model.delivery import (
     Basis,
@@ -26,7 +27,6 @@ from webhook_service.model.delivery import (
 from webhook_service.model.ids import DELIVERY, EXECUTION, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
-from webhook_service.payloads.format import Format, FormatOptions, Parsed
 from webhook_service.plugins.discovery import Plugins
 from webhook_service.plugins.schemes import Schemes
 from webhook_service.receiving.body import describe

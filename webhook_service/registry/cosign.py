@@ -15,8 +15,8 @@ from itertools import chain, islice
 from typing import Any
 
 from webhook_service.errors import InvalidPayload
+from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import is_digest
-from webhook_service.payloads.strict_json import read_json
 from webhook_service.public_keys import PublicKey, is_signed
 from webhook_service.registry.client import Repository
 from webhook_service.registry.faults import SIGNATURE_INVALID, SIGNATURE_MISSING, refusal

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from webhook_service.errors import InvalidPayload, SettingsError
+from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import Image, normalise_registry
-from webhook_service.payloads.strict_json import read_json
 
 MAX_CONFIG = 1024 * 1024
 _TOKEN_USER = "<token>"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from webhook_service.errors import InvalidPayload
+from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import is_digest
-from webhook_service.payloads.strict_json import read_json
 from webhook_service.registry.client import Manifest, Repository
 from webhook_service.registry.faults import PLATFORM_MISMATCH, REGISTRY_FAILED, refusal
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from webhook_service.driver import PushEvent
+from webhook_service.formats.reading.fields import MAX_TEXT
 from webhook_service.images import is_digest, is_tag
 from webhook_service.model.registry_rule import RegistryRule
-from webhook_service.payloads.fields import MAX_TEXT
 from webhook_service.public_keys import read_keys
 from webhook_service.registry.client import Descriptor, Manifest, RegistryClient, Repository
 from webhook_service.registry.cosign import check_signature

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate
 
 from webhook_service.errors import InvalidPayload
-from webhook_service.payloads import times
-from webhook_service.payloads.strict_json import read_json
+from webhook_service.formats.reading import times
+from webhook_service.formats.reading.strict_json import read_json
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")

@@ -1,0 +1,220 @@
+"""Options that say where a body holds what: for senders whose shape only the receiver knows.
+
+An option that starts with ``$`` is a JSONPath (RFC 9535), one that starts with ``cel:`` is a CEL
+expression over ``body``. Both are compiled when the receiver is saved, and bounded: a path must
+be a singular query, which names one place and costs its own length; CEL may not loop, because
+its evaluator cannot be stopped, and does not see bodies over 64 KiB, the size up to which
+CloudEvents has to be forwarded everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from webhook_service.errors import InvalidConfig, InvalidPayload
+from webhook_service.expressions import ExpressionFailed, compile_cel, count_comprehensions
+from webhook_service.formats.format import FormatOptions
+from webhook_service.formats.reading.pushes import Pushed, split_host, split_reference
+from webhook_service.formats.reading.times import read_seconds, read_time
+from webhook_service.images import DOCKER_HUB
+
+MAX_LENGTH = 256
+MAX_TEXT = 512
+MAX_CEL_BODY = 64 * 1024
+MAX_SUMS = 8
+_CEL = "cel:"
+# Lists, objects and bytes stay inside: making Python values of them is what takes long.
+_SCALAR = (
+    "[({}\n)].map(v, type(v) == string || type(v) == int || type(v) == uint || "
+    "type(v) == double || type(v) == bool ? v : null)[0]"
+)
+
+Find = Callable[[Any], Any]
+
+
+def is_expression(text: str) -> bool:
+    """Whether an option's text is looked up in the body, and not meant as it stands."""
+    return text.startswith(("$", _CEL))
+
+
+@lru_cache(maxsize=4096)
+def compile_pick(source: str) -> Find:
+    """A function from a body to the one value that the expression names; None if it has none.
+
+    Raises:
+        ValueError: the expression cannot be used; the message says why.
+    """
+    if not source.isprintable() or not source.isascii():
+        raise ValueError("An expression holds printable ASCII characters only.")
+    if source.startswith(_CEL):
+        return _compile_cel(source.removeprefix(_CEL))
+    if source.startswith("$"):
+        return _compile_path(source)
+    raise ValueError("Write a JSONPath such as $.image.tag, or cel: and an expression.")
+
+
+def _expression(text: str) -> str:
+    compile_pick(text)
+    return text
+
+
+def _expression_or_text(text: str) -> str:
+    return _expression(text) if is_expression(text) else text
+
+
+Expression = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(_expression)]
+ExpressionOrText = Annotated[
+    str, Field(min_length=1, max_length=MAX_LENGTH), AfterValidator(_expression_or_text)
+]
+
+
+class PickOptions(FormatOptions):
+    """Where the parts of a push are. ``registry`` and ``repository`` may also be plain texts."""
+
+    registry: ExpressionOrText | None = Field(
+        default=None, description="Registry host, instead of the one that the repository names."
+    )
+    image: Expression | None = Field(
+        default=None, description="A full reference such as ghcr.io/acme/shop:1.2.3[@sha256:…]."
+    )
+    repository: ExpressionOrText | None = Field(
+        default=None, description="The repository, with or without the registry's host."
+    )
+    tag: Expression | None = Field(default=None, description="The tag: a text or whole number.")
+    digest: Expression | None = Field(default=None, description="The digest, sha256:….")
+    time: Expression | None = Field(
+        default=None, description="When it was pushed: RFC 3339, or seconds since 1970."
+    )
+    id: Expression | None = Field(
+        default=None, description="The sender's id of the push; equal ids are duplicates."
+    )
+
+    @property
+    def fixed_registry(self) -> str | None:
+        """The registry that the body cannot change."""
+        return None if self.registry is None or is_expression(self.registry) else self.registry
+
+    def require_image(self) -> None:
+        """Check that the options name an image, in one way.
+
+        Raises:
+            ValueError: they do not.
+        """
+        if self.image is not None:
+            if self.repository is not None or self.tag is not None:
+                raise ValueError("Give either `image`, or `repository` and `tag`.")
+        elif self.repository is None or self.tag is None:
+            raise ValueError("Say where the image is: `image`, or `repository` and `tag`.")
+
+
+def read_pushed(options: PickOptions, value: Any, size: int) -> Pushed:
+    """Read one push at the places that the options name.
+
+    Args:
+        value: the JSON value that the expressions see as ``$`` and ``body``.
+        size: bytes of the body that it came from.
+
+    Raises:
+        InvalidPayload: what a decision rests on is missing, or is no text.
+    """
+    read = _Reader(options, value, size)
+    field, name = "source.repository", read.text("repository")
+    tag, digest = read.text("tag"), read.text("digest")
+    if options.image is not None:
+        field, reference = "source.image", read.text("image") or ""
+        name, tag, own_digest = split_reference(reference)
+        digest = own_digest or digest
+    if not name:
+        raise InvalidPayload(f"The body has nothing where `{field}` points.")
+    host, path = split_host(name)
+    return Pushed(
+        host=read.text("registry") or host or DOCKER_HUB,
+        path=path,
+        field=field,
+        tag=tag,
+        digest=digest,
+        pushed_at=read.moment(),
+        source_id=read.text("id"),
+    )
+
+
+class _Reader:
+    def __init__(self, options: PickOptions, value: Any, size: int) -> None:
+        self._options = options
+        self._value = value
+        self._size = size
+
+    def text(self, option: str) -> str | None:
+        found = self._find(option)
+        if isinstance(found, int) and not isinstance(found, bool):
+            found = str(found)
+        if found is None or found == "":
+            return None
+        if not isinstance(found, str):
+            # A fraction is no text: 1.10 and 1.1 are two tags, and one number.
+            raise InvalidPayload(f"Where `source.{option}` points is no text or whole number.")
+        if len(found) > MAX_TEXT or not found.isprintable():
+            raise InvalidPayload(
+                f"Where `source.{option}` points are more than {MAX_TEXT} characters, or some "
+                "that cannot be shown."
+            )
+        return found
+
+    def moment(self) -> datetime | None:
+        found = self._find("time")
+        return read_time(found) if isinstance(found, str) else read_seconds(found)
+
+    def _find(self, option: str) -> Any:
+        source: str | None = getattr(self._options, option)
+        if source is None or not is_expression(source):
+            return source
+        if source.startswith(_CEL) and self._size > MAX_CEL_BODY:
+            raise InvalidPayload(
+                f"The body is over {MAX_CEL_BODY} bytes, too large for the CEL expression in "
+                f"`source.{option}`; a JSONPath has no such limit."
+            )
+        try:
+            return compile_pick(source)(self._value)
+        except ExpressionFailed:
+            raise InvalidPayload(
+                f"The expression in `source.{option}` fails on the body."
+            ) from None
+
+
+def _compile_path(source: str) -> Find:
+    # Here, because it takes as long to import as most of the service's start.
+    from jsonpath_rfc9535 import JSONPathError, compile
+
+    try:
+        query = compile(source)
+    except (JSONPathError, RecursionError) as exc:
+        raise ValueError(f"This is no JSONPath: {str(exc)[:200]}.") from exc
+    if not query.singular_query():
+        raise ValueError(
+            "A JSONPath must name one place: names and indexes, such as $.images[0].tag, and no "
+            "wildcards, slices or filters."
+        )
+
+    def find(value: Any) -> Any:
+        node = query.find_one(value)
+        return None if node is None else node.value
+
+    return find
+
+
+def _compile_cel(source: str) -> Find:
+    if count_comprehensions(source):
+        raise ValueError("A CEL expression over the body may not use all, exists, map or filter.")
+    if source.count("+") > MAX_SUMS:
+        raise ValueError(f"A CEL expression over the body may use at most {MAX_SUMS} '+'.")
+    try:
+        compile_cel(source, "It")
+        evaluate = compile_cel(_SCALAR.format(source), "It")
+    except InvalidConfig as exc:
+        raise ValueError(exc.message) from exc
+    return lambda value: evaluate({"body": value})

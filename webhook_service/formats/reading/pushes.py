@@ -1,0 +1,111 @@
+"""From what a sender wrote to a ``PushEvent``: the checks that all formats share.
+
+Grammar of repositories, tags and digests: https://github.com/distribution/reference.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from webhook_service.driver import PushEvent
+from webhook_service.errors import InvalidPayload
+from webhook_service.formats.format import Dropped
+from webhook_service.images import (
+    Image,
+    InvalidImage,
+    is_digest,
+    is_tag,
+    normalise_registry,
+    parse_repository,
+)
+from webhook_service.model.delivery import Reason
+
+_NAME = re.compile(r"[A-Za-z0-9._:/\[\]-]+")
+_PSEUDO_TAG = re.compile(r"sha(?:256|512):[0-9a-fA-F]+")
+# Where clients keep what belongs to an image by digest: cosign's signatures, attestations and
+# SBOMs, and the referrers index of the OCI distribution spec ("Referrers Tag Schema").
+_ATTACHED_TAG = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\..*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """A push as the sender wrote it, nothing checked; ``field`` is where the repository stood."""
+
+    host: str
+    path: str
+    field: str
+    tag: str | None = None
+    digest: str | None = None
+    media_type: str | None = None
+    pushed_at: datetime | None = None
+    actor: str | None = None
+    source_id: str | None = None
+
+
+def event_of(pushed: Pushed) -> PushEvent | Dropped:
+    """Check and normalise a push; what has no tag of its own to deploy is dropped.
+
+    Raises:
+        InvalidPayload: no registry sends such a repository, tag or digest.
+    """
+    image = image_of(pushed.host, pushed.path, pushed.field)
+    if pushed.digest and not is_digest(pushed.digest):
+        raise InvalidPayload(f"The digest of the push to `{pushed.field}` is not a digest.")
+    if not pushed.tag or _PSEUDO_TAG.fullmatch(pushed.tag):
+        return Dropped(str(image.at(None, pushed.digest)), Reason.UNTAGGED)
+    if not is_tag(pushed.tag):
+        raise InvalidPayload(f"The tag of the push to `{pushed.field}` is not a tag.")
+    if _ATTACHED_TAG.fullmatch(pushed.tag):
+        return Dropped(str(image.at(pushed.tag, pushed.digest)), Reason.NOT_AN_IMAGE)
+    return PushEvent(
+        registry=image.registry,
+        repository=image.repository,
+        tag=pushed.tag,
+        digest=pushed.digest or None,
+        media_type=pushed.media_type,
+        pushed_at=pushed.pushed_at,
+        actor=pushed.actor,
+        source_id=pushed.source_id,
+    )
+
+
+def image_of(host: str, path: str, field: str) -> Image:
+    """Normalise a repository in lower case, with ``library/`` for Docker Hub's own images.
+
+    Raises:
+        InvalidPayload: the path is no repository, or the host no registry host.
+    """
+    # Before lower(), which turns some non-ASCII letters into ASCII ones.
+    if not _NAME.fullmatch(f"{host}/{path}"):
+        raise InvalidPayload(f"`{field}` is not a repository name.")
+    host = normalise_registry(host)
+    try:
+        image = parse_repository(f"{host}/{path.lower()}")
+    except InvalidImage:
+        raise InvalidPayload(f"`{field}` is not a repository name.") from None
+    if image.registry != host:
+        # A bare word such as `registry` would silently become a Docker Hub namespace.
+        raise InvalidPayload(
+            f"The registry of `{field}` is not a host as image references write it; "
+            "set the receiver's `registry` option."
+        )
+    return image
+
+
+def split_host(name: str) -> tuple[str | None, str]:
+    """Split a registry host off a repository name, by Docker's rule for its first part."""
+    first, slash, rest = name.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return first, rest
+    return None, name
+
+
+def split_reference(reference: str) -> tuple[str, str | None, str | None]:
+    """Split an image reference into name, tag and digest, unchecked."""
+    name, _, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        return head, tag or None, digest or None
+    return name, None, digest or None

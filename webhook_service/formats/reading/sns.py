@@ -1,0 +1,55 @@
+"""The envelope of Amazon SNS, in which other senders' events may come.
+
+Source: Amazon SNS documentation, "HTTP/HTTPS notification JSON format" and "HTTP/HTTPS
+subscription confirmation JSON format". A topic sends nothing before its subscription is
+confirmed; nothing here confirms one, because that takes a verified signature and a call.
+"""
+
+from __future__ import annotations
+
+from webhook_service.errors import InvalidPayload
+from webhook_service.formats.reading.fields import Fields
+from webhook_service.formats.reading.strict_json import read_json
+
+NOTIFICATION = "Notification"
+SUBSCRIBED = "SubscriptionConfirmation"
+UNSUBSCRIBED = "UnsubscribeConfirmation"
+_TYPES = (NOTIFICATION, SUBSCRIBED, UNSUBSCRIBED)
+_MAX_MESSAGE = 256 * 1024
+_MAX_URL = 2048
+
+
+def envelope_type(fields: Fields) -> str | None:
+    """``Notification`` or a confirmation's type; ``None`` for what is no envelope of SNS."""
+    kind = fields.values.get("Type")
+    return next((known for known in _TYPES if kind == known and fields.has("Message")), None)
+
+
+def message(envelope: Fields) -> Fields:
+    """The JSON object that a notification carries as text.
+
+    Raises:
+        InvalidPayload: the message is no such object.
+    """
+    text = envelope.text("Message", _MAX_MESSAGE)
+    try:
+        value = read_json(text.encode())
+    except InvalidPayload as exc:
+        raise InvalidPayload(f"In `{envelope.name('Message')}`: {exc.message}") from None
+    return Fields.of(value, envelope.name("Message"))
+
+
+def subscription(body: bytes) -> tuple[str, str] | None:
+    """A confirmation's type and ``SubscribeURL``, unverified; ``None`` for any other body.
+
+    To visit the URL joins the topic, also that of an ``UnsubscribeConfirmation``. Whoever does
+    so must have verified the message's signature, and that the host is Amazon's.
+    """
+    try:
+        envelope = Fields.of(read_json(body))
+    except InvalidPayload:
+        return None
+    kind, url = envelope_type(envelope), envelope.note("SubscribeURL", _MAX_URL)
+    if kind in (SUBSCRIBED, UNSUBSCRIBED) and url and url.startswith("https://"):
+        return kind, url
+    return None
