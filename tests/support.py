@@ -14,12 +14,12 @@ from webhook_service.model.delivery import Call, Delivery
 from webhook_service.model.execution import ENDED, Execution
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
 from webhook_service.plugins.drivers import Drivers
+from webhook_service.schemes.none import Unsigned
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.store import Store, open_store
 from webhook_service.testing.payloads import PUSHED_AT, dockerhub_push
 from webhook_service.testing.stub import StubDriver
-from webhook_service.verify.unsigned import Unsigned
 
 PROJECT = "1a5"
 SECRET = "a secret key of the tests"

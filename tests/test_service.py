@@ -23,13 +23,13 @@ from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.receiver import ReceiverState
 from webhook_service.receiving import cache as routes
 from webhook_service.receiving.compiled import QUICK_BODY
+from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store.claims import Fenced
 from webhook_service.store.tables import micros
 from webhook_service.store.tokens import Role
 from webhook_service.testing.payloads import dockerhub_push
 from webhook_service.testing.stub import StubDriver
-from webhook_service.verify.scheme import Scheme, SchemeOptions
 
 RULES = {"repositories": ["acme/shop"], "tags": {"policy": "semver", "value": "^1.2"}}
 UNSIGNED = {"scheme": "none"}

@@ -37,12 +37,12 @@ from webhook_service.receiving.compiled import Route
 from webhook_service.receiving.simulate import Simulation, simulate
 from webhook_service.receiving.v16_token import LegacyTokens
 from webhook_service.registry.late import LateClient, outbound_of
+from webhook_service.schemes.proving.secret_fields import part_secrets
+from webhook_service.schemes.scheme import Scheme
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
-from webhook_service.verify.scheme import Scheme
-from webhook_service.verify.secrets import part_secrets
 
 KEY_OVERLAP = timedelta(hours=24)
 

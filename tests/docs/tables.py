@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook_service.formats.format import Format
 from webhook_service.plugins.discovery import FORMATS, SCHEMES, Plugins, discover
-from webhook_service.verify.scheme import Scheme
+from webhook_service.schemes.scheme import Scheme
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 HOW = "run `python -m tests.docs.tables`"

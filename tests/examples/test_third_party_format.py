@@ -11,7 +11,7 @@ from tests.examples.test_third_party_driver import SECRET, stamp
 from webhook_service.errors import InvalidPayload, Unauthenticated
 from webhook_service.formats.format import FormatOptions
 from webhook_service.model.delivery import Call
-from webhook_service.verify.signature import REFUSED
+from webhook_service.schemes.proving.signature import REFUSED
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "third_party_format"
 PUSH = b'{"event": "pushed", "image": "shipyard.example/acme/shop:1.2.3", "id": "7"}'

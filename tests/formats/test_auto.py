@@ -34,11 +34,11 @@ from webhook_service.model.receiver import Receiver, ReceiverSpec, Source
 from webhook_service.plugins.discovery import Plugins
 from webhook_service.plugins.schemes import Schemes
 from webhook_service.receiving.compiled import Route, compile_route
+from webhook_service.schemes.none import Unsigned
+from webhook_service.schemes.scheme import Scheme
 from webhook_service.testing import samples_cloud, samples_scm
 from webhook_service.testing.payloads import sample_push
 from webhook_service.testing.stub import StubDriver
-from webhook_service.verify.scheme import Scheme
-from webhook_service.verify.unsigned import Unsigned
 
 DIGEST = "sha256:" + "ab" * 32
 REGISTRY = "registry.example:5000"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["webhook_service.payloads", "webhook_service.verify"]):
+with atheris.instrument_imports(include=["webhook_service.formats", "webhook_service.schemes"]):
     from tests.fuzz.targets import TARGETS, Target, all_targets
 
 MAX_BYTES = 64 * 1024

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.verify.cases import CASES, CLIENT, scheme_of
+from tests.schemes.cases import CASES, CLIENT, scheme_of
 from webhook_service.errors import InvalidPayload, IssuerUnavailable, Unauthenticated
 from webhook_service.formats.format import Format, Parsed
 from webhook_service.images import is_digest, is_tag, parse_repository
 from webhook_service.model.delivery import Call
 from webhook_service.plugins.discovery import FORMATS, discover
+from webhook_service.schemes.none import Unsigned
+from webhook_service.schemes.oidc import Oidc, OidcOptions
+from webhook_service.schemes.proving.signature import REFUSED
+from webhook_service.schemes.scheme import Scheme, SchemeOptions
+from webhook_service.schemes.sns import Sns, SnsOptions
 from webhook_service.testing import samples_cloud, samples_scm
 from webhook_service.testing.payloads import sample_push
-from webhook_service.verify.oidc import Oidc, OidcOptions
-from webhook_service.verify.scheme import Scheme, SchemeOptions
-from webhook_service.verify.signature import REFUSED
-from webhook_service.verify.sns import Sns, SnsOptions
-from webhook_service.verify.unsigned import Unsigned
 
 IMAGE = "registry.example:5000/acme/shop:1.2.3"
 OPTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -14,9 +14,9 @@ from tests.host.served import Served
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.host import commits
 from webhook_service.model.delivery import Call
+from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.testing.payloads import dockerhub_push
-from webhook_service.verify.scheme import Scheme, SchemeOptions
 
 
 def call(client: httpx.Client, key: str, tag: str) -> httpx.Response:

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from webhook_service.plugins.discovery import Plugins
-    from webhook_service.verify.scheme import Scheme
+    from webhook_service.schemes.scheme import Scheme
 
 
 def ask_for_options(

@@ -11,7 +11,7 @@ from webhook_service.cli.output import print_page
 
 if TYPE_CHECKING:
     from webhook_service.plugins.discovery import Plugin
-    from webhook_service.verify.scheme import Scheme
+    from webhook_service.schemes.scheme import Scheme
 
 app = typer.Typer(help="Look at the installed verification schemes.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ COLUMNS = {
 def list_schemes(output: OutputOption = Output.TABLE) -> None:
     """List the schemes; broken ones are shown with what is wrong."""
     from webhook_service.plugins.discovery import SCHEMES, discover
-    from webhook_service.verify.scheme import Scheme
+    from webhook_service.schemes.scheme import Scheme
 
     items = [_as_json(plugin) for plugin in discover(SCHEMES, "scheme", Scheme)]
     print_page(output, {"type": "collection", "resourceType": "scheme", "data": items}, COLUMNS)

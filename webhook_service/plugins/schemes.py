@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from webhook_service.plugins.discovery import Plugins
-from webhook_service.verify.scheme import Fetch, Scheme
+from webhook_service.schemes.scheme import Fetch, Scheme
 
 
 class Schemes:

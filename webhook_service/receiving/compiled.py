@@ -30,7 +30,7 @@ from webhook_service.model.receiver import Receiver, config_field
 from webhook_service.plugins.discovery import Plugins
 from webhook_service.plugins.schemes import Schemes
 from webhook_service.receiving.body import describe
-from webhook_service.verify.scheme import Scheme, SchemeOptions
+from webhook_service.schemes.scheme import Scheme, SchemeOptions
 
 # Of a raw request, drivers see these and no credential that a caller may have sent along.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})

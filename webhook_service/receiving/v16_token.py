@@ -52,7 +52,7 @@ class LegacyTokens:
 
     def read(self, token: str) -> tuple[str, str] | None:
         """The project and key that a token stands for; ``None`` for one that is not genuine."""
-        from webhook_service.verify.tokens import BadToken, check_times, plain_claims
+        from webhook_service.schemes.proving.jwt import BadToken, check_times, plain_claims
 
         if len(token) > MAX_TOKEN:
             return None

@@ -5,8 +5,7 @@ A scheme is one module: a ``Scheme`` subclass, registered as an entry point of t
 write in ``verify.scheme``. The names here are all that its author needs.
 """
 
-from webhook_service.verify.scheme import Fetch, Proof, Scheme, SchemeOptions, Secrets
-from webhook_service.verify.signature import (
+from webhook_service.schemes.proving.signature import (
     HeaderName,
     SecretOptions,
     any_same,
@@ -14,6 +13,7 @@ from webhook_service.verify.signature import (
     keys_of,
     require,
 )
+from webhook_service.schemes.scheme import Fetch, Proof, Scheme, SchemeOptions, Secrets
 
 __all__ = [
     # The contract

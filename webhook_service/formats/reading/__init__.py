@@ -1,2 +1,1 @@
-"""What formats share: reading what strangers send, field by field, and refusing it in clear words.
-"""
+"""What formats share: how a body is read field by field, and refused in clear words."""

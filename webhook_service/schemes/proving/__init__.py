@@ -1,0 +1,1 @@
+"""What schemes share: secrets, signatures, and the keys and certificates of issuers."""

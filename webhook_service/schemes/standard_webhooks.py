@@ -1,0 +1,150 @@
+"""The scheme ``standardWebhooks``: signatures of the Standard Webhooks specification 1.0.
+
+Signed is ``id.timestamp.body``; ``webhook-signature`` lists signatures by spaces, ``v1`` (HMAC
+with a ``whsec_`` secret) or ``v1a`` (Ed25519, checked with a ``whpk_`` public key). An id is told
+apart from the timestamp by the full stop, so ids with one are refused, as the specification asks
+of senders. The id is remembered with the push: a replay within the window is a duplicate.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import SecretStr, field_validator
+
+from webhook_service.model.delivery import Call
+from webhook_service.schemes.proving.signature import (
+    MAX_SIGNATURES,
+    SecretOptions,
+    any_same,
+    header_of,
+    require,
+)
+from webhook_service.schemes.scheme import Proof, Scheme
+
+WINDOW = 300
+SECRET, PUBLIC_KEY = "whsec_", "whpk_"
+MIN_SECRET_BYTES = 24
+
+_ID = re.compile(rb"[!-\-/-~]{1,256}")
+_TIMESTAMP = re.compile(rb"[0-9]{1,12}")
+
+
+class Key(ABC):
+    """One live key of a sender."""
+
+    @abstractmethod
+    def signed(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        """Whether one of the signatures is this key's over the content."""
+
+
+class SharedKey(Key):
+    """A secret that signs as ``v1``."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < MIN_SECRET_BYTES:
+            raise ValueError(f"must hold at least {MIN_SECRET_BYTES} bytes")
+        self._key = key
+
+    def signed(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        mac = hmac.digest(self._key, content, "sha256")
+        return any_same(signatures, [b"v1," + base64.b64encode(mac)])
+
+
+class PublicKey(Key):
+    """The public half of a key that signs as ``v1a``."""
+
+    def __init__(self, key: bytes) -> None:
+        try:
+            self._key = Ed25519PublicKey.from_public_bytes(key)
+        except ValueError as exc:
+            raise ValueError("must hold an Ed25519 public key of 32 bytes") from exc
+
+    def signed(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        return any([self._made(signature, content) for signature in signatures])
+
+    def _made(self, signature: bytes, content: bytes) -> bool:
+        version, _, text = signature.partition(b",")
+        try:
+            raw = base64.b64decode(text, validate=True)
+            self._key.verify(raw, content)
+        except (ValueError, InvalidSignature):
+            return False
+        return version == b"v1a" and base64.b64encode(raw) == text
+
+
+def read_key(text: str) -> Key:
+    """A key from the form in which senders show it.
+
+    The prefix is needed: a public key that was taken for a secret would let anybody sign.
+
+    Raises:
+        ValueError: it has no such form; the message does not repeat it.
+    """
+    for prefix, kind in ((SECRET, SharedKey), (PUBLIC_KEY, PublicKey)):
+        if text.startswith(prefix):
+            try:
+                raw = base64.b64decode(text.removeprefix(prefix), validate=True)
+            except ValueError as exc:
+                raise ValueError(f"must be base64 after {prefix}") from exc
+            return kind(raw)
+    raise ValueError(f"must start with {SECRET} (a secret) or {PUBLIC_KEY} (a public key)")
+
+
+def check_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """The secrets unchanged, when each is a key.
+
+    Raises:
+        ValueError: one is none.
+    """
+    for secret in secrets:
+        read_key(secret.get_secret_value())
+    return secrets
+
+
+def is_signed(call: Call, secrets: Iterable[SecretStr], now: float) -> bool:
+    """Whether one of the keys signed the call, within the window around ``now``."""
+    message, sent = header_of(call, "webhook-id"), header_of(call, "webhook-timestamp")
+    if not (_ID.fullmatch(message) and _TIMESTAMP.fullmatch(sent)):
+        return False
+    content = b".".join((message, sent, call.body))
+    signatures = header_of(call, "webhook-signature").split(b" ")[:MAX_SIGNATURES]
+    keys = [read_key(secret.get_secret_value()) for secret in secrets]
+    genuine = any([key.signed(content, signatures) for key in keys])
+    return genuine and abs(now - int(sent)) <= WINDOW
+
+
+def message_of(call: Call) -> str:
+    """The id of a signed call: the same for all attempts to deliver one message."""
+    return header_of(call, "webhook-id").decode("ascii")
+
+
+class StandardWebhooksOptions(SecretOptions):
+    """``secret`` is a ``whsec_`` secret or a ``whpk_`` public key."""
+
+    _check_secret = field_validator("secret")(check_keys)
+
+
+class StandardWebhooks(Scheme[StandardWebhooksOptions]):
+    """The signatures ``v1`` and ``v1a`` of the Standard Webhooks specification."""
+
+    Options = StandardWebhooksOptions
+    computes_only = True
+    proof = Proof(
+        headers=("webhook-id", "webhook-timestamp", "webhook-signature"),
+        algorithm="HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) of id, time and body",
+        replay="refused after 5 minutes, before that a duplicate",
+    )
+
+    def check(self, call: Call, options: StandardWebhooksOptions) -> None:
+        require(is_signed(call, options.secret, time.time()))
+
+    def message_id(self, call: Call, options: StandardWebhooksOptions) -> str | None:
+        return message_of(call)
