@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from webhook_service.model.delivery import Call, Delivery, DeliveryState, Item
     from webhook_service.model.execution import Approval, Attempt, Execution, ExecutionState, Vote
     from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
-    from webhook_service.outbound import Outbound, OutboundError, OutboundReply
+    from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
     from webhook_service.people.rollback import Revision
     from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.service import WebhookService
@@ -83,7 +83,7 @@ _HOMES = {
         "parse_image",
         "parse_repository",
     ),
-    "outbound": (
+    "net.outbound": (
         "Outbound",
         "OutboundError",
         "OutboundReply",

@@ -20,13 +20,12 @@ from webhook_service.engine.engine import Engine
 from webhook_service.engine.opening import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
-from webhook_service.fetching import Fetcher
 from webhook_service.formats.format import Format
 from webhook_service.model.delivery import Basis, Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
 from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
-from webhook_service.observer import Observer, Observers
+from webhook_service.net.fetcher import Fetcher
 from webhook_service.people.interventions import Interventions
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.plugins.drivers import Drivers
@@ -43,6 +42,7 @@ from webhook_service.settings import Settings, load_settings
 from webhook_service.store.pages import Page, PageRequest
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tokens import Role, Token
+from webhook_service.telemetry.observer import Observer, Observers
 
 KEY_OVERLAP = timedelta(hours=24)
 

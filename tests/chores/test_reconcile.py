@@ -19,7 +19,7 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidConfig
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import Execution
-from webhook_service.outbound import Outbound
+from webhook_service.net.outbound import Outbound
 from webhook_service.registry.client import RegistryClient
 from webhook_service.service import WebhookService
 

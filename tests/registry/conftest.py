@@ -13,7 +13,7 @@ from tests.servers.canned import Canned, routing
 from tests.servers.registry import PASSWORD, USER, Registry, htpasswd
 from tests.servers.token_server import TokenServer
 from webhook_service.driver import PushEvent
-from webhook_service.outbound import Outbound
+from webhook_service.net.outbound import Outbound
 from webhook_service.registry.client import RegistryClient
 from webhook_service.registry.credentials import DockerConfig
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
-from webhook_service.fetching import Fetcher
-from webhook_service.outbound import Outbound
+from webhook_service.net.fetcher import Fetcher
+from webhook_service.net.outbound import Outbound
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LOOPBACK = (ip_network("127.0.0.0/8"),)

@@ -17,8 +17,8 @@ def serve(
 ) -> None:
     """Serve the endpoint and the management API, and run executions."""
     from webhook_service.cli.migrate import upgrade
-    from webhook_service.logs import configure
     from webhook_service.settings import load_settings
+    from webhook_service.telemetry.logs import configure
 
     settings = load_settings(**given(listen=listen))
     configure(settings.log_format)

@@ -22,8 +22,8 @@ def worker(
     ] = None,
 ) -> None:
     """Run executions that hosts put on the broker (WEBHOOK_SERVICE_ENGINE=celery)."""
-    from webhook_service.logs import configure
     from webhook_service.settings import load_settings
+    from webhook_service.telemetry.logs import configure
 
     settings = load_settings()
     if settings.engine != "celery":

@@ -17,11 +17,11 @@ from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
-from webhook_service.observer import Observer
 from webhook_service.outliving import outlive
 from webhook_service.plugins.drivers import Drivers
 from webhook_service.store.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
+from webhook_service.telemetry.observer import Observer
 
 POLL = 1.0
 # Between two claims that find nothing, though something is due: another host has it in hand.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
-from webhook_service.observer import Observer
 from webhook_service.plugins.drivers import Drivers
 from webhook_service.registry.late import LateResolver
 from webhook_service.settings import Settings
 from webhook_service.store.store import Store
+from webhook_service.telemetry.observer import Observer
 
 
 def open_engine(settings: Settings, store: Store, drivers: Drivers, observer: Observer) -> Engine:

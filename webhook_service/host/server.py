@@ -26,10 +26,10 @@ from webhook_service.host.buckets import CallRates, Rate
 from webhook_service.host.connections import Connections, allow_open_files
 from webhook_service.host.protocol import BoundedProtocol, bounded
 from webhook_service.host.waiting import Waiters
-from webhook_service.observer import Observer
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.store import Store
+from webhook_service.telemetry.observer import Observer
 
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
@@ -121,7 +121,7 @@ def _metrics(settings: Settings) -> Iterator[Callable[[Store], Observer] | None]
     if settings.metrics_listen is None:
         yield None
         return
-    from webhook_service.metrics import Metrics
+    from webhook_service.telemetry.metrics import Metrics
 
     host, _, port = settings.metrics_listen.rpartition(":")
     stops: list[Callable[[], None]] = []

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 
 from webhook_service.errors import Unavailable
 from webhook_service.model.execution import Claim, Execution, Verdict
-from webhook_service.observer import Observer
+from webhook_service.telemetry.observer import Observer
 
 MAX_WAITERS = 1000
 POLL = 0.5

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from webhook_service.errors import InvalidConfig
-from webhook_service.expressions import ExpressionFailed, compile_cel, count_comprehensions
+from webhook_service.expressions.cel import ExpressionFailed, compile_cel, count_comprehensions
 
 MAX_LENGTH = 1024
 

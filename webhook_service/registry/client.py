@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import DOCKER_HUB, Image, is_digest, is_tag
-from webhook_service.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, OutboundReply
+from webhook_service.net.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, OutboundReply
 from webhook_service.registry.credentials import DockerConfig, Login, Logins
 from webhook_service.registry.faults import (
     REGISTRY_DENIED,
@@ -26,8 +26,8 @@ from webhook_service.registry.faults import (
     refusal,
     unavailable,
 )
+from webhook_service.registry.login import Tokens
 from webhook_service.registry.storage import keeps_blobs_at
-from webhook_service.registry.tokens import Tokens
 
 BUDGET = 20.0
 MAX_BLOB = 1024 * 1024

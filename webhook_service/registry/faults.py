@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webhook_service.errors import DriverError, Retry
-from webhook_service.outbound import OutboundError, OutboundReply
+from webhook_service.net.outbound import OutboundError, OutboundReply
 
 IMAGE_MISSING = "image_missing"
 PLATFORM_MISMATCH = "platform_mismatch"

@@ -13,13 +13,13 @@ from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.settings import Settings
 
 if TYPE_CHECKING:
-    from webhook_service.outbound import Outbound
+    from webhook_service.net.outbound import Outbound
     from webhook_service.registry.client import RegistryClient
 
 
 def outbound_of(settings: Settings) -> Outbound:
     """The outbound client that settings describe."""
-    from webhook_service.outbound import Outbound
+    from webhook_service.net.outbound import Outbound
 
     return Outbound(allow_private=settings.allow_private)
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from webhook_service.engine.celery.publisher import WINDOW, BrokerUnavailable, Publisher
 from webhook_service.engine.engine import Engine
-from webhook_service.observer import Observer
 from webhook_service.outliving import outlive
 from webhook_service.store.store import Store
+from webhook_service.telemetry.observer import Observer
 
 POLL = 0.5
 # Between two looks at the tables while something is due that nobody has claimed yet.

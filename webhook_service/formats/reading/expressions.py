@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from webhook_service.errors import InvalidConfig, InvalidPayload
-from webhook_service.expressions import ExpressionFailed, compile_cel, count_comprehensions
+from webhook_service.expressions.cel import ExpressionFailed, compile_cel, count_comprehensions
 from webhook_service.formats.format import FormatOptions
 from webhook_service.formats.reading.pushes import Pushed, split_host, split_reference
 from webhook_service.formats.reading.times import read_seconds, read_time

@@ -11,11 +11,11 @@ from tests.servers.process import free_port
 from tests.support import PROJECT, SECRET, add_receiver, push, sqlite_url, wait_for, wait_for_end
 from webhook_service.driver import Done, Wait
 from webhook_service.errors import DriverError, StoreUnavailable
-from webhook_service.metrics import Metrics
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.claims import Fenced
+from webhook_service.telemetry.metrics import Metrics
 from webhook_service.testing.payloads import PUSHED_AT
 from webhook_service.testing.stub import StubDriver
 
@@ -192,7 +192,7 @@ def test_codes_that_a_plug_in_makes_up_are_bounded(
     stub: StubDriver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhook_service.metrics.MAX_CODES", 2)
+    monkeypatch.setattr("webhook_service.telemetry.metrics.MAX_CODES", 2)
     _, key = add_receiver(service)
     codes = ["Deployment shop/shop", "forbidden", "x" * 41, "conflict", "one_too_many", "forbidden"]
     for number, code in enumerate(codes):

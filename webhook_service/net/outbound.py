@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from webhook_service.dialling import (
+from webhook_service.net.dialler import (
     Call,
     Dialler,
     Network,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from webhook_service import logs
 from webhook_service.model.ids import new_key, new_token
+from webhook_service.telemetry import logs
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import Image
-from webhook_service.outbound import OutboundReply
+from webhook_service.net.outbound import OutboundReply
 from webhook_service.registry.challenge import Challenge, read_challenges
 from webhook_service.registry.credentials import Login
 from webhook_service.registry.faults import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webhook_service.outbound import Outbound
+    from webhook_service.net.outbound import Outbound
 
 MAX_BYTES = 256 * 1024
 TIMEOUT = 5.0
@@ -15,7 +15,7 @@ TIMEOUT = 5.0
 
 def new_outbound() -> Outbound:
     """The client with its defaults: public addresses over TLS."""
-    from webhook_service.outbound import Outbound
+    from webhook_service.net.outbound import Outbound
 
     return Outbound()
 
@@ -39,7 +39,7 @@ class Fetcher:
         Raises:
             OutboundError: there is no answer, or one that is not 200.
         """
-        from webhook_service.dialling import OutboundError
+        from webhook_service.net.dialler import OutboundError
 
         reply = self._client().request("GET", url, timeout=TIMEOUT, max_bytes=MAX_BYTES)
         if reply.status != 200:

@@ -25,8 +25,8 @@ from prometheus_client.registry import Collector
 from webhook_service.errors import Unavailable
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
-from webhook_service.observer import Observer
 from webhook_service.store.store import Store
+from webhook_service.telemetry.observer import Observer
 
 ACCEPT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 STEP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

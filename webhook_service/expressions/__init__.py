@@ -1,0 +1,2 @@
+"""Expressions that people write in receivers, evaluated within bounds.
+"""
