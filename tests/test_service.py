@@ -25,7 +25,7 @@ from webhook_service.receiving import cache as routes
 from webhook_service.receiving.compiled import QUICK_BODY
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
-from webhook_service.store.claims import Fenced
+from webhook_service.store.queue.claims import Fenced
 from webhook_service.store.tables import micros
 from webhook_service.store.tokens import Role
 from webhook_service.testing.payloads import dockerhub_push

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
+    from webhook_service.store.history.replays import Replayed, ReplayFilter
     from webhook_service.store.pages import Page, PageRequest
-    from webhook_service.store.replays import Replayed, ReplayFilter
     from webhook_service.store.tokens import Role, Token
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
@@ -105,7 +105,7 @@ _HOMES = {
         "Page",
         "PageRequest",
     ),
-    "store.replays": (
+    "store.history.replays": (
         "ReplayFilter",
         "Replayed",
     ),

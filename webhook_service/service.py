@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from webhook_service.chores.chore import Chore
-from webhook_service.chores.keeper import LOOK_SECONDS, Keeper
 from webhook_service.chores.reconcile import Reconcile
 from webhook_service.chores.retention import retention
+from webhook_service.chores.scheduler import LOOK_SECONDS, Keeper
 from webhook_service.driver import Context, DriverConfig, WebhookDriver
 from webhook_service.engine.engine import Engine
-from webhook_service.engine.opening import open_engine
+from webhook_service.engine.factory import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Format

@@ -134,6 +134,6 @@ def test_the_engine_celery_needs_a_broker() -> None:
 
 
 def test_a_host_with_the_local_engine_does_not_import_celery() -> None:
-    program = "import sys, webhook_service.host, webhook_service.engine.opening"
+    program = "import sys, webhook_service.host, webhook_service.engine.factory"
     check = f"{program}; sys.exit(bool({{'celery', 'kombu', 'redis'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

@@ -26,8 +26,8 @@ from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdic
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
-from webhook_service.store.claims import ClaimStore, Fenced
 from webhook_service.store.database import Database
+from webhook_service.store.queue.claims import ClaimStore, Fenced
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tables import micros
 

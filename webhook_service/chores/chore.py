@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from webhook_service.store.pruning import Step
+from webhook_service.store.retention import Step
 
 
 class Chore(Protocol):

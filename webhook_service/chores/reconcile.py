@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from webhook_service.chores.breaker import Breaker
-from webhook_service.chores.followed import Followed, chosen, followed
+from webhook_service.chores.polled import Followed, chosen, followed
 from webhook_service.driver import PushEvent
 from webhook_service.errors import DriverError, NotFound, Retry, WebhookServiceError
 from webhook_service.failpoints import failpoint
@@ -24,8 +24,8 @@ from webhook_service.model.delivery import Call, Decision, Delivery
 from webhook_service.model.receiver import Receiver
 from webhook_service.receiving.cache import Routes
 from webhook_service.receiving.compiled import Route
-from webhook_service.store.pruning import Step
-from webhook_service.store.sightings import CLIENT, Sighting
+from webhook_service.store.retention import Step
+from webhook_service.store.seen_tags import CLIENT, Sighting
 from webhook_service.store.store import Store
 
 if TYPE_CHECKING:

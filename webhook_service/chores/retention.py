@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from webhook_service.chores.chore import Chore
 from webhook_service.settings import Settings
-from webhook_service.store.approvals import ApprovalStore
-from webhook_service.store.pruning import PruningStore, Step
+from webhook_service.store.history.approvals import ApprovalStore
+from webhook_service.store.retention import PruningStore, Step
 from webhook_service.store.store import Store
 
 HOUR = 3600.0

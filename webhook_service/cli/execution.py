@@ -116,7 +116,7 @@ def replay(
     """Run ended executions' events once more: one by its ID, or all that --state … finds."""
     from webhook_service.host.wire import execution_json, replayed_json
     from webhook_service.model.execution import ExecutionState
-    from webhook_service.store.replays import ReplayFilter
+    from webhook_service.store.history.replays import ReplayFilter
 
     filters = given(state=state, receiver=receiver, reason=reason, since=since, until=until)
     if (execution is None) == (not filters) or (execution is not None and dry_run):

@@ -11,15 +11,15 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webhook_service.engine.crew import Crew
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.preparation import Resolves
 from webhook_service.engine.stepper import Stepper
+from webhook_service.engine.threads import Crew
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
 from webhook_service.outliving import outlive
 from webhook_service.plugins.drivers import Drivers
-from webhook_service.store.leases import TIMED_OUT, WORKER_LOST
+from webhook_service.store.queue.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
 from webhook_service.telemetry.observer import Observer
 

@@ -11,7 +11,7 @@ from webhook_service.errors import WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, Verdict
 from webhook_service.plugins.drivers import Drivers
-from webhook_service.store.claims import ClaimStore, Fenced
+from webhook_service.store.queue.claims import ClaimStore, Fenced
 from webhook_service.telemetry.observer import Observer
 
 RECORD_TRIES = 3

@@ -1,2 +1,1 @@
-"""Expressions that people write in receivers, evaluated within bounds.
-"""
+"""Expressions that people write in receivers, evaluated within bounds."""

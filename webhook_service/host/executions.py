@@ -19,7 +19,7 @@ from webhook_service.host.routes import by_method
 from webhook_service.host.threads import Threads
 from webhook_service.host.wire import answer, execution_json, page_json, replayed_json
 from webhook_service.service import WebhookService
-from webhook_service.store.replays import ReplayFilter
+from webhook_service.store.history.replays import ReplayFilter
 
 MISSING = "Execution not found"
 M = TypeVar("M", bound=BaseModel)

@@ -13,8 +13,8 @@ from webhook_service.model.delivery import Delivery, DeliveryState, Item
 from webhook_service.model.execution import Approval, Attempt, Execution
 from webhook_service.model.receiver import Receiver, as_json, config_field
 from webhook_service.people.rollback import Revision
+from webhook_service.store.history.replays import Replayed
 from webhook_service.store.pages import Page
-from webhook_service.store.replays import Replayed
 
 Json = dict[str, Any]
 

@@ -1,2 +1,1 @@
-"""The one way out to other servers: only public addresses are dialled, bounded in time and size.
-"""
+"""The one way out to other servers: only public addresses are dialled, bounded in time and size."""

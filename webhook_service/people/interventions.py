@@ -12,7 +12,7 @@ from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.people.rollback import Revision, choose_slot, history, way_back
 from webhook_service.receiving.cache import Routes
 from webhook_service.receiving.compiled import Route
-from webhook_service.store.replays import Replayed, ReplayFilter
+from webhook_service.store.history.replays import Replayed, ReplayFilter
 from webhook_service.store.store import Store
 
 CANCELLED = "Cancelled; what it had changed already stays."

@@ -17,8 +17,8 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.model.execution import ExecutionState
-from webhook_service.store.approvals import keep_newest, waiting_for
 from webhook_service.store.bulk import BulkInsert, Row
+from webhook_service.store.history.approvals import keep_newest, waiting_for
 from webhook_service.store.receivers import still_live
 from webhook_service.store.tables import deliveries, executions, micros
 

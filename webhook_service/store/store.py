@@ -7,17 +7,17 @@ from pathlib import Path
 from webhook_service.errors import SettingsError
 from webhook_service.settings import Settings
 from webhook_service.store import migrate
-from webhook_service.store.approvals import ApprovalStore
 from webhook_service.store.chores import ChoreStore
-from webhook_service.store.claims import ClaimStore
 from webhook_service.store.database import Database, sqlite_file
-from webhook_service.store.deliveries import DeliveryStore
-from webhook_service.store.executions import ExecutionStore
+from webhook_service.store.history.approvals import ApprovalStore
+from webhook_service.store.history.deliveries import DeliveryStore
+from webhook_service.store.history.executions import ExecutionStore
+from webhook_service.store.history.replays import ReplayStore
+from webhook_service.store.history.revisions import RevisionStore
+from webhook_service.store.queue.claims import ClaimStore
 from webhook_service.store.receivers import ReceiverStore
-from webhook_service.store.replays import ReplayStore
-from webhook_service.store.revisions import RevisionStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
-from webhook_service.store.sightings import SightingStore
+from webhook_service.store.seen_tags import SightingStore
 from webhook_service.store.tokens import TokenStore
 
 

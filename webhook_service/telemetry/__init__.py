@@ -1,2 +1,1 @@
-"""What the service tells of itself: observers, metrics, logs.
-"""
+"""What the service tells of itself: observers, metrics, logs."""

@@ -14,7 +14,7 @@ from webhook_service.driver import Context, Done, Outcome, PushEvent, Wait
 from webhook_service.errors import DriverError, Retry
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.service import WebhookService
-from webhook_service.store.leases import MAX_LOST_LEASES
+from webhook_service.store.queue.leases import MAX_LOST_LEASES
 
 
 class Gate:

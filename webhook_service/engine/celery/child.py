@@ -14,7 +14,7 @@ from webhook_service.engine.stepper import Stepper
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
 from webhook_service.plugins.drivers import Drivers
-from webhook_service.store.leases import RENEWALS, TIMED_OUT
+from webhook_service.store.queue.leases import RENEWALS, TIMED_OUT
 from webhook_service.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-from webhook_service.store.turns import Room, deal
+from webhook_service.store.queue.turns import Room, deal
 
 
 def test_projects_take_turns_however_long_their_queues_are() -> None:

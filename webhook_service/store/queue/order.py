@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from webhook_service.model.execution import ExecutionState
-from webhook_service.store import slots
-from webhook_service.store.candidates import candidates_by_seq
-from webhook_service.store.slots import Ending, superseded
+from webhook_service.store.queue import slots
+from webhook_service.store.queue.candidates import candidates_by_seq
+from webhook_service.store.queue.slots import Ending, superseded
 
 Place = tuple[datetime, int]
 

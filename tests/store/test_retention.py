@@ -11,7 +11,7 @@ from webhook_service.errors import NotFound
 from webhook_service.model.delivery import DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.ids import new_key
-from webhook_service.store.pruning import KEPT_REVISIONS, PruningStore, Step
+from webhook_service.store.retention import KEPT_REVISIONS, PruningStore, Step
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, insert, select,
 from webhook_service.model.execution import Claim, ExecutionState
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
-from webhook_service.store.executions import execution_from_row
-from webhook_service.store.slots import Ending
+from webhook_service.store.history.executions import execution_from_row
+from webhook_service.store.queue.slots import Ending
 from webhook_service.store.tables import OPEN, Moment, attempts, executions, receivers
 
 _E = executions.c

@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from webhook_service.model.execution import Claim
-from webhook_service.store.turns import Room
+from webhook_service.store.queue.turns import Room
 
 # Steps shorter than this are claimed ahead, so that threads need not wait for the next commit.
 SHORT_STEP = 0.05

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.store.builders import accept, add_receiver, request, work
-from tests.store.claiming import DONE, claim_one, lose_leases, read
+from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
 from tests.support import PROJECT
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
-from webhook_service.store.slots import MAX_ENDED
+from webhook_service.store.queue.slots import MAX_ENDED
 from webhook_service.store.store import Store
 
 OTHER = "2b6"

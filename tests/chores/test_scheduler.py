@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import SECRET, make_service, sqlite_url, wait_for
-from webhook_service.chores.keeper import MAX_STEPS, Keeper
 from webhook_service.chores.retention import retention
+from webhook_service.chores.scheduler import MAX_STEPS, Keeper
 from webhook_service.errors import StoreUnavailable
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
-from webhook_service.store.pruning import Step
+from webhook_service.store.retention import Step
 from webhook_service.store.store import Store, open_store
 
 

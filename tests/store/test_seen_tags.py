@@ -13,8 +13,8 @@ from webhook_service.model.delivery import Decision, Delivery, DeliveryState
 from webhook_service.model.ids import DELIVERY, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.model.registry_rule import RegistryRule
-from webhook_service.store import sightings
-from webhook_service.store.sightings import CLIENT, Sighting
+from webhook_service.store import seen_tags as sightings
+from webhook_service.store.seen_tags import CLIENT, Sighting
 from webhook_service.store.store import Store
 
 SHOP = parse_image("acme/shop")

@@ -19,10 +19,10 @@ from webhook_service.model.execution import (
     ExecutionState,
     Vote,
 )
-from webhook_service.store.copies import find
 from webhook_service.store.database import Database
+from webhook_service.store.history.requested import find
 from webhook_service.store.pages import Page, PageRequest, fetch
-from webhook_service.store.slots import let_next_go
+from webhook_service.store.queue.slots import let_next_go
 from webhook_service.store.tables import (
     LATER,
     OPEN,

@@ -15,10 +15,10 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.approval_rule import ApprovalRule
 from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Execution, ExecutionState
-from webhook_service.store.copies import find
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import insert_into
-from webhook_service.store.executions import execution_from_row, votes_on
+from webhook_service.store.history.executions import execution_from_row, votes_on
+from webhook_service.store.history.requested import find
 from webhook_service.store.tables import UNDECIDED, approvals, executions, receivers
 
 MAX_EXPIRED = 200

@@ -12,7 +12,7 @@ from sqlalchemy import JSON, Connection, bindparam, func, select, update
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
-from webhook_service.store import slots
+from webhook_service.store.queue import slots
 from webhook_service.store.tables import RUNNING, Moment, attempts, executions
 
 

@@ -14,10 +14,10 @@ from webhook_service.errors import InvalidRequest
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ENDED, Execution, ExecutionState
 from webhook_service.model.ids import EXECUTION, new_id
-from webhook_service.store.approvals import asked_again, keep_newest
-from webhook_service.store.copies import add_copy, find, newest_place
 from webhook_service.store.database import Database
-from webhook_service.store.executions import execution_from_row
+from webhook_service.store.history.approvals import asked_again, keep_newest
+from webhook_service.store.history.executions import execution_from_row
+from webhook_service.store.history.requested import add_copy, find, newest_place
 from webhook_service.store.tables import executions, receivers
 
 MAX_REPLAYS = 1000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from webhook_service.chores.chore import Chore
 from webhook_service.outliving import outlive
 from webhook_service.store.chores import ChoreStore
-from webhook_service.store.pruning import Step
+from webhook_service.store.retention import Step
 
 LOOK_SECONDS = 10.0
 LEASE_SECONDS = 60.0

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webhook_service.store.leaps import Leaps
+from webhook_service.store.queue.clock import Leaps
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

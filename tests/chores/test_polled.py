@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webhook_service.chores.followed import MAX_ASKED, chosen, followed
+from webhook_service.chores.polled import MAX_ASKED, chosen, followed
 from webhook_service.match.matcher import compile_match
 from webhook_service.model.receiver import Match, TagRule
-from webhook_service.store.sightings import Sighting
+from webhook_service.store.seen_tags import Sighting
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TAGS = ["1.2.9", "1.10.0", "1.3.0-rc1", "2.0.0", "latest", "build-7", "build-11"]

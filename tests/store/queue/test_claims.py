@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from tests.store.builders import accept, add_receiver, request, work
-from tests.store.claiming import DONE, claim_one, lose_leases, read
+from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
 from tests.support import PROJECT
 from webhook_service.driver import Change
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
-from webhook_service.store.claims import Fenced
-from webhook_service.store.leases import MAX_LOST_LEASES
+from webhook_service.store.queue.claims import Fenced
+from webhook_service.store.queue.leases import MAX_LOST_LEASES
 from webhook_service.store.store import Store
 
 

@@ -24,7 +24,7 @@ from webhook_service.driver import Context, Done, Outcome, PushEvent
 from webhook_service.engine.local import LocalEngine
 from webhook_service.model.execution import Claim
 from webhook_service.service import WebhookService
-from webhook_service.store.leases import MAX_LOST_LEASES
+from webhook_service.store.queue.leases import MAX_LOST_LEASES
 from webhook_service.telemetry.observer import Observer
 from webhook_service.testing.stub import StubCall
 

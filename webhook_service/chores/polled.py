@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from webhook_service.match.highest import highest
 from webhook_service.match.matcher import Matcher
 from webhook_service.model.receiver import TagRule
-from webhook_service.store.sightings import Sighting
+from webhook_service.store.seen_tags import Sighting
 
 # Of one repository in one look; of more tags the rest is asked for in the next ones.
 MAX_ASKED = 50

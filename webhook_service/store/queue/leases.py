@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func,
 
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState
-from webhook_service.store import slots
-from webhook_service.store.results import held
+from webhook_service.store.queue import slots
+from webhook_service.store.queue.results import held
 from webhook_service.store.tables import (
     ACTIVE,
     BEHIND,
