@@ -10,7 +10,7 @@ import httpx
 
 from tests.support import PROJECT
 from webhook_service.host.app import create_app
-from webhook_service.host.protocol import BoundedProtocol
+from webhook_service.host.limits.protocol import BoundedProtocol
 from webhook_service.host.server import Server, bind, server_config
 from webhook_service.service import WebhookService
 from webhook_service.store.tokens import Role

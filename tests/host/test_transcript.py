@@ -20,7 +20,7 @@ from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import make_service, sqlite_url, wait_for_end
 from webhook_service.formats.alicloud import AliCloud
 from webhook_service.formats.azure import Azure
-from webhook_service.host.auth import ProxyAuthenticator
+from webhook_service.host.api.auth import ProxyAuthenticator
 from webhook_service.model.execution import Execution
 from webhook_service.store.tokens import Role
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from itertools import cycle
 
-from webhook_service.host.connections import allow_open_files
+from webhook_service.host.limits.connections import allow_open_files
 
 PER_ADDRESS = 100
 STAGGER = 10.0

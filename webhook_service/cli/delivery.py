@@ -32,7 +32,7 @@ def list_deliveries(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the project's deliveries, newest first."""
-    from webhook_service.host.wire import delivery_json, page_json
+    from webhook_service.host.http.wire import delivery_json, page_json
     from webhook_service.store.pages import PageRequest
 
     filters = given(receiver=receiver, state=state)
@@ -51,7 +51,7 @@ def show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show what a call was about and what was decided."""
-    from webhook_service.host.wire import delivery_json
+    from webhook_service.host.http.wire import delivery_json
 
     with session() as opened:
         found = opened.service.get_delivery(project, delivery)

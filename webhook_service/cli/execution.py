@@ -44,7 +44,7 @@ def list_executions(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the project's executions, newest first."""
-    from webhook_service.host.wire import execution_json, page_json
+    from webhook_service.host.http.wire import execution_json, page_json
     from webhook_service.store.pages import PageRequest
 
     filters = given(receiver=receiver, delivery=delivery, state=state)
@@ -63,7 +63,7 @@ def show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show an execution with its attempts and changes."""
-    from webhook_service.host.wire import execution_json
+    from webhook_service.host.http.wire import execution_json
 
     with session() as opened:
         found = opened.service.get_execution(project, execution)
@@ -73,7 +73,7 @@ def show(
 @app.command()
 def held(project: Project, limit: Limit = 100, output: OutputOption = Output.TABLE) -> None:
     """List the executions that wait for approval, newest first."""
-    from webhook_service.host.wire import execution_json, page_json
+    from webhook_service.host.http.wire import execution_json, page_json
     from webhook_service.store.pages import PageRequest
 
     filters = {"state": "held", "reason": "approval"}
@@ -114,7 +114,7 @@ def replay(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run ended executions' events once more: one by its ID, or all that --state … finds."""
-    from webhook_service.host.wire import execution_json, replayed_json
+    from webhook_service.host.http.wire import execution_json, replayed_json
     from webhook_service.model.execution import ExecutionState
     from webhook_service.store.history.replays import ReplayFilter
 
@@ -164,7 +164,7 @@ def refuse(
 
 
 def _print(opened: Session, project: str, execution: str, output: Output) -> None:
-    from webhook_service.host.wire import execution_json
+    from webhook_service.host.http.wire import execution_json
 
     found = opened.service.get_execution(project, execution)
     print_record(output, execution_json(found, opened.links(project), attempts=True))

@@ -122,7 +122,7 @@ def list_receivers(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the project's receivers, newest first."""
-    from webhook_service.host.wire import page_json
+    from webhook_service.host.http.wire import page_json
     from webhook_service.store.pages import PageRequest
 
     with session() as opened:
@@ -214,7 +214,7 @@ def resume(receiver: Id, project: Project, output: OutputOption = Output.TABLE) 
 
 
 def _as_json(opened: Session, receiver: Receiver) -> dict[str, Any]:
-    from webhook_service.host.wire import receiver_json
+    from webhook_service.host.http.wire import receiver_json
 
     key = opened.service.receiver_key(receiver.project, receiver.id)
     drivers = opened.service.drivers.plugins.names
@@ -263,7 +263,7 @@ def simulate(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say what a call would do now, and change nothing."""
-    from webhook_service.host.simulation import simulation_json
+    from webhook_service.host.api.simulation import simulation_json
     from webhook_service.model.delivery import Call
 
     call = Call(read_bytes(file), read_headers(headers))

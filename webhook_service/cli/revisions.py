@@ -25,7 +25,7 @@ COLUMNS = {
 
 def history(receiver: Receiver, project: Project, output: OutputOption = Output.TABLE) -> None:
     """List what a receiver has deployed, newest first; each can be rolled back to."""
-    from webhook_service.host.wire import collection, revision_json
+    from webhook_service.host.http.wire import collection, revision_json
 
     with session() as opened:
         id_ = opened.receiver_id(project, receiver)
@@ -50,7 +50,7 @@ def rollback(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Deploy what ran before, as the newest push; also in a freeze window."""
-    from webhook_service.host.wire import execution_json
+    from webhook_service.host.http.wire import execution_json
 
     with session() as opened:
         id_ = opened.receiver_id(project, receiver)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webhook_service.host.links import Links
+    from webhook_service.host.http.links import Links
     from webhook_service.service import WebhookService
 
 
@@ -33,7 +33,7 @@ class Session:
 
     def links(self, project: str) -> Links:
         """The links that the management API would answer with."""
-        from webhook_service.host.links import Links
+        from webhook_service.host.http.links import Links
 
         return Links(self.base_url, project)
 

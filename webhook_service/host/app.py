@@ -12,21 +12,21 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
-from webhook_service.host.address import Addresses, Network, Proxies
-from webhook_service.host.auth import Authenticator, TokenAuthenticator
-from webhook_service.host.body import BodyLimits
-from webhook_service.host.buckets import CallRates
-from webhook_service.host.deliveries import Deliveries
+from webhook_service.host.api.access import Guard
+from webhook_service.host.api.auth import Authenticator, TokenAuthenticator
+from webhook_service.host.api.deliveries import Deliveries
+from webhook_service.host.api.executions import Executions
+from webhook_service.host.api.meta import Meta
+from webhook_service.host.api.receivers import Receivers
+from webhook_service.host.api.revisions import Revisions
+from webhook_service.host.api.threads import Threads
 from webhook_service.host.endpoint import Endpoint
-from webhook_service.host.executions import Executions
-from webhook_service.host.failures import Failures
-from webhook_service.host.guard import Guard
-from webhook_service.host.meta import Meta
+from webhook_service.host.http.address import Addresses, Network, Proxies
+from webhook_service.host.http.body import BodyLimits
+from webhook_service.host.http.failures import Failures
+from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
-from webhook_service.host.receivers import Receivers
-from webhook_service.host.revisions import Revisions
 from webhook_service.host.shortcut import Shortcut
-from webhook_service.host.threads import Threads
 from webhook_service.host.waiting import Waiters
 from webhook_service.service import WebhookService
 

@@ -21,15 +21,15 @@ from webhook_service.errors import (
     WebhookServiceError,
 )
 from webhook_service.failpoints import failpoint
-from webhook_service.host.address import Addresses
-from webhook_service.host.body import BodyLimits, read_body
-from webhook_service.host.buckets import CallRates
 from webhook_service.host.commits import Commits
-from webhook_service.host.links import PREFIX
+from webhook_service.host.http.address import Addresses
+from webhook_service.host.http.body import BodyLimits, read_body
+from webhook_service.host.http.links import PREFIX
+from webhook_service.host.http.query import read_query
+from webhook_service.host.http.routes import by_method
+from webhook_service.host.http.wire import answer, decision_json
+from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
-from webhook_service.host.query import read_query
-from webhook_service.host.routes import by_method
-from webhook_service.host.wire import answer, decision_json
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.service import WebhookService
 

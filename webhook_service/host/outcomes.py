@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
-from webhook_service.host.links import Links
-from webhook_service.host.prefer import Preferences, read_preferences
+from webhook_service.host.http.links import Links
+from webhook_service.host.http.prefer import Preferences, read_preferences
+from webhook_service.host.http.wire import Json, decision_json
 from webhook_service.host.waiting import Waiters
-from webhook_service.host.wire import Json, decision_json
 from webhook_service.model.as_json import change_to_json
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import Execution, ExecutionState

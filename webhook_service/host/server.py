@@ -14,17 +14,17 @@ import uvicorn
 from starlette.applications import Starlette
 
 from webhook_service.errors import SettingsError
-from webhook_service.host.address import Proxies
-from webhook_service.host.app import create_app
-from webhook_service.host.auth import (
+from webhook_service.host.api.auth import (
     Authenticator,
     FirstOf,
     ProxyAuthenticator,
     TokenAuthenticator,
 )
-from webhook_service.host.buckets import CallRates, Rate
-from webhook_service.host.connections import Connections, allow_open_files
-from webhook_service.host.protocol import BoundedProtocol, bounded
+from webhook_service.host.app import create_app
+from webhook_service.host.http.address import Proxies
+from webhook_service.host.limits.connections import Connections, allow_open_files
+from webhook_service.host.limits.protocol import BoundedProtocol, bounded
+from webhook_service.host.limits.rates import CallRates, Rate
 from webhook_service.host.waiting import Waiters
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings

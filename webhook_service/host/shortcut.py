@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webhook_service.errors import WebhookServiceError
-from webhook_service.host.failures import Failures
-from webhook_service.host.routes import Handler
+from webhook_service.host.http.failures import Failures
+from webhook_service.host.http.routes import Handler
 
 
 class Shortcut:

@@ -1,2 +1,1 @@
-"""What was decided and done: deliveries, executions, approvals, and the ways to do it again.
-"""
+"""What was decided and done: deliveries, executions, approvals, and the ways to do it again."""

@@ -1,2 +1,1 @@
-"""Which execution runs next, whose it is meanwhile, and what came of it.
-"""
+"""Which execution runs next, whose it is meanwhile, and what came of it."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from webhook_service.driver import DriverConfig, WebhookDriver
-from webhook_service.host.links import PREFIX, Links
+from webhook_service.host.http.links import PREFIX, Links
 from webhook_service.model.receiver import config_field
 from webhook_service.plugins.discovery import Plugins
 

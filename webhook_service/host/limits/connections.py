@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from webhook_service.host.address import Proxies, network_of
+from webhook_service.host.http.address import Proxies, network_of
 
 # What a process needs beside its connections: the database, clusters, logs, libraries.
 OTHER_FILES = 256

@@ -6,15 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.host.address import path_of
-from webhook_service.host.body import BodyLimits, json_body
-from webhook_service.host.fields import RollbackFields, read_fields
-from webhook_service.host.guard import Action, Guard
-from webhook_service.host.links import PREFIX
-from webhook_service.host.receivers import MISSING
-from webhook_service.host.routes import by_method
-from webhook_service.host.threads import Threads
-from webhook_service.host.wire import answer, collection, execution_json, revision_json
+from webhook_service.host.api.access import Action, Guard
+from webhook_service.host.api.fields import RollbackFields, read_fields
+from webhook_service.host.api.receivers import MISSING
+from webhook_service.host.api.threads import Threads
+from webhook_service.host.http.address import path_of
+from webhook_service.host.http.body import BodyLimits, json_body
+from webhook_service.host.http.links import PREFIX
+from webhook_service.host.http.routes import by_method
+from webhook_service.host.http.wire import answer, collection, execution_json, revision_json
 from webhook_service.service import WebhookService
 
 

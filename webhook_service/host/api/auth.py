@@ -13,7 +13,7 @@ from typing import Protocol
 from starlette.requests import HTTPConnection
 
 from webhook_service.errors import Unauthenticated
-from webhook_service.host.address import Network, Proxies
+from webhook_service.host.http.address import Network, Proxies
 from webhook_service.service import WebhookService
 from webhook_service.store.tokens import Role
 

@@ -13,8 +13,8 @@ from starlette.routing import Mount
 
 from tests.host.served import Served, get
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
-from webhook_service.host.address import Addresses, Proxies
 from webhook_service.host.app import create_app
+from webhook_service.host.http.address import Addresses, Proxies
 
 PROXIES = [ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8")]
 

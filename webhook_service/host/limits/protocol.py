@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 
-from webhook_service.host.connections import Connections
+from webhook_service.host.limits.connections import Connections
 
 
 class BoundedProtocol(HttpToolsProtocol):

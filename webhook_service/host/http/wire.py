@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from webhook_service.host.links import Links
+from webhook_service.host.http.links import Links
 from webhook_service.model.as_json import change_to_json, event_to_json, time_to_json
 from webhook_service.model.delivery import Delivery, DeliveryState, Item
 from webhook_service.model.execution import Approval, Attempt, Execution

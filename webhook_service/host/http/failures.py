@@ -22,9 +22,9 @@ from webhook_service.errors import (
     UnsupportedBody,
     WebhookServiceError,
 )
-from webhook_service.host.address import Addresses, path_of
-from webhook_service.host.links import Links
-from webhook_service.host.wire import error_json
+from webhook_service.host.http.address import Addresses, path_of
+from webhook_service.host.http.links import Links
+from webhook_service.host.http.wire import error_json
 
 INTERNAL = "Internal error; the service's log has the details."
 # The body of these requests was not read to its end.

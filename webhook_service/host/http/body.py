@@ -16,7 +16,7 @@ from webhook_service.errors import (
     UnsupportedBody,
 )
 from webhook_service.formats.reading.strict_json import read_json
-from webhook_service.host.room import FREE, MIB, Room
+from webhook_service.host.limits.memory import FREE, MIB, Room
 
 NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
-from webhook_service.host.body import BodyLimits
-from webhook_service.host.protocol import bounded
-from webhook_service.host.room import FREE, Room
+from webhook_service.host.http.body import BodyLimits
+from webhook_service.host.limits.memory import FREE, Room
+from webhook_service.host.limits.protocol import bounded
 from webhook_service.testing.payloads import dockerhub_push
 
 MIB = 1024 * 1024

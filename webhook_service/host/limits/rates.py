@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from webhook_service.errors import TooManyRequests
-from webhook_service.host.address import network_of
+from webhook_service.host.http.address import network_of
 
 MAX_BUCKETS = 65_536
 UNKNOWN_KEY_COST = 20

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
+from webhook_service.host.api.auth import FirstOf, Identity, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.host.app import create_app
-from webhook_service.host.auth import FirstOf, Identity, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.model.ids import RECEIVER, new_id, new_token
 from webhook_service.store.tokens import Role
 

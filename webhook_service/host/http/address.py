@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.requests import HTTPConnection
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.host.links import Links
+from webhook_service.host.http.links import Links
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.errors import TooManyRequests
-from webhook_service.host.buckets import UNKNOWN_KEY_COST, Buckets, CallRates, Rate
+from webhook_service.host.limits.rates import UNKNOWN_KEY_COST, Buckets, CallRates, Rate
 from webhook_service.model.ids import new_key
 from webhook_service.testing.payloads import dockerhub_push
 

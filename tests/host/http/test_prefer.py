@@ -1,6 +1,6 @@
 import pytest
 
-from webhook_service.host.prefer import Preferences, read_preferences
+from webhook_service.host.http.prefer import Preferences, read_preferences
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from enum import StrEnum
 from starlette.requests import Request
 
 from webhook_service.errors import InvalidRequest, NotFound, RoleNotAllowed, Unauthenticated
-from webhook_service.host.address import Addresses
-from webhook_service.host.auth import Authenticator, Identity
-from webhook_service.host.links import Links
-from webhook_service.host.query import read_query
-from webhook_service.host.threads import Threads
+from webhook_service.host.api.auth import Authenticator, Identity
+from webhook_service.host.api.threads import Threads
+from webhook_service.host.http.address import Addresses
+from webhook_service.host.http.links import Links
+from webhook_service.host.http.query import read_query
 from webhook_service.store.tokens import Role
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.host.served import Served, serving
 from tests.support import make_service, sqlite_url, wait_for
-from webhook_service.host.address import Proxies
-from webhook_service.host.connections import OTHER_FILES, Connections, allow_open_files
-from webhook_service.host.protocol import bounded
+from webhook_service.host.http.address import Proxies
+from webhook_service.host.limits.connections import OTHER_FILES, Connections, allow_open_files
+from webhook_service.host.limits.protocol import bounded
 
 PER_ADDRESS, TOTAL = 3, 8
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.host.address import path_of
-from webhook_service.host.guard import Guard
-from webhook_service.host.links import PREFIX
-from webhook_service.host.query import page_request
-from webhook_service.host.routes import by_method
-from webhook_service.host.threads import Threads
-from webhook_service.host.wire import answer, delivery_json, page_json
+from webhook_service.host.api.access import Guard
+from webhook_service.host.api.threads import Threads
+from webhook_service.host.http.address import path_of
+from webhook_service.host.http.links import PREFIX
+from webhook_service.host.http.query import page_request
+from webhook_service.host.http.routes import by_method
+from webhook_service.host.http.wire import answer, delivery_json, page_json
 from webhook_service.service import WebhookService
 
 MISSING = "Delivery not found"

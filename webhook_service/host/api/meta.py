@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from webhook_service.host.address import Addresses, path_of
-from webhook_service.host.guard import Guard, no_project
-from webhook_service.host.links import PREFIX
-from webhook_service.host.query import read_query
-from webhook_service.host.routes import by_method
-from webhook_service.host.schemas import schemas
-from webhook_service.host.wire import Json, answer, collection, version_json
+from webhook_service.host.api.access import Guard, no_project
+from webhook_service.host.api.schemas import schemas
+from webhook_service.host.http.address import Addresses, path_of
+from webhook_service.host.http.links import PREFIX
+from webhook_service.host.http.query import read_query
+from webhook_service.host.http.routes import by_method
+from webhook_service.host.http.wire import Json, answer, collection, version_json
 from webhook_service.service import WebhookService
 
 

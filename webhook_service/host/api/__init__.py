@@ -1,0 +1,2 @@
+"""The management API: who may call, and what each path does.
+"""

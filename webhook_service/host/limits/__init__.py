@@ -1,0 +1,2 @@
+"""How much callers may take: connections, bytes, calls a second.
+"""
