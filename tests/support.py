@@ -18,7 +18,7 @@ from webhook_service.schemes.none import Unsigned
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.store import Store, open_store
-from webhook_service.testing.payloads import PUSHED_AT, dockerhub_push
+from webhook_service.testing.samples import PUSHED_AT, dockerhub_push
 from webhook_service.testing.stub import StubDriver
 
 PROJECT = "1a5"

@@ -28,7 +28,7 @@ from webhook_service.service import WebhookService
 from webhook_service.store.queue.claims import Fenced
 from webhook_service.store.tables import micros
 from webhook_service.store.tokens import Role
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 from webhook_service.testing.stub import StubDriver
 
 RULES = {"repositories": ["acme/shop"], "tags": {"policy": "semver", "value": "^1.2"}}

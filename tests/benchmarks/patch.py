@@ -24,7 +24,7 @@ from tests.servers.api import UNREACHABLE, Api, Json
 from tests.servers.control_plane import ControlPlane
 from tests.support import wait_for
 from webhook_service.testing import FakeCluster
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 IDLE_PUSHES = 50
 IDLE_SECONDS = 1.0

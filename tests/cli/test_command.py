@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from webhook_service.cli import token
+from webhook_service.cli.commands import token
 from webhook_service.service import WebhookService
 
 COMMAND = Path(sys.executable).with_name("webhook-service")

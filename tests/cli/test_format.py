@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Run, RunJson
 from webhook_service.cli import prompts
 from webhook_service.plugins import discovery
-from webhook_service.testing.payloads import dockerhub_push, sample_push
+from webhook_service.testing.samples import dockerhub_push, sample_push
 
 BOTH = ["format", "scheme"]
 

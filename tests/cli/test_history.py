@@ -10,7 +10,7 @@ from tests.cli.test_receiver import key_in
 from webhook_service.model.delivery import Call
 from webhook_service.model.execution import ENDED
 from webhook_service.service import WebhookService
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import PROJECT, Run, RunJson
 from webhook_service import Call
 from webhook_service.cli.session import session
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")
 

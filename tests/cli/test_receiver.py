@@ -11,7 +11,7 @@ from tests.cli.conftest import PROJECT, Run, RunJson
 from webhook_service.errors import UnknownKey
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 
 def key_in(receiver: Any) -> str:

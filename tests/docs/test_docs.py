@@ -17,7 +17,7 @@ from webhook_service import Call, Context, PushEvent, Settings, WebhookService
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import ReceiverSpec
 from webhook_service.testing import FakeCluster
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -20,7 +20,7 @@ from webhook_drivers.kubernetes.scale_service import ScaleService
 from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade
 from webhook_service import Call, Settings, WebhookService
 from webhook_service.testing import FakeCluster, Reply, definition
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PAGE = (Path(__file__).parents[2] / "docs/drivers.md").read_text()
 DRIVERS: dict[str, type[ClusterDriver[Any, Any]]] = {

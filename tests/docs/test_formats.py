@@ -10,7 +10,7 @@ import pytest
 from tests.docs.tables import HOW, PAGE, formats, schemes, with_tables
 from webhook_service.formats.format import Format, Sender
 from webhook_service.schemes.scheme import Scheme
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 
 FORMATS = formats().targets
 DIGEST = "sha256:" + "ab" * 32

@@ -14,7 +14,7 @@ from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
 from webhook_service.driver import DriverConfig, PushEvent
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 from webhook_service.testing.samples_cloud import ecr_push, sns_notification
 from webhook_service.testing.samples_scm import COMMIT, gitlab_pipeline
 from webhook_service.testing.signing import sign

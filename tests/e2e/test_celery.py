@@ -15,7 +15,7 @@ from tests.servers.process import Process
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.support import SECRET, sqlite_url, wait_for
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 TARGETS = 5

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.host import Host
 from tests.e2e.shop import ACCOUNT, RBAC, Shop
 from tests.servers.control_plane import ControlPlane
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 REPOSITORY = "registry.invalid/acme/shop"
 OWN_ACCOUNT = "impersonator"

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.host import Host
 from tests.e2e.shop import Shop
 from tests.servers.proxy import Proxy
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 ROUNDS = 20
 REPOSITORY = "docker.io/acme/shop"

@@ -15,7 +15,7 @@ from tests.reliability.farm import NAMESPACE, Farm
 from tests.servers.process import free_port
 from tests.support import PROJECT
 from webhook_service.model.ids import new_key
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 REPOSITORY = "acme/shop"

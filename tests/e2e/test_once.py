@@ -13,7 +13,7 @@ from tests.servers.process import wait_until
 from tests.support import PROJECT, wait_for
 from webhook_service.failpoints import VARIABLE
 from webhook_service.testing import Ask, FakeCluster, Reply, definition
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = [pytest.mark.e2e]
 SCALE = {"amount": 1, "action": "up", "min": 1, "max": 9}

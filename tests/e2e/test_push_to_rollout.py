@@ -5,7 +5,7 @@ import pytest
 
 from tests.e2e.conftest import OLD, Pipeline
 from tests.e2e.shop import SIDECAR
-from webhook_service.testing.payloads import distribution_push
+from webhook_service.testing.samples import distribution_push
 
 pytestmark = pytest.mark.e2e
 

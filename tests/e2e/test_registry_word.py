@@ -13,7 +13,7 @@ from tests.conftest import StartRegistry
 from tests.e2e.conftest import OLD, Pipeline
 from tests.e2e.host import Host
 from tests.e2e.shop import Shop
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,7 @@ from tests.engine.celery_site import Site
 from tests.support import push, sqlite_url, wait_for, wait_for_end
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
-from webhook_service.testing.payloads import PUSHED_AT
+from webhook_service.testing.samples import PUSHED_AT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 STEP = 2

@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers.process import free_port
 from tests.support import wait_for
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 FOLDER = Path(__file__).parents[2] / "examples" / "embed"
 ADA = {"Cookie": "session=session-of-ada"}

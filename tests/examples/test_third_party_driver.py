@@ -24,7 +24,7 @@ import pytest
 
 from tests.servers.process import free_port
 from tests.support import wait_for
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_driver"

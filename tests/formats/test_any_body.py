@@ -22,7 +22,7 @@ from webhook_service.formats.azure import Azure
 from webhook_service.formats.distribution import Distribution
 from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.formats.format import Format, FormatOptions
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 
 FORMATS: dict[str, tuple[Format[Any], FormatOptions]] = {
     "dockerhub": (DockerHub(), FormatOptions()),

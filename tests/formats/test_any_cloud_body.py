@@ -23,7 +23,7 @@ from webhook_service.formats.jfrog import JFrog, JFrogOptions
 from webhook_service.formats.nexus import Nexus, NexusOptions
 from webhook_service.formats.reading.sns import subscription
 from webhook_service.images import parse_image
-from webhook_service.testing.payloads import azure_push
+from webhook_service.testing.samples import azure_push
 from webhook_service.testing.samples_cloud import (
     cloud_sample,
     ecr_cloud_event,

@@ -37,7 +37,7 @@ from webhook_service.receiving.compiled import Route, compile_route
 from webhook_service.schemes.none import Unsigned
 from webhook_service.schemes.scheme import Scheme
 from webhook_service.testing import samples_cloud, samples_scm
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 from webhook_service.testing.stub import StubDriver
 
 DIGEST = "sha256:" + "ab" * 32

@@ -11,7 +11,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.azure import Azure
 from webhook_service.formats.format import Dropped, FormatOptions, Parsed
 from webhook_service.model.delivery import Reason
-from webhook_service.testing.payloads import azure_push, distribution_push
+from webhook_service.testing.samples import azure_push, distribution_push
 from webhook_service.testing.samples_cloud import event_grid, event_grid_validation
 
 DIGEST = "sha256:" + "ab" * 32

@@ -12,7 +12,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.distribution import Distribution
 from webhook_service.formats.format import Dropped, FormatOptions, Parsed
 from webhook_service.model.delivery import Reason
-from webhook_service.testing.payloads import azure_push, distribution_push
+from webhook_service.testing.samples import azure_push, distribution_push
 
 CAPTURED = Path(__file__).parent / "captured" / "distribution-2.8-push.json"
 DIGEST = "sha256:" + "ab" * 32

@@ -11,7 +11,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.formats.format import Dropped, FormatOptions, Parsed
 from webhook_service.model.delivery import Reason
-from webhook_service.testing.payloads import alicloud_push, dockerhub_push
+from webhook_service.testing.samples import alicloud_push, dockerhub_push
 
 DIGEST = "sha256:" + "ab" * 32
 

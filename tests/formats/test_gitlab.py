@@ -14,7 +14,7 @@ from webhook_service.formats.format import Dropped, Parsed
 from webhook_service.formats.gitlab import GitLab, GitLabOptions
 from webhook_service.model.delivery import Reason
 from webhook_service.model.order import push_identity
-from webhook_service.testing.payloads import distribution_push
+from webhook_service.testing.samples import distribution_push
 from webhook_service.testing.samples_scm import PUSHED_AT, gitlab_pipeline, gitlab_registry_push
 
 DIGEST = "sha256:" + "ab" * 32

@@ -20,7 +20,7 @@ from webhook_service.schemes.proving.signature import REFUSED
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.schemes.sns import Sns, SnsOptions
 from webhook_service.testing import samples_cloud, samples_scm
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 
 IMAGE = "registry.example:5000/acme/shop:1.2.3"
 OPTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -13,7 +13,7 @@ from tests.support import add_receiver, make_service, sqlite_url
 from webhook_service.errors import InvalidRequest
 from webhook_service.formats.format import Format
 from webhook_service.plugins.discovery import FORMATS, discover
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.samples import sample_push
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "generic": {"image": "$.image"},

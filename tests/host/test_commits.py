@@ -16,7 +16,7 @@ from webhook_service.host import commits
 from webhook_service.model.delivery import Call
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 
 def call(client: httpx.Client, key: str, tag: str) -> httpx.Response:

@@ -13,7 +13,7 @@ from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_
 from webhook_service.errors import StoreUnavailable
 from webhook_service.formats.azure import Azure
 from webhook_service.model.ids import new_key
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")
 JWT = "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"

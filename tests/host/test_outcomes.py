@@ -15,7 +15,7 @@ from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, stub_of, wait_for
 from webhook_service.driver import Change, Done, Unchanged, Wait
 from webhook_service.errors import DriverError
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 CHANGE = Change("Deployment shop/shop", "image", "a:1", "a:2")
 OUTCOME = {"respond": "outcome", "verify": {"scheme": "none"}}

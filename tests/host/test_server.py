@@ -20,7 +20,7 @@ from webhook_service.host.server import bind, serve
 from webhook_service.model.ids import RECEIVER, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.settings import load_settings
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PROGRAM = """
 import logging, sys

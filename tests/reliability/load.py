@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from tests.reliability.farm import REPOSITORY
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 WINDOW = 8
 PATIENCE = 60.0

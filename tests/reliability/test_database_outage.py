@@ -12,7 +12,7 @@ from tests.reliability.judge import judge
 from tests.reliability.load import Load, pushes
 from tests.servers.postgres import Postgres
 from tests.support import wait_for
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

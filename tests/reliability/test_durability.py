@@ -12,7 +12,7 @@ from tests.reliability.conftest import StartHosts
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
 from tests.servers.process import wait_until
 from tests.servers.requirements import require_program
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 FLUSH = re.compile(r"\bf(data)?sync(\(| resumed).*= 0$")
 CALLS = "trace=fsync,fdatasync,sendto,write,writev,sendmsg"

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.host import Host
 from tests.reliability.conftest import StartHosts
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 MIB = 1024 * 1024
 GROWTH = 20 * MIB

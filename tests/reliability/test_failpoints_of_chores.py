@@ -21,7 +21,7 @@ from tests.servers.process import wait_until
 from tests.support import wait_for
 from webhook_service.failpoints import VARIABLE
 from webhook_service.testing import FakeCluster
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 YEAR = 365 * 86400 * 1_000_000
 SHOP = "shop"

@@ -17,7 +17,7 @@ from tests.servers.flaky import Fault, FlakyApi
 from tests.servers.process import StartFailed, wait_until
 from tests.support import wait_for
 from webhook_service.failpoints import VARIABLE
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 START = datetime.now(UTC) - timedelta(hours=1)
 

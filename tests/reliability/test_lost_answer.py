@@ -5,7 +5,7 @@ import pytest
 
 from tests.reliability.conftest import StartHosts, endpoints
 from tests.reliability.farm import REPOSITORY, Farm
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PUSH = dockerhub_push(REPOSITORY, "1.2.3")
 

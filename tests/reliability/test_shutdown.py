@@ -14,7 +14,7 @@ from tests.reliability.farm import REPOSITORY, Farm
 from tests.reliability.judge import judge
 from tests.reliability.load import Load, pushes
 from tests.support import wait_for
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 DRAINED_WITHIN = 10.0
 SENDERS = 8

@@ -12,7 +12,7 @@ import pytest
 from tests.reliability.conftest import StartHosts, endpoints
 from tests.reliability.farm import REPOSITORY, Farm
 from tests.reliability.slow import Attack
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 CLOSED_WITHIN = 15.0
 # The sockets' own clocks run late when the machine is busy.

@@ -25,7 +25,7 @@ from webhook_service.schemes.nexus import Nexus
 from webhook_service.schemes.none import Unsigned
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.schemes.standard_webhooks import StandardWebhooks
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 from webhook_service.testing.signing import public_key, sign
 
 BODY = dockerhub_push("acme/shop", "1.2.3")

@@ -20,7 +20,7 @@ from webhook_service.net.outbound import Outbound, OutboundError
 from webhook_service.schemes.oidc import Oidc
 from webhook_service.schemes.sns import Sns
 from webhook_service.service import WebhookService
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")
 

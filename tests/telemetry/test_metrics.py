@@ -16,7 +16,7 @@ from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.queue.claims import Fenced
 from webhook_service.telemetry.metrics import Metrics
-from webhook_service.testing.payloads import PUSHED_AT
+from webhook_service.testing.samples import PUSHED_AT
 from webhook_service.testing.stub import StubDriver
 
 

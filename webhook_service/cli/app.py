@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from webhook_service.cli import (
+from webhook_service.cli.commands import (
     delivery,
     demo,
     driver,

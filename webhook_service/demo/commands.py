@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from webhook_service.demo.scenario import Scenario
 from webhook_service.errors import DriverError
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 NAME = "webhook-service"
 TIMEOUT = 30.0

@@ -15,7 +15,7 @@ from webhook_service.model.delivery import Delivery, DeliveryState
 from webhook_service.model.execution import ENDED, Execution, ExecutionState
 from webhook_service.service import WebhookService
 from webhook_service.store.pages import PageRequest
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 PROJECT = "demo"
 POLL = 0.1

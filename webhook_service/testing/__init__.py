@@ -6,11 +6,11 @@ what a test tells it to; ``sample_push`` gives a body as a registry sends it, ``
 that prove it.
 """
 
-from webhook_service.testing.cluster import FakeCluster
-from webhook_service.testing.connections import Ask, Reply
-from webhook_service.testing.definitions import definition
-from webhook_service.testing.handler import Request
-from webhook_service.testing.payloads import sample_push
+from webhook_service.testing.fake_cluster.api.handler import Request
+from webhook_service.testing.fake_cluster.cluster import FakeCluster
+from webhook_service.testing.fake_cluster.connections import Ask, Reply
+from webhook_service.testing.fake_cluster.objects.definitions import definition
+from webhook_service.testing.samples import sample_push
 from webhook_service.testing.signing import sign
 from webhook_service.testing.stub import StubDriver
 

@@ -9,7 +9,7 @@ from tests.host.served import Served
 from tests.support import add_receiver, push, stub_of, wait_for, wait_for_end
 from webhook_service.driver import Change, Context, DriverConfig, Plan, PushEvent, Wait
 from webhook_service.errors import DriverError
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 
 def test_a_failed_execution_is_replayed(

@@ -15,7 +15,7 @@ from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.host.http.body import BodyLimits
 from webhook_service.host.limits.memory import FREE, Room
 from webhook_service.host.limits.protocol import bounded
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 MIB = 1024 * 1024
 PUSH = dockerhub_push("acme/shop", "1.2.3")

@@ -14,7 +14,7 @@ from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.errors import TooManyRequests
 from webhook_service.host.limits.rates import UNKNOWN_KEY_COST, Buckets, CallRates, Rate
 from webhook_service.model.ids import new_key
-from webhook_service.testing.payloads import dockerhub_push
+from webhook_service.testing.samples import dockerhub_push
 
 HERE = "192.0.2.1"
 PUSH = dockerhub_push("acme/shop", "1.2.3")

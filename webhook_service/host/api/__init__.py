@@ -1,2 +1,1 @@
-"""The management API: who may call, and what each path does.
-"""
+"""The management API: who may call, and what each path does."""

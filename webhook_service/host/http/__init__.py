@@ -1,2 +1,1 @@
-"""HTTP itself: reading requests, and writing answers in the wire format of Rancher 1.6.
-"""
+"""HTTP itself: reading requests, and writing answers in the wire format of Rancher 1.6."""

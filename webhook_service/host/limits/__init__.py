@@ -1,2 +1,1 @@
-"""How much callers may take: connections, bytes, calls a second.
-"""
+"""How much callers may take: connections, bytes, calls a second."""

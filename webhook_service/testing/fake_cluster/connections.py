@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from webhook_service.testing.objects import Store, clone
-from webhook_service.testing.resources import ENDPOINTS, PODS, SERVICES, Object
-from webhook_service.testing.statuses import ApiError, bad_request, not_found
+from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request, not_found
+from webhook_service.testing.fake_cluster.objects.objects import Store, clone
+from webhook_service.testing.fake_cluster.objects.resources import ENDPOINTS, PODS, SERVICES, Object
 
 
 @dataclass(frozen=True, slots=True)

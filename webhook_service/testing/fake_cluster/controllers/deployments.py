@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from math import ceil, floor
 from time import monotonic
 
-from webhook_service.testing import rollout_status
-from webhook_service.testing.kubelet import phase
-from webhook_service.testing.resources import DEPLOYMENTS, PODS, REPLICASETS, Object
-from webhook_service.testing.simulation import Simulation, hash_of, version_of
+from webhook_service.testing.fake_cluster.controllers import deployment_status as rollout_status
+from webhook_service.testing.fake_cluster.controllers.controller import (
+    Simulation,
+    hash_of,
+    version_of,
+)
+from webhook_service.testing.fake_cluster.controllers.kubelet import phase
+from webhook_service.testing.fake_cluster.objects.resources import (
+    DEPLOYMENTS,
+    PODS,
+    REPLICASETS,
+    Object,
+)
 
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from webhook_service.testing.kubelet import is_ready
-from webhook_service.testing.objects import timestamp
-from webhook_service.testing.resources import PODS, REPLICASETS, Object
-from webhook_service.testing.simulation import RETRY, Simulation, created
-from webhook_service.testing.statuses import ApiError
+from webhook_service.testing.fake_cluster.api.statuses import ApiError
+from webhook_service.testing.fake_cluster.controllers.controller import RETRY, Simulation, created
+from webhook_service.testing.fake_cluster.controllers.kubelet import is_ready
+from webhook_service.testing.fake_cluster.objects.objects import timestamp
+from webhook_service.testing.fake_cluster.objects.resources import PODS, REPLICASETS, Object
 
 FAILURE = "ReplicaFailure"
 

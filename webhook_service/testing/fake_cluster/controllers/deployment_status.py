@@ -5,12 +5,12 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from webhook_service.testing.replicasets import FAILURE
-from webhook_service.testing.resources import DEPLOYMENTS, Object
-from webhook_service.testing.simulation import Simulation, condition
+from webhook_service.testing.fake_cluster.controllers.controller import Simulation, condition
+from webhook_service.testing.fake_cluster.controllers.replicasets import FAILURE
+from webhook_service.testing.fake_cluster.objects.resources import DEPLOYMENTS, Object
 
 if TYPE_CHECKING:
-    from webhook_service.testing.rollout import Limits
+    from webhook_service.testing.fake_cluster.controllers.deployments import Limits
 
 COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 COMPLETE, UPDATED, LATE = "NewReplicaSetAvailable", "ReplicaSetUpdated", "ProgressDeadlineExceeded"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook_service.testing.objects import Store
-from webhook_service.testing.resources import PODS, QUOTAS, Object, Resource
-from webhook_service.testing.statuses import ApiError
+from webhook_service.testing.fake_cluster.api.statuses import ApiError
+from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.objects.resources import PODS, QUOTAS, Object, Resource
 
 # These go by their bare name too.
 COUNTED = ("pods", "services", "configmaps", "resourcequotas")

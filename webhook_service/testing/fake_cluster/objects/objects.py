@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from webhook_service.testing.resources import Object, Resource
-from webhook_service.testing.statuses import expired
+from webhook_service.testing.fake_cluster.api.statuses import expired
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 # Like a real cluster, which is never at version 1 when a client arrives; a watch from there is
 # too old.

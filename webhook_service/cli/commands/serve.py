@@ -16,7 +16,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the endpoint and the management API, and run executions."""
-    from webhook_service.cli.migrate import upgrade
+    from webhook_service.cli.commands.migrate import upgrade
     from webhook_service.settings import load_settings
     from webhook_service.telemetry.logs import configure
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 
-from webhook_service.testing import selectors
-from webhook_service.testing.objects import Change, Store
-from webhook_service.testing.resources import Object
-from webhook_service.testing.routes import Target
-from webhook_service.testing.selectors import Matcher
-from webhook_service.testing.statuses import ApiError, bad_request
+from webhook_service.testing.fake_cluster.api import selectors
+from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.selectors import Matcher
+from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request
+from webhook_service.testing.fake_cluster.objects.objects import Change, Store
+from webhook_service.testing.fake_cluster.objects.resources import Object
 
 # How soon a client that went away is noticed.
 CHECK_EVERY = 0.5

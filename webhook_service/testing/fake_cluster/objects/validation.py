@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from webhook_service.testing import selectors
-from webhook_service.testing.resources import Object, Resource
-from webhook_service.testing.statuses import (
+from webhook_service.testing.fake_cluster.api import selectors
+from webhook_service.testing.fake_cluster.api.statuses import (
     Cause,
     bad_request,
     forbidden_change,
@@ -17,6 +16,7 @@ from webhook_service.testing.statuses import (
     required,
     wrong,
 )
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_HINT = (

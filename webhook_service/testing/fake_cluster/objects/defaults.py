@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
-from webhook_service.testing import definitions
-from webhook_service.testing.resources import Object, Resource
+from webhook_service.testing.fake_cluster.objects import definitions
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 POD = {
     "restartPolicy": "Always",

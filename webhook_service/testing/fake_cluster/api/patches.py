@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from webhook_service.testing.resources import Object
-from webhook_service.testing.statuses import ApiError, bad_request
+from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request
+from webhook_service.testing.fake_cluster.objects.resources import Object
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"

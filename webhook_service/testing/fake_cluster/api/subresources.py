@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from webhook_service.testing import selectors
-from webhook_service.testing.resources import Object
+from webhook_service.testing.fake_cluster.api import selectors
+from webhook_service.testing.fake_cluster.objects.resources import Object
 
 SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

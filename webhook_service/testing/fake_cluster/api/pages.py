@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from webhook_service.testing.resources import Object
-from webhook_service.testing.statuses import bad_request
+from webhook_service.testing.fake_cluster.api.statuses import bad_request
+from webhook_service.testing.fake_cluster.objects.resources import Object
 
 
 def page(found: list[Object], params: Mapping[str, str]) -> tuple[list[Object], int]:

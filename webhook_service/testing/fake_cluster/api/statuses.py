@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webhook_service.testing.resources import Object, Resource
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 CHANGED = (
     "the object has been modified; please apply your changes to the latest version and try again"

@@ -12,26 +12,27 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from webhook_service.testing import patches, routes
-from webhook_service.testing.access import Access
-from webhook_service.testing.connections import Ask, Connections
-from webhook_service.testing.objects import Store
-from webhook_service.testing.resources import (
+from webhook_service.testing.fake_cluster.api import patches
+from webhook_service.testing.fake_cluster.api import paths as routes
+from webhook_service.testing.fake_cluster.api.access import Access
+from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.statuses import (
+    ApiError,
+    bad_request,
+    method_not_allowed,
+    unauthorized,
+)
+from webhook_service.testing.fake_cluster.api.verbs import Api
+from webhook_service.testing.fake_cluster.api.watch import Watch
+from webhook_service.testing.fake_cluster.connections import Ask, Connections
+from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.objects.resources import (
     ACCESS_REVIEWS,
     NAMESPACES,
     PODS,
     Catalogue,
     Object,
 )
-from webhook_service.testing.routes import Target
-from webhook_service.testing.statuses import (
-    ApiError,
-    bad_request,
-    method_not_allowed,
-    unauthorized,
-)
-from webhook_service.testing.verbs import Api
-from webhook_service.testing.watch import Watch
 
 METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from time import monotonic
 
-from webhook_service.testing.defaults import tag_of
-from webhook_service.testing.objects import controller_of, timestamp
-from webhook_service.testing.resources import ENDPOINTS, PODS, Object
-from webhook_service.testing.simulation import Simulation, selects
+from webhook_service.testing.fake_cluster.controllers.controller import Simulation, selects
+from webhook_service.testing.fake_cluster.objects.defaults import tag_of
+from webhook_service.testing.fake_cluster.objects.objects import controller_of, timestamp
+from webhook_service.testing.fake_cluster.objects.resources import ENDPOINTS, PODS, Object
 
 
 def is_broken(pod: Object) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from webhook_service.testing.kubelet import phase
-from webhook_service.testing.objects import clone, timestamp
-from webhook_service.testing.resources import JOBS, PODS, Object
-from webhook_service.testing.simulation import Simulation
-from webhook_service.testing.verbs import suffix
+from webhook_service.testing.fake_cluster.api.verbs import suffix
+from webhook_service.testing.fake_cluster.controllers.controller import Simulation
+from webhook_service.testing.fake_cluster.controllers.kubelet import phase
+from webhook_service.testing.fake_cluster.objects.objects import clone, timestamp
+from webhook_service.testing.fake_cluster.objects.resources import JOBS, PODS, Object
 
 LABELS = ("controller-uid", "job-name")
 

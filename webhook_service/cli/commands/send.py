@@ -32,7 +32,7 @@ def send(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Post a sample push to a receiver's URL, and print the answer."""
-    from webhook_service.testing.payloads import sample_push
+    from webhook_service.testing.samples import sample_push
 
     if urlsplit(url).scheme not in ("http", "https"):
         raise typer.BadParameter("this is not an http:// or https:// URL.", param_hint="URL")

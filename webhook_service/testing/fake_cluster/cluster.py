@@ -11,23 +11,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from webhook_service.testing import (
-    definitions,
+from webhook_service.testing.fake_cluster.api import patches
+from webhook_service.testing.fake_cluster.api.access import Access
+from webhook_service.testing.fake_cluster.api.handler import Handler, Request, Service
+from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.verbs import Api
+from webhook_service.testing.fake_cluster.connections import Answer, Connections, Logs
+from webhook_service.testing.fake_cluster.controllers import deployments as rollout
+from webhook_service.testing.fake_cluster.controllers import (
     jobs,
     kubelet,
-    patches,
     replicasets,
-    rollout,
     statefulsets,
 )
-from webhook_service.testing.access import Access
-from webhook_service.testing.connections import Answer, Connections, Logs
-from webhook_service.testing.handler import Handler, Request, Service
-from webhook_service.testing.objects import Store, clone
-from webhook_service.testing.resources import NAMESPACES, Catalogue, Object
-from webhook_service.testing.routes import Target
-from webhook_service.testing.simulation import Controllers, Reconcile, Simulation
-from webhook_service.testing.verbs import Api
+from webhook_service.testing.fake_cluster.controllers.controller import (
+    Controllers,
+    Reconcile,
+    Simulation,
+)
+from webhook_service.testing.fake_cluster.objects import definitions
+from webhook_service.testing.fake_cluster.objects.objects import Store, clone
+from webhook_service.testing.fake_cluster.objects.resources import NAMESPACES, Catalogue, Object
 
 RECONCILERS: dict[str, Reconcile] = {
     "deployments.apps": rollout.reconcile_deployment,

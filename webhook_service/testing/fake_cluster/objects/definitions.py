@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook_service.testing.objects import Store
-from webhook_service.testing.resources import DEFINITIONS, Object, Resource
+from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.objects.resources import DEFINITIONS, Object, Resource
 
 # Group and version, plural and kind of the CRDs, as their projects publish them.
 KNOWN = {

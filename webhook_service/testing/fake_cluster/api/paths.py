@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from webhook_service.testing.resources import Catalogue, Object, Resource
-from webhook_service.testing.statuses import no_such_path
+from webhook_service.testing.fake_cluster.api.statuses import no_such_path
+from webhook_service.testing.fake_cluster.objects.resources import Catalogue, Object, Resource
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from webhook_service.testing.resources import Object, Resource
-from webhook_service.testing.statuses import bad_request
+from webhook_service.testing.fake_cluster.api.statuses import bad_request
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 Matcher: TypeAlias = Callable[[Object], bool]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from webhook_service.testing.kubelet import is_ready
-from webhook_service.testing.objects import clone
-from webhook_service.testing.resources import (
+from webhook_service.testing.fake_cluster.controllers.controller import Simulation, hash_of
+from webhook_service.testing.fake_cluster.controllers.deployments import resolve
+from webhook_service.testing.fake_cluster.controllers.kubelet import is_ready
+from webhook_service.testing.fake_cluster.objects.objects import clone
+from webhook_service.testing.fake_cluster.objects.resources import (
     DAEMONSETS,
     PODS,
     REVISIONS,
     STATEFULSETS,
     Object,
 )
-from webhook_service.testing.rollout import resolve
-from webhook_service.testing.simulation import Simulation, hash_of
 
 HASH = "controller-revision-hash"
 

@@ -6,21 +6,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from webhook_service.testing import (
-    defaults,
-    definitions,
-    identity,
-    pages,
-    patches,
-    quotas,
-    selectors,
-    subresources,
-    validation,
-)
-from webhook_service.testing.objects import Store, clone, timestamp
-from webhook_service.testing.resources import DEFINITIONS, NAMESPACES, Object, Resource
-from webhook_service.testing.routes import Target
-from webhook_service.testing.statuses import (
+from webhook_service.testing.fake_cluster.api import pages, patches, selectors, subresources
+from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.statuses import (
     ApiError,
     already_exists,
     bad_request,
@@ -28,6 +16,20 @@ from webhook_service.testing.statuses import (
     not_found,
     required,
     unsupported,
+)
+from webhook_service.testing.fake_cluster.objects import (
+    defaults,
+    definitions,
+    identity,
+    quotas,
+    validation,
+)
+from webhook_service.testing.fake_cluster.objects.objects import Store, clone, timestamp
+from webhook_service.testing.fake_cluster.objects.resources import (
+    DEFINITIONS,
+    NAMESPACES,
+    Object,
+    Resource,
 )
 
 # What a status shows before any controller wrote it; zeros that Go does not omit.

@@ -9,9 +9,17 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TypeAlias
 
-from webhook_service.testing import defaults, quotas, selectors
-from webhook_service.testing.objects import Store, clone, controller_of, timestamp
-from webhook_service.testing.resources import (
+from webhook_service.testing.fake_cluster.api import selectors
+from webhook_service.testing.fake_cluster.api.statuses import ApiError
+from webhook_service.testing.fake_cluster.api.verbs import suffix
+from webhook_service.testing.fake_cluster.objects import defaults, quotas
+from webhook_service.testing.fake_cluster.objects.objects import (
+    Store,
+    clone,
+    controller_of,
+    timestamp,
+)
+from webhook_service.testing.fake_cluster.objects.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
     JOBS,
@@ -22,8 +30,6 @@ from webhook_service.testing.resources import (
     Object,
     Resource,
 )
-from webhook_service.testing.statuses import ApiError
-from webhook_service.testing.verbs import suffix
 
 # Brings one object nearer to its spec; answers in how many seconds to look again, if ever.
 Reconcile: TypeAlias = Callable[["Simulation", Object], float | None]

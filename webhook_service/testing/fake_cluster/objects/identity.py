@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webhook_service.testing.objects import clone
-from webhook_service.testing.resources import Object
-from webhook_service.testing.routes import Target
-from webhook_service.testing.statuses import ApiError, bad_request, conflict, wrong_uid
+from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.statuses import (
+    ApiError,
+    bad_request,
+    conflict,
+    wrong_uid,
+)
+from webhook_service.testing.fake_cluster.objects.objects import clone
+from webhook_service.testing.fake_cluster.objects.resources import Object
 
 
 def addressed(target: Target, body: Object) -> Object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from webhook_service.testing.resources import Object, Resource
-from webhook_service.testing.statuses import ApiError
+from webhook_service.testing.fake_cluster.api.statuses import ApiError
+from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 
 @dataclass(frozen=True, slots=True)

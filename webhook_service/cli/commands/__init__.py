@@ -1,0 +1,2 @@
+"""The commands, a module each; what they share is one folder up.
+"""

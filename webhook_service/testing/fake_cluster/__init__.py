@@ -1,0 +1,2 @@
+"""A small Kubernetes API server in this process, with simulated controllers.
+"""

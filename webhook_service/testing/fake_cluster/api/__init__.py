@@ -1,0 +1,2 @@
+"""Requests of the Kubernetes API: from a path and a verb to objects and status answers.
+"""
