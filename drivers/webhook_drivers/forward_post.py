@@ -19,10 +19,10 @@ from webhook_drivers.forwarding import (
     send_direct,
     send_proxied,
 )
-from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
-from webhook_drivers.kubernetes.resources import SERVICES
-from webhook_drivers.kubernetes.rights import Right, missing
-from webhook_drivers.kubernetes.target import ClusterConfig, DnsLabel
+from webhook_drivers.kubernetes.api.resources import SERVICES
+from webhook_drivers.kubernetes.api.rights import Right, missing
+from webhook_drivers.kubernetes.drivers.base import ClusterDriver
+from webhook_drivers.kubernetes.images.target_config import ClusterConfig, DnsLabel
 from webhook_service import Context, DriverConfig, Outcome, Plan, PushEvent, Request
 from webhook_service.failpoints import failpoint
 

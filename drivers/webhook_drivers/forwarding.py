@@ -13,9 +13,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Protocol
 from urllib.parse import urlencode
 
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.faults import failure
-from webhook_drivers.kubernetes.resources import SERVICES, Address, Json
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.faults import failure
+from webhook_drivers.kubernetes.api.resources import SERVICES, Address, Json
 from webhook_drivers.text import MAX_BYTES, head
 from webhook_service import Done, DriverError, Request, Retry
 

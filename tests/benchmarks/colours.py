@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.client import Client
-from tests.drivers.colours import Shop, blue_green, canary
 from tests.drivers.steps import SHA, context, push
+from tests.drivers.strategies.colours import Shop, blue_green, canary
 from tests.servers.control_plane import ControlPlane
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import (
+    DeploymentUpdate,
+    DeploymentUpdateConfig,
+)
 from webhook_service import Wait
 from webhook_service.testing import FakeCluster
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from tests.drivers.steps import SHA, config, context, push, workload
 from tests.servers.control_plane import ControlPlane
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.resources import Address
-from webhook_drivers.kubernetes.rollout import progress
-from webhook_drivers.kubernetes.workloads import WORKLOADS
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.resources import Address
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.images.rollout import progress
+from webhook_drivers.kubernetes.images.workloads import WORKLOADS
 from webhook_service import Context, Wait
 from webhook_service.testing import FakeCluster
 

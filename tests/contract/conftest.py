@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.shop import Shop, account, permitted
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.manifests import roles
 from webhook_service.testing import FakeCluster
 

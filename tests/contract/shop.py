@@ -9,8 +9,8 @@ import pytest
 from tests.contract.client import MERGE, Client, eventually
 from tests.contract.manifests import resource
 from tests.drivers.steps import config, images_of, workload
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.resources import Json
+from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service import Context, InvalidConfig
 
 ACCOUNT = "webhook-service"

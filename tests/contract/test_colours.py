@@ -12,9 +12,12 @@ import pytest
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
 from tests.contract.shop import account
-from tests.drivers.colours import REPLICAS, Shop, blue_green, canary
 from tests.drivers.steps import LABELS, SHA, context, push, run_to_end, template_of
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
+from tests.drivers.strategies.colours import REPLICAS, Shop, blue_green, canary
+from webhook_drivers.kubernetes.drivers.deployment_update import (
+    DeploymentUpdate,
+    DeploymentUpdateConfig,
+)
 from webhook_drivers.kubernetes.manifests import roles
 from webhook_service import Context, Done, DriverError, InvalidConfig
 

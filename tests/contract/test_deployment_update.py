@@ -14,8 +14,8 @@ from tests.drivers.steps import (
     run_to_end,
     template_of,
 )
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.record import CHANGE_CAUSE, PUSH
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE, PUSH
 from webhook_service import (
     Context,
     Done,

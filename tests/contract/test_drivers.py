@@ -19,13 +19,13 @@ from tests.drivers.steps import SHA, context, push, run_to_end, workload
 from tests.drivers.test_job_run import cron_job, stored_template
 from tests.drivers.test_scale_host import machines
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
-from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
-from webhook_drivers.kubernetes.job_run import JobRun, JobRunConfig
-from webhook_drivers.kubernetes.restart import RESTART, Restart, RestartConfig
-from webhook_drivers.kubernetes.rights import missing, role
-from webhook_drivers.kubernetes.scale_host import ScaleHost, ScaleHostConfig
-from webhook_drivers.kubernetes.scale_service import ScaleService, ScaleServiceConfig
-from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade, ServiceUpgradeConfig
+from webhook_drivers.kubernetes.api.rights import missing, role
+from webhook_drivers.kubernetes.drivers.base import ClusterDriver
+from webhook_drivers.kubernetes.drivers.job_run import JobRun, JobRunConfig
+from webhook_drivers.kubernetes.drivers.restart import RESTART, Restart, RestartConfig
+from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost, ScaleHostConfig
+from webhook_drivers.kubernetes.drivers.scale_service import ScaleService, ScaleServiceConfig
+from webhook_drivers.kubernetes.drivers.service_upgrade import ServiceUpgrade, ServiceUpgradeConfig
 from webhook_service import Done, DriverError, InvalidConfig, PushEvent, Request, TargetConflict
 from webhook_service.testing import Ask, Reply, definition
 

@@ -9,8 +9,11 @@ from tests.contract.manifests import resource
 from tests.contract.prober import Moment, Prober
 from tests.contract.shop import Shop
 from tests.drivers.steps import SHA, config, context, images_of, push, run_to_end, template_of
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
-from webhook_drivers.kubernetes.record import CHANGE_CAUSE
+from webhook_drivers.kubernetes.drivers.deployment_update import (
+    DeploymentUpdate,
+    DeploymentUpdateConfig,
+)
+from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE
 from webhook_drivers.kubernetes.strategies.recreate import REPLICAS, STRATEGY
 from webhook_service import (
     Context,

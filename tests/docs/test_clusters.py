@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.docs.test_docs import ROOT, blocks
-from webhook_drivers.kubernetes.clusters import Options
-from webhook_drivers.kubernetes.grants import Grants
+from webhook_drivers.kubernetes.api.clusters import Options
+from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_service import DriverError
 from webhook_service.settings import load_settings
 

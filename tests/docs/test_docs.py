@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_service import Call, Context, PushEvent, Settings, WebhookService
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import ReceiverSpec

@@ -12,12 +12,12 @@ import pytest
 from tests.host.v16_drivers import deployment, service
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.forward_post import ForwardPost
-from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
-from webhook_drivers.kubernetes.job_run import JobRun
-from webhook_drivers.kubernetes.restart import Restart
-from webhook_drivers.kubernetes.scale_host import ScaleHost
-from webhook_drivers.kubernetes.scale_service import ScaleService
-from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade
+from webhook_drivers.kubernetes.drivers.base import ClusterDriver
+from webhook_drivers.kubernetes.drivers.job_run import JobRun
+from webhook_drivers.kubernetes.drivers.restart import Restart
+from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost
+from webhook_drivers.kubernetes.drivers.scale_service import ScaleService
+from webhook_drivers.kubernetes.drivers.service_upgrade import ServiceUpgrade
 from webhook_service import Call, Settings, WebhookService
 from webhook_service.testing import FakeCluster, Reply, definition
 from webhook_service.testing.samples import dockerhub_push

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.tables import formats, schemes
 from tests.support import PROJECT, make_service, sqlite_url
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_service.driver import DriverConfig, PushEvent
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService

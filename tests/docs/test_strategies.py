@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_drivers.kubernetes.strategies import STRATEGIES
-from webhook_drivers.kubernetes.strategies.blue_green import BlueGreen
-from webhook_drivers.kubernetes.strategies.canary import Canary
+from webhook_drivers.kubernetes.strategies.blue_green.strategy import BlueGreen
+from webhook_drivers.kubernetes.strategies.canary.strategy import Canary
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck
 from webhook_drivers.kubernetes.strategies.delegate import Delegate
 from webhook_service import DriverConfig

@@ -6,7 +6,7 @@ import pytest
 
 from tests.drivers.kills import DeadlyClusters
 from tests.drivers.steps import Clock
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service.testing import FakeCluster
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.drivers.steps import Clock
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.cluster_driver import ClusterDriver
-from webhook_drivers.kubernetes.clusters import Clusters
-from webhook_drivers.kubernetes.transport import Ask, Reply
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.clusters import Clusters
+from webhook_drivers.kubernetes.api.transport import Ask, Reply
+from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_service import Context, DriverError, Outcome, PushEvent, Wait
 from webhook_service.testing import FakeCluster
 

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import (
+    DeploymentUpdate,
+    DeploymentUpdateConfig,
+)
 from webhook_service import Change, Context, Outcome, PushEvent, Wait
 from webhook_service.testing import FakeCluster
 

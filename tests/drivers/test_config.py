@@ -4,7 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.drivers.steps import config, push
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate, DeploymentUpdateConfig
+from webhook_drivers.kubernetes.drivers.deployment_update import (
+    DeploymentUpdate,
+    DeploymentUpdateConfig,
+)
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
 
 

@@ -16,8 +16,8 @@ from tests.drivers.steps import (
     push,
     run_to_end,
 )
-from webhook_drivers.kubernetes.client import MERGE
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.api.client import MERGE
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service import Context, Done, DriverError, InvalidConfig, Unchanged, Wait
 from webhook_service.testing import FakeCluster, definition
 

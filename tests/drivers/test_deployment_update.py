@@ -21,10 +21,10 @@ from tests.drivers.steps import (
     template_of,
     workload,
 )
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.record import CHANGE_CAUSE, PUSH, PUSHES
-from webhook_drivers.kubernetes.resources import Address, Json
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.resources import Address, Json
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE, PUSH, PUSHES
 from webhook_service import (
     Change,
     Context,

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from tests.drivers.faulty import Behaviour, Handler, Request, faulty
 from tests.drivers.kills import WAYS, killed
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
-from webhook_drivers.kubernetes.breaker import FAILURES
-from webhook_drivers.kubernetes.clusters import Clusters
+from webhook_drivers.kubernetes.api.breaker import FAILURES
+from webhook_drivers.kubernetes.api.clusters import Clusters
 from webhook_service import Context, Done, DriverError, InvalidConfig, Retry
 from webhook_service import Request as Call
 from webhook_service.testing import Ask, FakeCluster, Reply

@@ -16,8 +16,8 @@ from tests.drivers.steps import (
     run_to_end,
     workload,
 )
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.record import MAX_HELD, Held, Record, read
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.images.push_record import MAX_HELD, Held, Record, read
 from webhook_service import Done, DriverError, Outcome, PushEvent, Unchanged, Wait
 from webhook_service.testing import FakeCluster
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
 from tests.drivers.steps import SHA, Clock, context, push, run_to_end
-from webhook_drivers.kubernetes.job_run import JobRun, JobRunConfig
-from webhook_drivers.kubernetes.jobs import job_name
+from webhook_drivers.kubernetes.drivers.job_run import JobRun, JobRunConfig
+from webhook_drivers.kubernetes.jobs.jobs import job_name
 from webhook_service import (
     Change,
     Done,

@@ -19,7 +19,7 @@ from tests.drivers.steps import (
     wait_until_settled,
     workload,
 )
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service import Done, DriverError, Outcome
 from webhook_service.testing import FakeCluster
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.manifests import main, roles
 from webhook_drivers.kubernetes.strategies import STRATEGIES
 

@@ -22,10 +22,10 @@ from tests.drivers.steps import (
     wait_until_settled,
     workload,
 )
-from webhook_drivers.kubernetes.client import JSON_PATCH, Cluster
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.api.client import JSON_PATCH, Cluster
+from webhook_drivers.kubernetes.api.transport import Ask, Reply
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.strategies.recreate import REPLICAS
-from webhook_drivers.kubernetes.transport import Ask, Reply
 from webhook_service import Done, Outcome, Retry, TargetConflict, Wait
 from webhook_service.testing import FakeCluster
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
 from tests.drivers.steps import Clock, context, images_of, push, run_to_end, template_of, workload
-from webhook_drivers.kubernetes.restart import RESTART, RESTARTED, Restart, RestartConfig
+from webhook_drivers.kubernetes.drivers.restart import RESTART, RESTARTED, Restart, RestartConfig
 from webhook_service import (
     Change,
     Done,

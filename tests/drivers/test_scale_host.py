@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
-from webhook_drivers.kubernetes.scale_host import ScaleHost, ScaleHostConfig
+from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost, ScaleHostConfig
 from webhook_service import Change, Context, Done, DriverError, InvalidConfig, Request
 from webhook_service.testing import FakeCluster, definition
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
 from tests.drivers.steps import wait_until_settled, workload
-from webhook_drivers.kubernetes.scale_service import ScaleService, ScaleServiceConfig
-from webhook_drivers.kubernetes.scaling import MAX_SCALINGS, SCALINGS
+from webhook_drivers.kubernetes.drivers.scale_service import ScaleService, ScaleServiceConfig
+from webhook_drivers.kubernetes.drivers.scaling import MAX_SCALINGS, SCALINGS
 from webhook_service import Change, Context, Done, DriverError, InvalidConfig, Request
 from webhook_service.testing import FakeCluster
 

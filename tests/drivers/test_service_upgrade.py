@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.drivers.kills import WAYS, killed
 from tests.drivers.steps import SHA, Clock, context, images_of, push, run_to_end, workload
-from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade, ServiceUpgradeConfig
+from webhook_drivers.kubernetes.drivers.service_upgrade import ServiceUpgrade, ServiceUpgradeConfig
 from webhook_service import Change, Done, DriverError, InvalidConfig, TargetConflict, Unchanged
 from webhook_service.testing import FakeCluster
 

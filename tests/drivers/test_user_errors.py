@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.drivers.steps import Clock, config, context, images_of, push, run_to_end, workload
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service import DriverError, Wait
 from webhook_service.testing import FakeCluster
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.support import PROJECT, push, wait_for_end
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service.driver import WebhookDriver
 from webhook_service.engine.runner import run
 from webhook_service.model.delivery import Delivery

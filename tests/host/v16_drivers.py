@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from tests.support import PROJECT
 from webhook_drivers.forward_post import ForwardPost
-from webhook_drivers.kubernetes.scale_host import ScaleHost
-from webhook_drivers.kubernetes.scale_service import ScaleService
-from webhook_drivers.kubernetes.service_upgrade import ServiceUpgrade
+from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost
+from webhook_drivers.kubernetes.drivers.scale_service import ScaleService
+from webhook_drivers.kubernetes.drivers.service_upgrade import ServiceUpgrade
 from webhook_service import Context, DriverConfig, Outcome, PushEvent, Unchanged, WebhookDriver
 from webhook_service.driver import Request
 from webhook_service.testing import FakeCluster, Reply, definition

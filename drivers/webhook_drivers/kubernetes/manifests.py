@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 
-from webhook_drivers.kubernetes.admission import policy
-from webhook_drivers.kubernetes.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.resources import Json
-from webhook_drivers.kubernetes.rights import Right, role
+from webhook_drivers.kubernetes.api.admission import policy
+from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.api.rights import Right, role
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.strategies import STRATEGIES
 
 GROUP = "webhook_service.drivers"

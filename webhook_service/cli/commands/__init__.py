@@ -1,2 +1,1 @@
-"""The commands, a module each; what they share is one folder up.
-"""
+"""The commands, a module each; what they share is one folder up."""

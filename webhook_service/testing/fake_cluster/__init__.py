@@ -1,2 +1,1 @@
-"""A small Kubernetes API server in this process, with simulated controllers.
-"""
+"""A small Kubernetes API server in this process, with simulated controllers."""

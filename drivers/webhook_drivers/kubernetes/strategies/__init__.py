@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field
 
-from webhook_drivers.kubernetes.strategies.blue_green import BlueGreen
-from webhook_drivers.kubernetes.strategies.canary import Canary
+from webhook_drivers.kubernetes.strategies.blue_green.strategy import BlueGreen
+from webhook_drivers.kubernetes.strategies.canary.strategy import Canary
 from webhook_drivers.kubernetes.strategies.delegate import Delegate
 from webhook_drivers.kubernetes.strategies.recreate import Recreate
 from webhook_drivers.kubernetes.strategies.rolling import Rolling

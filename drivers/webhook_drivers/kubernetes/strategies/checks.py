@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from webhook_drivers.kubernetes.resources import Address
-from webhook_drivers.kubernetes.rollout import Progress, Stage
-from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.api.resources import Address
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.target_config import DnsLabel
 from webhook_drivers.kubernetes.strategies.strategy import Step, Task
-from webhook_drivers.kubernetes.target import DnsLabel
 from webhook_service import DriverConfig, DriverError
 
 MAX_ANSWER = 64 * 1024

@@ -14,14 +14,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.resources import Address, Json, Resource
-from webhook_drivers.kubernetes.rights import Right
-from webhook_drivers.kubernetes.rollout import Progress, Stage, is_seen
-from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.resources import Address, Json, Resource
+from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage, is_seen
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.target_config import DnsSubdomain
+from webhook_drivers.kubernetes.images.workloads import Workload, annotation, dig
 from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
-from webhook_drivers.kubernetes.target import DnsSubdomain
-from webhook_drivers.kubernetes.workloads import Workload, annotation, dig
 from webhook_service import DriverError, Retry
 
 CANARIES = Resource("Canary", "flagger.app", "v1beta1", "canaries")

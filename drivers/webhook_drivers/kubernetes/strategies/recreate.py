@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from webhook_drivers.kubernetes import pods, revisions
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.resources import Address, Json
-from webhook_drivers.kubernetes.rights import Right
-from webhook_drivers.kubernetes.rollout import (
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.resources import Address, Json
+from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.images import kubectl_undo as revisions
+from webhook_drivers.kubernetes.images import pods
+from webhook_drivers.kubernetes.images.rollout import (
     Progress,
     Stage,
     deadline_mark,
@@ -24,9 +25,15 @@ from webhook_drivers.kubernetes.rollout import (
     number,
     progress,
 )
-from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.workloads import (
+    Workload,
+    annotation,
+    dig,
+    with_metadata,
+    with_spec,
+)
 from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
-from webhook_drivers.kubernetes.workloads import Workload, annotation, dig, with_metadata, with_spec
 from webhook_service import DriverError, TargetConflict
 from webhook_service.failpoints import failpoint
 

@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from webhook_drivers.kubernetes import pods, revisions
-from webhook_drivers.kubernetes.resources import Json
-from webhook_drivers.kubernetes.rights import Right
-from webhook_drivers.kubernetes.rollout import deadline_mark, is_seen, progress
-from webhook_drivers.kubernetes.state import RolloutState
+from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.images import kubectl_undo as revisions
+from webhook_drivers.kubernetes.images import pods
+from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_seen, progress
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.workloads import Workload
 from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
-from webhook_drivers.kubernetes.workloads import Workload
 
 Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}%$")]
 Pods = Annotated[int, Field(ge=0, strict=True)] | Percent

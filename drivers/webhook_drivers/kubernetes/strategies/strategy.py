@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import ClassVar, TypeAlias
 
-from webhook_drivers.kubernetes.client import Cluster
-from webhook_drivers.kubernetes.events import Reason, emit
-from webhook_drivers.kubernetes.push import Push
-from webhook_drivers.kubernetes.resources import Address, Json
-from webhook_drivers.kubernetes.rights import Right
-from webhook_drivers.kubernetes.rollout import Progress
-from webhook_drivers.kubernetes.state import RolloutState
-from webhook_drivers.kubernetes.workloads import Workload
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.events import Reason, emit
+from webhook_drivers.kubernetes.api.resources import Address, Json
+from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.images.push import Push
+from webhook_drivers.kubernetes.images.rollout import Progress
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.workloads import Workload
 from webhook_service import DriverConfig
 from webhook_service.failpoints import failpoint
 

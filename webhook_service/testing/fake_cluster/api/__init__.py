@@ -1,2 +1,1 @@
-"""Requests of the Kubernetes API: from a path and a verb to objects and status answers.
-"""
+"""Requests of the Kubernetes API: from a path and a verb to objects and status answers."""

@@ -1,2 +1,1 @@
-"""The controllers of workloads, and the kubelet, each simulated in a few rules.
-"""
+"""The controllers of workloads, and the kubelet, each simulated in a few rules."""

@@ -1,2 +1,1 @@
-"""The objects that the fake cluster keeps, and what the API server makes sure of in them.
-"""
+"""The objects that the fake cluster keeps, and what the API server makes sure of in them."""

@@ -1,0 +1,2 @@
+"""The Kubernetes API as drivers use it: clusters, calls, rights, and what its errors mean.
+"""

@@ -1,0 +1,165 @@
+"""Clusters by name: the only importer of the official Kubernetes client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.faults import cut
+from webhook_drivers.kubernetes.api.grants import Grants
+from webhook_drivers.kubernetes.api.transport import CONNECT_TIMEOUT, TIMEOUT, Transport
+from webhook_service import DriverError
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
+
+POOL_SIZE = 32
+TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+
+class ClusterOptions(BaseModel):
+    """How to reach one cluster.
+
+    Attributes:
+        in_cluster: use the account of the pod that this process runs in.
+        account: the ServiceAccount of each target's namespace to act as.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    in_cluster: bool = False
+    account: str | None = None
+
+
+class Options(BaseModel):
+    """What these drivers read of the service's settings.
+
+    Attributes:
+        clusters: the only ones that receivers may name; without any they may name contexts.
+        namespaces: see ``Grants``.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kubeconfig: str | None = None
+    kube_context: str | None = None
+    clusters: Mapping[str, ClusterOptions] = Field(default_factory=dict)
+    namespaces: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def find(self, name: str | None) -> ClusterOptions:
+        """The options of a cluster that a receiver names; without a name the default one.
+
+        Raises:
+            DriverError: there is none of this name.
+        """
+        if name and self.clusters:
+            if name not in self.clusters:
+                known = ", ".join(sorted(self.clusters))
+                message = f"There is no cluster {name!r} here: name one of {known}."
+                raise DriverError(message, code="cluster_unknown")
+            return self.clusters[name]
+        context = name or self.kube_context
+        in_cluster = not self.kubeconfig and not context and _in_pod()
+        return ClusterOptions(kubeconfig=self.kubeconfig, context=context, in_cluster=in_cluster)
+
+
+class Clusters:
+    """The clusters of one process: one connection pool and breaker each, made when used.
+
+    Args:
+        options: the service's driver options, see ``Options``; without a kubeconfig the cluster
+            that this process runs in, else the default kubeconfig.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        connect_timeout: float = CONNECT_TIMEOUT,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._options = Options.model_validate(dict(options))
+        self._grants = Grants(self._options.namespaces)
+        self._timeouts = (connect_timeout, timeout)
+        self._transports: dict[ClusterOptions, Transport] = {}
+        self._lock = Lock()
+
+    def get(self, name: str | None = None, project: str = "") -> Cluster:
+        """A cluster by name, in the name of a project; without a name the default one.
+
+        Raises:
+            DriverError: the client is not installed, or no such cluster is configured.
+        """
+        options = self._options.find(name)
+        shown = name or self._options.kube_context or "default"
+        transport = self._transport(shown, options)
+        return Cluster(transport, project, self._grants, options.account)
+
+    def close(self) -> None:
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
+            self._transports.clear()
+
+    def _transport(self, name: str, options: ClusterOptions) -> Transport:
+        with self._lock:
+            known = self._transports.get(options)
+            if known and not known.refused:
+                return known
+            self._transports[options] = _connect(options, name, self._timeouts)
+            if known:
+                known.close()
+            return self._transports[options]
+
+
+def _connect(options: ClusterOptions, name: str, timeouts: tuple[float, float]) -> Transport:
+    try:
+        from kubernetes.client import ApiClient, Configuration
+    except ImportError as error:
+        raise DriverError(
+            "The Kubernetes client is not installed: "
+            "run pip install 'webhook-service[kubernetes]'.",
+            code="client_missing",
+        ) from error
+    configuration = Configuration()
+    _load(configuration, options)
+    configuration.connection_pool_maxsize = POOL_SIZE
+    # Said, not derived: renewing credentials sets the host again on every call, which would
+    # look through the whole environment for proxies each time.
+    configuration.proxy = configuration.proxy
+    return Transport(ApiClient(configuration), name, *timeouts)
+
+
+def _load(configuration: Configuration, options: ClusterOptions) -> None:
+    from kubernetes import config
+
+    # The package's loaders carry no types.
+    loaders: Any = config
+    try:
+        if options.in_cluster:
+            loaders.load_incluster_config(client_configuration=configuration)
+            return
+        loaders.load_kube_config(
+            config_file=options.kubeconfig,
+            context=options.context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+    except Exception as error:
+        where = f"context {options.context!r}" if options.context else "cluster"
+        known = isinstance(error, loaders.ConfigException)
+        # The message of a YAML error quotes the file, which holds credentials.
+        why = cut(error) if known else type(error).__name__
+        path = options.kubeconfig or "the default kubeconfig"
+        message = f"No {where} can be used from {path}: {why}"
+        raise DriverError(message, code="cluster_unknown") from error
+
+
+def _in_pod() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and os.path.isfile(TOKEN_FILE)

@@ -1,0 +1,2 @@
+"""The drivers, a module each, and what they share.
+"""

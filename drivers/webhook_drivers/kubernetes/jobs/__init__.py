@@ -1,0 +1,2 @@
+"""Jobs that a push runs to their end.
+"""

@@ -1,0 +1,2 @@
+"""The strategy ``blueGreen``: two colours and one switch.
+"""

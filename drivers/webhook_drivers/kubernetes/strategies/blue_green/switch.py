@@ -1,0 +1,109 @@
+"""The moves of a blue-green switch: bring the push up, show it, and move the traffic.
+
+Each looks at the scene and does the next missing thing: then it gives None, and the scene is to be
+looked at again. Or nothing is missing, and it says how far the cluster is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.images.push_record import PUSH
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage, progress
+from webhook_drivers.kubernetes.strategies.blue_green.colours import GREEN, Colours
+from webhook_drivers.kubernetes.strategies.blue_green.settle import Rest
+from webhook_drivers.kubernetes.strategies.second import deployment as second
+from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.second.routing import Switch
+from webhook_service.failpoints import failpoint
+
+READY = Progress(Stage.COMPLETE, "ready")
+
+
+@dataclass(frozen=True, slots=True)
+class Switchover:
+    """Brings a push to the colour that does not serve, and the traffic to it."""
+
+    colours: Colours
+
+    def prepare(self, images: Mapping[str, str], push: str, stale: str | None) -> Progress | None:
+        """Bring the push up on the colour that does not serve.
+
+        Args:
+            images: what its containers are to run, and ``push``: what its pods are to name.
+            stale: see ``rollout.progress``.
+        """
+        colours, scene = self.colours, self.colours.scene
+        other, where = scene.second, colours.other
+        second.refuse_foreign(other, where, colours.task.push.repository)
+        if other is None:
+            return self._create(images, push)
+        if scene.on_second:
+            return self._prepare_main(other, images, push, stale)
+        if not second.runs(other, images, push):
+            return Rest(colours=colours).remove(other)
+        if not colours.is_marked:
+            return self._narrow()
+        return colours.fill(other, where, second.wanted(scene.main))
+
+    def show(self) -> Progress | None:
+        """Move the preview to the new pods."""
+        colours, scene = self.colours, self.colours.scene
+        if colours.preview is None:
+            return READY
+        cluster, to = colours.task.cluster, colours.labels(not scene.on_second)
+        live = cluster.get(colours.preview)
+        if routing.narrowed(live) != to:
+            return colours.move(colours.preview, live, to)
+        waited = second.wanted(scene.serving)
+        found = routing.ready(cluster, colours.preview, second.pods_of(scene.main, to))
+        if found < waited:
+            return _going(f"{colours.preview} sends to {found} of {waited} new pods")
+        return READY
+
+    def switch(self) -> None:
+        """Move the traffic, in one PATCH."""
+        colours, scene = self.colours, self.colours.scene
+        switch = Switch(colours.mark, colours.task.now())
+        colours.move(colours.service, scene.service, colours.labels(not scene.on_second), switch)
+
+    def _create(self, images: Mapping[str, str], push: str) -> Progress | None:
+        colours, where = self.colours, self.colours.other
+        repository = colours.task.push.repository
+        made = second.made_of(colours.scene.main, where, GREEN, repository, images, push)
+        failpoint("second.before")
+        colours.task.cluster.create(where, made)
+        failpoint("second.sent")
+        return None
+
+    def _narrow(self) -> Progress | None:
+        """Keep the Service on the pods that run now, before others come that it would select."""
+        colours, scene = self.colours, self.colours.scene
+        if not routing.narrowed(scene.service):
+            seen = progress(DEPLOYMENT.resource.kind, scene.main)
+            if not seen.complete:
+                return _going(f"the rollout of {colours.home} is not complete: {seen.message}")
+        to = colours.labels(scene.on_second)
+        return colours.move(colours.service, scene.service, to, Switch(colours.mark))
+
+    def _prepare_main(
+        self, other: Json, images: Mapping[str, str], push: str, stale: str | None
+    ) -> Progress | None:
+        colours, main = self.colours, self.colours.scene.main
+        if not colours.is_marked:
+            return self._narrow()
+        wanted = {**second.images_of(other, second.pushed_names(main)), **images}
+        if second.runs(main, wanted, push):
+            return colours.fill(main, colours.home, second.wanted(other), stale)
+        named = {PUSH: push} if push else {}
+        template = second.template_patch(main, wanted, named)
+        spec = {"template": template, "replicas": second.wanted(other)}
+        colours.task.apply(colours.task.push.claim(colours.obj, spec))
+        return None
+
+
+def _going(message: str) -> Progress:
+    return Progress(Stage.GOING, message)

@@ -1,0 +1,2 @@
+"""The strategy ``canary``: a growing share of the pods.
+"""

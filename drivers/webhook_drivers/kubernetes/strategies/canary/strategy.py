@@ -1,0 +1,203 @@
+"""The strategy ``canary``: a growing share of the pods runs the push, until all do.
+
+A second Deployment behind the same Service takes pods over from people's own, step by step. Where
+a push stands is noted on the second one, and how many pods people want on theirs, so that any crash
+is survived. At the end people's own Deployment gets the image, and the second goes away.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.faults import Conflict
+from webhook_drivers.kubernetes.api.resources import PODS, SERVICES, Address, Json
+from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images.push_record import PUSH
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage, deadline_mark
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.workloads import annotation
+from webhook_drivers.kubernetes.strategies.canary.replicas import (
+    REPLICAS,
+    STEP,
+    Shares,
+    address,
+    noted,
+    total,
+)
+from webhook_drivers.kubernetes.strategies.checks import HttpCheck, Prometheus, ask
+from webhook_drivers.kubernetes.strategies.second import autoscalers, routing
+from webhook_drivers.kubernetes.strategies.second import deployment as second
+from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, Beside, named
+from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.strategy import Step, Task
+from webhook_service import DriverConfig, DriverError, TargetConflict
+from webhook_service.failpoints import failpoint
+
+OTHER = "webhook-service.io/canary"
+"""Where ``look`` keeps the second Deployment beside the workload."""
+LONGEST_PAUSE = 30.0
+
+
+class Weight(DriverConfig):
+    """One step."""
+
+    weight: int = Field(
+        ge=1, le=100, description="The share of the pods, in per cent, rounded up to whole pods."
+    )
+    pause_seconds: int = Field(
+        default=0, ge=0, le=86400, description="How long to stay before the next step."
+    )
+
+
+Steps = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=50)]
+
+
+class Canary(Beside):
+    """Give the push a growing share of the pods, and look at it between the steps."""
+
+    rights: ClassVar[tuple[Right, ...]] = (
+        Right(DEPLOYMENT.resource, ("create", "delete")),
+        Right(SERVICES, ("get", "patch")),
+        Right(routing.ENDPOINTS, ("get",)),
+        Right(PODS, ("list",)),
+        autoscalers.LOOK,
+        Right(SERVICES, ("get",), "proxy", optional=True),
+    )
+
+    type: Literal["canary"] = Field(
+        default="canary", description="A growing share of the pods by a second Deployment."
+    )
+    steps: Steps = Field(description="The shares, and the pauses after each.")
+    check: HttpCheck | None = Field(
+        default=None,
+        description="What must be answered after each pause: by the preview, else the Service.",
+    )
+    prometheus: Prometheus | None = Field(
+        default=None, description="A number that must be good after each pause."
+    )
+
+    @model_validator(mode="after")
+    def _steps_grow(self) -> Self:
+        weights = [step.weight for step in self.steps]
+        if weights != sorted(set(weights)):
+            raise ValueError("each step must have a higher weight than the one before")
+        return self
+
+    def look(self, task: Task) -> Json:
+        other = routing.find(task.cluster, address(task))
+        return {**task.cluster.get(task.push.address), OTHER: other}
+
+    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        second.refuse_foreign(obj[OTHER], address(task), task.push.repository)
+        if problems := self.problems(task.cluster, task.push.address, obj):
+            raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
+        failpoint("claim.before")
+        marked = unfinished.mark(self.type, task.push.repository)
+        task.patch(task.push.claim(obj, notes={REPLICAS: str(total(obj)), **marked}))
+        failpoint("claim.sent")
+        return self.follow(task, self.look(task), state)
+
+    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        self._take_back(task, self.look(task), state)
+        return self.retreat(task, self.look(task), state)
+
+    def tidy(self, task: Task, obj: Json) -> Progress | None:
+        if obj[OTHER] is None and annotation(obj, REPLICAS) is None:
+            return None
+        for _ in range(MAX_MOVES):
+            seen = self._shares(task, obj).rest(None)
+            if seen is not None:
+                return None if seen.complete else seen
+            obj = self.look(task)
+        return Progress(Stage.GOING, "tidying up")
+
+    def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
+        return autoscalers.fighting(cluster, address)
+
+    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        push, other, shares = named(task, state), obj[OTHER], self._shares(task, obj)
+        if second.runs(obj, state.expected, push):
+            state = state.at("promoting", task.now())
+            return _step(obj, state, shares.rest(state.stale_deadline))
+        if task.push.images(obj, state.previous) != state.previous:
+            raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
+        second.refuse_foreign(other, shares.other, task.push.repository)
+        if other is None:
+            return _step(obj, state, shares.create(state.expected, push, state.stale_deadline))
+        if not second.runs(other, state.expected, push):
+            return _step(obj, state, shares.rest(state.stale_deadline))
+        number, at = noted(other)
+        if number >= len(self.steps):
+            return self._promote(task, obj, state, push)
+        stage = f"step {number + 1}"
+        if state.stage != stage:
+            state = state.at(stage, task.now(), notes={})
+        seen = shares.give(other, self.steps[number].weight)
+        if seen is None or not seen.complete:
+            return _step(obj, state, seen)
+        if at is None:
+            shares.note(other, number, task.now())
+            return None
+        return self._stay(task, obj, state, number, at)
+
+    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        if annotation(obj, STEP) is not None:
+            return self._take_back(task, obj, state)
+        try:
+            seen = self._shares(task, obj).rest(deadline_mark(obj))
+        except Conflict:
+            # Looked at again here: a step that begins anew would forget why it goes back.
+            return None
+        return _step(obj, state, seen)
+
+    def _stay(
+        self, task: Task, obj: Json, state: RolloutState, number: int, at: float
+    ) -> Step | None:
+        """Pause, look whether all is well, and go on to the next step."""
+        step, shares = self.steps[number], self._shares(task, obj)
+        if (left := at + step.pause_seconds - task.now()) > 0:
+            message = f"{step.weight} % run {task.push.image}; the next step is in {left:.0f} s"
+            return Step(obj, state, Progress(Stage.PAUSED, message, min(left, LONGEST_PAUSE)))
+        if self.check:
+            if asked := ask(task, state, self.check, shares.preview or shares.service, obj):
+                return asked
+        if self.prometheus and (problem := self.prometheus.problem(task)):
+            raise DriverError(f"At {step.weight} %: {problem}", code="check_failed")
+        shares.note(obj[OTHER], number + 1, None)
+        return None
+
+    def _promote(self, task: Task, obj: Json, state: RolloutState, push: str) -> Step | None:
+        """Let people's own Deployment run the push; the canary makes up for pods it misses."""
+        seen = self._shares(task, obj).cover(obj[OTHER])
+        if seen is None:
+            return None
+        if not seen.complete:
+            return Step(obj, state.at("promoting", task.now()), seen)
+        named = {PUSH: push} if push else {}
+        template = second.template_patch(obj, state.expected, named)
+        spec, notes = {"template": template, "replicas": total(obj)}, {STEP: "promoted"}
+        task.apply(task.push.claim(obj, spec, notes))
+        return None
+
+    def _take_back(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        spec, promoted = {"replicas": total(obj)}, annotation(obj, STEP) is not None
+        back = task.push.undo_patch if promoted else task.push.hold_patch
+        task.undo(back(obj, state, spec, {STEP: None}))
+        return None
+
+    def _shares(self, task: Task, obj: Json) -> Shares:
+        return Shares(
+            task=task,
+            main=obj,
+            canary=obj[OTHER],
+            service=self._address_of(task, self.service),
+            preview=self._preview_of(task),
+        )
+
+
+def _step(obj: Json, state: RolloutState, seen: Progress | None) -> Step | None:
+    return Step(obj, state, seen) if seen else None

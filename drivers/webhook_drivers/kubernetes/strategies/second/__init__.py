@@ -1,0 +1,2 @@
+"""What blueGreen and canary share: a second Deployment beside the one that people own.
+"""

@@ -1,0 +1,116 @@
+"""What strategies with a second Deployment beside people's own share: a walk of small moves.
+
+A move looks at live objects and does the next missing thing, or says how far the cluster is. So a
+walk that was killed anywhere goes on where it was.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.faults import Conflict
+from webhook_drivers.kubernetes.api.resources import SERVICES, Address, Json
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage
+from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.target_config import DnsLabel
+from webhook_drivers.kubernetes.images.workloads import Workload
+from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_service import DriverError, Retry, Superseded
+
+MAX_MOVES = 12
+"""In one step: what needs more goes on in the next one, at once."""
+Move: TypeAlias = Callable[[Task, Json, RolloutState], Step | None]
+
+
+class TidyingFailed(DriverError):
+    """The push serves, and what was before could not be removed: no reason to go back."""
+
+    code = "tidying_failed"
+
+    def __init__(self, task: Task, why: str, state: RolloutState) -> None:
+        message = f"{task.push.image} serves, but the old pods were not tidied up: {why}"
+        super().__init__(message, changes=state.changes)
+
+
+class Beside(Strategy):
+    """Bring a push up in a second Deployment, and let a Service send to it."""
+
+    many: ClassVar[bool] = False
+    reverts: ClassVar[bool] = True
+
+    service: DnsLabel = Field(description="The Service that sends to the pods.")
+    preview: DnsLabel | None = Field(
+        default=None,
+        description="A Service that sends to the new pods only: to look at them, and for `check`.",
+    )
+
+    @model_validator(mode="after")
+    def _preview_is_another(self) -> Self:
+        if self.preview == self.service:
+            raise ValueError("`preview` must be another Service than `service`")
+        return self
+
+    def unfit(self, workload: Workload) -> str | None:
+        if workload is DEPLOYMENT:
+            return None
+        kind = workload.resource.kind
+        return f"a {kind} cannot have a second one beside it: use the strategy rolling"
+
+    def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        names = filter(None, (self.service, self.preview))
+        return [
+            *(said for name in names if (said := routing.unfit(cluster, name, obj, address))),
+            *self._autoscaled(cluster, address),
+        ]
+
+    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        try:
+            return self._walk(task, obj, state, self._forward)
+        except (Conflict, Retry, Superseded, TidyingFailed):
+            raise
+        except DriverError as error:
+            return Step(obj, state, Progress(Stage.FAILED, error.message))
+
+    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+        return self._walk(task, obj, state, self._backward)
+
+    @abstractmethod
+    def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
+        """A sentence for each autoscaler that would work against this."""
+
+    @abstractmethod
+    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        """The next move towards the push; None when something was done."""
+
+    @abstractmethod
+    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+        """The next move on the way back; None when something was done."""
+
+    def _walk(self, task: Task, obj: Json, state: RolloutState, move: Move) -> Step:
+        """Do one move after the other, until one has to wait."""
+        for _ in range(MAX_MOVES):
+            step = move(task, obj, state)
+            if step is not None:
+                return step
+            obj = self.look(task)
+            task.push.refuse_older(task.push.record(obj), task.now())
+        return Step(obj, state, Progress(Stage.GOING, "under way", 0.0))
+
+    def _preview_of(self, task: Task) -> Address | None:
+        return self._address_of(task, self.preview) if self.preview else None
+
+    def _address_of(self, task: Task, service: str) -> Address:
+        return Address(SERVICES, task.push.address.namespace, service)
+
+
+def named(task: Task, state: RolloutState) -> str:
+    """What pods must name: the push, where its images have no digest that tells them apart."""
+    pinned = any("@" in image for image in state.expected.values())
+    return "" if pinned else task.push.context.identity
