@@ -12,9 +12,11 @@ from webhook_service.engine.local import LocalEngine
 from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.model.execution import ENDED, Execution
+from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers, new_drivers, new_formats, new_schemes
 from webhook_service.schemes.none import Unsigned
+from webhook_service.schemes.scheme import Fetch
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.store import Store, open_store
@@ -39,11 +41,13 @@ def make_service(
     lease: float = 30.0,
     make_engine: MakeEngine = local_engine,
     options: Mapping[str, Any] | None = None,
+    fetch: Fetch | None = None,
     **more: Any,
 ) -> WebhookService:
     """A service over a database, with the stub driver and the Docker Hub format.
 
-    ``options`` are the drivers'; ``more`` is handed to ``WebhookService``.
+    ``options`` are the drivers', ``fetch`` is what schemes reach others by; ``more`` is handed
+    to ``WebhookService``.
     """
     settings = load_settings(database_url=database_url, secret_key=SECRET)
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
@@ -54,9 +58,10 @@ def make_service(
     schemes: Plugins[Any] = Plugins(SCHEMES, "scheme")
     schemes.add("none", Unsigned)
     store = open_store(settings, lease)
-    all_drivers = Drivers(plugins, options)
+    all_drivers = new_drivers(plugins, options)
     engine = make_engine(store, all_drivers) if run else None
-    return WebhookService(store, all_drivers, formats, schemes, engine, **more)
+    all_schemes = new_schemes(fetch or Fetcher(outbound_of(settings)), schemes)
+    return WebhookService(store, all_drivers, new_formats(formats), all_schemes, engine, **more)
 
 
 def sqlite_url(folder: Path) -> str:

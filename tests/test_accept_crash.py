@@ -44,6 +44,6 @@ def test_a_push_is_stored_by_its_commit_and_known_when_it_is_sent_again(
     )
     assert crashed.returncode == -signal.SIGKILL
     with make_service(url, run=False) as service:
-        assert sum(service.store.executions.counts().values()) == stored
+        assert sum(service.store.executions.backlog().open.values()) == stored
         assert push(service, key).state == ("duplicate" if stored else "accepted")
-        assert service.store.executions.counts() == {"queued": 1}
+        assert service.store.executions.backlog().open == {"queued": 1}

@@ -21,13 +21,11 @@ from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.model.delivery import Call, DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.receiver import ReceiverState
-from webhook_service.receiving import cache as routes
-from webhook_service.receiving.compiled import QUICK_BODY
+from webhook_service.model.tokens import Role
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.claims import Fenced
 from webhook_service.store.tables import micros
-from webhook_service.store.tokens import Role
 from webhook_service.testing.samples import dockerhub_push
 from webhook_service.testing.stub import StubDriver
 
@@ -57,13 +55,6 @@ class TokenScheme(Scheme[Token]):
             raise Unauthenticated("The call is not signed.")
 
 
-class WaitingScheme(Scheme):
-    """Says nothing of how long it takes."""
-
-    def check(self, call: Call, options: SchemeOptions) -> None:
-        return None
-
-
 class CrashingFormat(Format):
     def parse(self, body: bytes, headers: object, options: FormatOptions) -> Parsed:
         raise IndexError("hunter2")
@@ -74,7 +65,6 @@ def service(tmp_path: Path) -> Iterator[WebhookService]:
     drivers = {"stub": StubDriver, "raw": RawDriver}
     with make_service(sqlite_url(tmp_path), drivers, run=False) as service:
         service.schemes.add("token", TokenScheme)
-        service.schemes.add("waiting", WaitingScheme)
         service.formats.add("crashing", CrashingFormat)
         yield service
 
@@ -271,7 +261,7 @@ def test_a_service_opens_from_settings_with_the_installed_plugins(
 ) -> None:
     monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", sqlite_url(tmp_path))
     service = WebhookService.open()
-    assert "deploymentUpdate" in service.drivers.plugins.names
+    assert "deploymentUpdate" in service.drivers.names
     assert {"dockerhub", "distribution", "alicloud", "azure"} <= set(service.formats.names)
     assert {"none", "github", "hmac", "standardWebhooks", "oidc"} <= set(service.schemes.names)
     service.stop()
@@ -368,52 +358,3 @@ def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
     assert receiver.spec.registry is not None and receiver.spec.registry.resolve
     stored = service.get_receiver(PROJECT, receiver.id)
     assert stored.spec == receiver.spec
-
-
-def test_a_call_is_decided_at_once_only_by_a_receiver_that_is_remembered(
-    service: WebhookService,
-) -> None:
-    receiver, key = add_receiver(service)
-    call = Call(dockerhub_push("acme/shop", "1.2.3"))
-    assert service.decide_at_once(PROJECT, key, call) is None
-    push(service, key, "1")
-    decision = service.decide_at_once(PROJECT, key, call)
-    assert decision is not None and decision.delivery.receiver == receiver
-    assert service.decide_at_once("other", key, call) is None
-    service.delete_receiver(PROJECT, receiver)
-    assert service.decide_at_once(PROJECT, key, call) is None
-
-
-def test_a_refusal_is_never_told_by_what_is_remembered(service: WebhookService) -> None:
-    verify = {"scheme": "token", "token": "old"}
-    receiver, key = add_receiver(service, verify=verify)
-    call = Call(dockerhub_push("acme/shop", "1.2.3"), {"x-token": "new"})
-    with pytest.raises(Unauthenticated):
-        service.accept(PROJECT, key, call)
-    service.update_receiver(PROJECT, receiver, {"verify": verify | {"token": "new"}})
-    assert service.decide_at_once(PROJECT, key, call) is None
-    assert service.accept(PROJECT, key, call).state is DeliveryState.ACCEPTED
-
-
-@pytest.mark.parametrize("size", [1, QUICK_BODY + 1])
-def test_a_call_that_takes_long_is_not_decided_at_once(service: WebhookService, size: int) -> None:
-    _, key = add_receiver(service)
-    _, slow = add_receiver(service, name="slow", verify={"scheme": "waiting"})
-    for each in (key, slow):
-        push(service, each)
-    call = Call(dockerhub_push("acme/shop", "2", pusher="a" * size))
-    assert (service.decide_at_once(PROJECT, key, call) is None) is (size > QUICK_BODY)
-    assert service.decide_at_once(PROJECT, slow, call) is None
-
-
-def test_the_oldest_routes_are_forgotten_and_found_again(
-    service: WebhookService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routes, "MAX_ROUTES", 2)
-    keys = [add_receiver(service, name=str(number))[1] for number in range(3)]
-    for number, key in enumerate(keys):
-        push(service, key, str(number))
-    call = Call(dockerhub_push("acme/shop", "9"))
-    found = [service.decide_at_once(PROJECT, key, call) is not None for key in keys]
-    assert found == [False, True, True]
-    assert push(service, keys[0], "9").state is DeliveryState.ACCEPTED

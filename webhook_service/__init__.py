@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
     from webhook_service.model.delivery import Call, Delivery, DeliveryState, Item
     from webhook_service.model.execution import Approval, Attempt, Execution, ExecutionState, Vote
+    from webhook_service.model.pages import Page, PageRequest
     from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
+    from webhook_service.model.replays import Replayed, ReplayFilter
+    from webhook_service.model.tokens import Role, Token
     from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
     from webhook_service.people.rollback import Revision
     from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
-    from webhook_service.store.history.replays import Replayed, ReplayFilter
-    from webhook_service.store.pages import Page, PageRequest
-    from webhook_service.store.tokens import Role, Token
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
 _HOMES = {
@@ -101,15 +101,15 @@ _HOMES = {
         "PlannedWork",
         "Simulation",
     ),
-    "store.pages": (
+    "model.pages": (
         "Page",
         "PageRequest",
     ),
-    "store.history.replays": (
+    "model.replays": (
         "ReplayFilter",
         "Replayed",
     ),
-    "store.tokens": (
+    "model.tokens": (
         "Role",
         "Token",
     ),

@@ -5,44 +5,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
+
+from anyio.to_thread import run_sync
 
 from webhook_service.chores.chore import Chore
 from webhook_service.chores.reconcile import Reconcile
 from webhook_service.chores.retention import retention
-from webhook_service.chores.scheduler import LOOK_SECONDS, Keeper
-from webhook_service.driver import Context, DriverConfig, WebhookDriver
+from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
+from webhook_service.driver import Context, DriverConfig
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
 from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
-from webhook_service.formats.format import Format
-from webhook_service.model.delivery import Basis, Call, Decision, Delivery, DeliveryState
+from webhook_service.model.backlog import Backlog, Written
+from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
+from webhook_service.model.pages import Page, PageRequest
 from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
-from webhook_service.net.fetcher import Fetcher
+from webhook_service.model.tokens import Role, Token
+from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
-from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
-from webhook_service.plugins.drivers import Drivers
-from webhook_service.plugins.schemes import Schemes
+from webhook_service.plugins.instances import (
+    Drivers,
+    Formats,
+    Schemes,
+    installed_drivers,
+    new_formats,
+    new_schemes,
+)
 from webhook_service.receiving.body import read_body, read_name
-from webhook_service.receiving.cache import REVOKED, Routes
-from webhook_service.receiving.compiled import Route
+from webhook_service.receiving.cache import REVOKED, CompiledReceivers
 from webhook_service.receiving.simulate import Simulation, simulate
 from webhook_service.receiving.v16_token import LegacyTokens
-from webhook_service.registry.late import LateClient, outbound_of
+from webhook_service.registry.registries import Registries
 from webhook_service.schemes.proving.secret_fields import part_secrets
-from webhook_service.schemes.scheme import Scheme
 from webhook_service.settings import Settings, load_settings
-from webhook_service.store.pages import Page, PageRequest
+from webhook_service.store.async_intake import AsyncIntake
 from webhook_service.store.store import Store, open_store
-from webhook_service.store.tokens import Role, Token
-from webhook_service.telemetry.observer import Observer, Observers
+from webhook_service.telemetry.observer import Decided, Observers
 
 KEY_OVERLAP = timedelta(hours=24)
 
@@ -50,25 +55,26 @@ KEY_OVERLAP = timedelta(hours=24)
 class WebhookService:
     """Receivers, their deliveries and executions, and the engine that runs them.
 
+    Applications build one with ``open``. Their own plug-ins are added before it is started:
+    ``service.drivers.add("announce", Announce())``, and likewise ``formats`` and ``schemes``.
     ``interventions`` is what people do with executions: replay, cancel, approve, roll back.
+    ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
         store: an open store (see ``open_store``).
         drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
         engine: runs the executions; without one they are kept for other processes to run.
-        fetcher: how schemes reach other servers, for keys and certificates.
-        observers: are told what happens, see ``metrics``.
         legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
+        observers: are told what happens, the engine's steps too if it was given the same.
     """
 
     def __init__(
         self,
         store: Store,
         drivers: Drivers,
-        formats: Plugins[Format[Any]],
-        schemes: Plugins[Scheme[Any]],
+        formats: Formats,
+        schemes: Schemes,
         engine: Engine | None = None,
-        fetcher: Fetcher | None = None,
         legacy: LegacyTokens | None = None,
         observers: Observers | None = None,
     ) -> None:
@@ -76,58 +82,46 @@ class WebhookService:
         self.drivers = drivers
         self.formats = formats
         self.schemes = schemes
-        self._engine = engine
-        self._fetcher = fetcher or Fetcher()
-        self._legacy = legacy
         self.observers = observers or Observers()
-        verifiers = Schemes(schemes, self._fetcher)
-        self._routes = Routes(store.receivers, drivers, formats, verifiers)
-        self._keeper: Keeper | None = None
+        self._engine = engine
+        self._legacy = legacy
+        self._receivers = CompiledReceivers(store.receivers, drivers, formats, schemes)
+        self._async_intake = AsyncIntake(store.deliveries.submit)
+        self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
-        self.interventions = Interventions(store, self._routes, self._wake)
+        self._stopped = False
+        self.interventions = Interventions(store, self._receivers, self._wake)
 
     @classmethod
-    def open(
-        cls,
-        settings: Settings | None = None,
-        *,
-        run: bool = True,
-        observe: Callable[[Store], Observer] | None = None,
-    ) -> WebhookService:
+    def open(cls, settings: Settings | None = None, *, run: bool = True) -> WebhookService:
         """Build a service from settings, with all installed plug-ins.
 
         Args:
             settings: those of the environment if left out.
-            observe: makes an observer, given the open store.
             run: whether this process runs executions once the service is started.
 
         Raises:
             SettingsError: a setting cannot be used; the message says which.
         """
         settings = settings or load_settings()
-        plugins: Plugins[WebhookDriver[Any, Any]] = discover(
-            DRIVERS, "driver", WebhookDriver, settings.drivers
-        )
-        drivers = Drivers(plugins, settings.driver_options)
+        drivers, outbound = installed_drivers(settings), outbound_of(settings)
         legacy_key = settings.v16_public_key_file
         legacy = None if legacy_key is None else LegacyTokens.from_file(legacy_key)
-        store = open_store(settings, settings.lease_seconds)
-        observers = Observers() if observe is None else Observers(observe(store))
-        engine = open_engine(settings, store, drivers, observers) if run else None
+        store, observers = open_store(settings, settings.lease_seconds), Observers()
         service = cls(
             store,
             drivers,
-            discover(FORMATS, "format", Format),
-            discover(SCHEMES, "scheme", Scheme),
-            engine,
-            fetcher=Fetcher(partial(outbound_of, settings)),
-            legacy=legacy,
-            observers=observers,
+            new_formats(),
+            new_schemes(Fetcher(outbound)),
+            open_engine(settings, store, drivers, observers) if run else None,
+            legacy,
+            observers,
         )
+        service._at_end.callback(outbound.close)
         if run:
-            registries = LateClient(settings)
+            registries = Registries(settings)
             service._at_end.callback(registries.close)
-            reconcile = Reconcile(store, service._routes, registries, service.conclude)
+            reconcile = Reconcile(store, service._receivers, registries, service.commit)
             service.do_chores([*retention(store, settings), reconcile])
         return service
 
@@ -137,30 +131,54 @@ class WebhookService:
         Args:
             look: seconds after which it looks again which ones are due.
         """
-        self._keeper = Keeper(self.store.chores, chores, look)
+        self._scheduler = Scheduler(self.store.chores, chores, look)
 
     @property
     def is_stuck(self) -> bool:
         """Whether every worker hangs in a driver, so that only a new process can go on."""
         return self._engine is not None and self._engine.is_stuck
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life; raises StoreUnavailable without one."""
+        self.store.ping()
+
+    def backlog(self) -> Backlog:
+        """What waits in the database, over all projects; raises StoreUnavailable."""
+        return self.store.executions.backlog()
+
+    def written(self) -> Written:
+        """What the writer of this process has to do, and has done."""
+        return self.store.database.written
+
     def start(self) -> None:
-        """Begin to run executions."""
+        """Begin to run executions.
+
+        Raises:
+            RuntimeError: the service was stopped; its connections are closed for good.
+        """
+        if self._stopped:
+            raise RuntimeError(
+                "This service was stopped, which closed its connections; "
+                "open another one: WebhookService.open(settings)."
+            )
         if self._engine is not None:
             self._engine.start()
-        if self._keeper is not None:
-            self._keeper.start()
+        if self._scheduler is not None:
+            self._scheduler.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Finish what runs, for at most ``timeout`` seconds, and close everything."""
-        if self._keeper is not None:
-            self._keeper.stop(timeout)
-        if self._engine is not None:
-            self._engine.stop(timeout)
-        self._at_end.close()
-        self.drivers.close()
-        self._fetcher.close()
-        self.store.close()
+        """Finish what runs, for at most ``timeout`` seconds, and close everything for good."""
+        self._stopped = True
+        # In the reverse order of these lines; what one of them raises keeps none from its turn.
+        with ExitStack() as last:
+            last.callback(self.store.close)
+            for plugins in (self.schemes, self.formats, self.drivers):
+                last.callback(plugins.close)
+            last.push(self._at_end)
+            if self._engine is not None:
+                last.callback(self._engine.stop, timeout)
+            if self._scheduler is not None:
+                last.callback(self._scheduler.stop, timeout)
 
     def __enter__(self) -> WebhookService:
         self.start()
@@ -225,7 +243,7 @@ class WebhookService:
     def delete_receiver(self, project: str, receiver_id: str) -> None:
         """Delete a receiver; its URL ends at once, its history stays."""
         self.store.receivers.remove(project, receiver_id)
-        self._routes.forget(receiver_id)
+        self._receivers.forget(receiver_id)
 
     def receiver_key(self, project: str, receiver_id: str) -> str:
         """The key in the receiver's URL."""
@@ -260,7 +278,7 @@ class WebhookService:
         Raises:
             UnknownKey: no receiver of the project has this key.
         """
-        self._routes.find(project, key)
+        self._receivers.find(project, key)
 
     def accept(self, project: str, key: str, call: Call) -> Delivery:
         """Take a call: find its receiver, verify, parse, match, and commit the decision.
@@ -274,39 +292,36 @@ class WebhookService:
             InvalidPayload: the body is not of the receiver's format.
             StoreUnavailable: nothing was stored; the sender should try again.
         """
-        received = datetime.now(UTC)
-        route = self._routes.find(project, key)
-        decision = self._decide(route, call, received)
-        delivery = self.store.deliveries.accept(decision)
-        return self.conclude(decision, delivery)
+        compiled = self._receivers.find(project, key)
+        return self.commit(compiled.decide(call, datetime.now(UTC)))
 
-    def decide_at_once(self, project: str, key: str, call: Call) -> Decision | None:
-        """Decide on a call by what is remembered of its receiver, waiting for nothing.
+    async def accept_async(self, project: str, key: str, call: Call) -> Delivery:
+        """``accept`` for asynchronous applications: no thread waits for the commit.
 
-        For event loops: hand the decision to ``store.deliveries.submit``, which makes sure that
-        what was remembered is still so, and its result to ``conclude``.
+        A call is decided on here by what is remembered of its receiver, if that takes a few
+        milliseconds at most; the writer makes sure that it is still so. What holds up others, or
+        would be refused, which memory alone must not do, goes to a thread.
 
-        Returns:
-            None if ``accept`` has to be called: the receiver is not remembered, or the call takes
-            long, or would be refused, which is not told by what may be outdated.
+        Raises:
+            UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload, StoreUnavailable: see
+                ``accept``.
         """
-        received = datetime.now(UTC)
-        found = self._routes.remembered(project, key)
-        if found is None or not found.route.is_quick(call):
-            return None
-        try:
-            return self._decide(found.route, call, received, found.basis)
-        except WebhookServiceError:
-            return None
+        if (decision := self._decide_from_memory(project, key, call)) is not None:
+            if (delivery := await self._async_intake.store(decision)) is not None:
+                return self._conclude(decision, delivery)
+        return await run_sync(self.accept, project, key, call)
 
-    def conclude(self, decision: Decision, delivery: Delivery) -> Delivery:
-        """Tell of a delivery that is stored now: the engine, and whoever observes."""
-        failpoint("accept.committed")
-        if delivery.state is DeliveryState.ACCEPTED:
-            self._wake(delivery.executions)
-        seconds = (datetime.now(UTC) - delivery.received).total_seconds()
-        self.observers.decided(delivery, decision.format, seconds)
-        return delivery
+    def commit(self, decision: Decision) -> Delivery:
+        """Store a decision with the work that it brings, and let the engine know.
+
+        Raises:
+            StoreUnavailable: nothing was stored.
+        """
+        return self._conclude(decision, self.store.deliveries.accept(decision))
+
+    def find_ended(self, executions: Collection[str]) -> Sequence[Execution]:
+        """Those of some executions, of any project, that have ended or are settled."""
+        return self.store.executions.ended(executions)
 
     # History
 
@@ -334,7 +349,7 @@ class WebhookService:
             InvalidPayload: the body is not of the receiver's format.
         """
         receiver = self.store.receivers.get(project, receiver_id)
-        return simulate(self._routes.of(receiver), call)
+        return simulate(self._receivers.of(receiver), call)
 
     # Tokens
 
@@ -346,20 +361,39 @@ class WebhookService:
         self.store.tokens.add(token, secret)
         return token, secret
 
+    def find_token(self, secret: str) -> Token | None:
+        """The live API token with this secret."""
+        return self.store.tokens.find(secret)
+
+    def list_tokens(self, project: str | None = None) -> Sequence[Token]:
+        """All tokens, newest first; of one project if it is given."""
+        return self.store.tokens.list(project)
+
+    def revoke_token(self, token_id: str) -> None:
+        """End a token at once; raises NotFound."""
+        self.store.tokens.revoke(token_id)
+
     def _wake(self, executions: Sequence[str] = ()) -> None:
         if self._engine is not None:
             self._engine.wake(executions)
 
-    def _decide(
-        self, route: Route, call: Call, received: datetime, basis: Basis | None = None
-    ) -> Decision:
-        """Verify, parse and match a call; the answer to it stands, and nothing is stored yet."""
-        route.verify(call)
-        route.greet(call)
-        parsed = route.parse(call)
-        decision = route.decide(parsed, received, route.message_id(call), call, basis)
-        failpoint("accept.matched")
-        return decision
+    def _decide_from_memory(self, project: str, key: str, call: Call) -> Decision | None:
+        compiled = self._receivers.remembered(project, key)
+        if compiled is None or not compiled.is_quick(call):
+            return None
+        try:
+            return compiled.decide(call, datetime.now(UTC), compiled.basis(key))
+        except WebhookServiceError:
+            return None
+
+    def _conclude(self, decision: Decision, delivery: Delivery) -> Delivery:
+        """Tell of a delivery that is stored now: the engine, and whoever observes."""
+        failpoint("accept.committed")
+        if delivery.state is DeliveryState.ACCEPTED:
+            self._wake(delivery.executions)
+        seconds = (datetime.now(UTC) - delivery.received).total_seconds()
+        self.observers.tell(Decided(delivery, decision.format, seconds))
+        return delivery
 
     def _set_state(self, project: str, receiver_id: str, state: ReceiverState) -> Receiver:
         old = self.store.receivers.get(project, receiver_id)
@@ -370,13 +404,14 @@ class WebhookService:
         self, body: Mapping[str, Any], stored: ReceiverSpec | None = None
     ) -> tuple[ReceiverSpec, DriverConfig]:
         spec, config = read_body(body, self.drivers, stored)
-        options = self.schemes.get(spec.verify.scheme).Options
-        return part_secrets(spec, options, stored), config
+        scheme = self.schemes.get(spec.verify.scheme)
+        names = scheme.secret_fields(spec.verify.options, self.schemes.get)
+        return part_secrets(spec, names, stored), config
 
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
         """Compile every part of the receiver, then let the driver look at the live system."""
-        route = self._routes.compile(receiver)
-        route.driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
+        compiled = self._receivers.compile(receiver)
+        compiled.driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
 
 
 def _check_project(project: str) -> None:

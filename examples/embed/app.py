@@ -79,7 +79,7 @@ def register(service: WebhookService) -> str:
 def create() -> Starlette:
     """The application; the service's settings come from its environment variables."""
     service = WebhookService.open()
-    service.drivers.plugins.add("announce", Announce)
+    service.drivers.add("announce", Announce)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -37,7 +37,7 @@ class World:
         self.outbound = Outbound(allow_private=[ip_network("127.0.0.0/8")], timeout=5.0)
         client = RegistryClient(self.outbound, insecure=[address])
         self.chore = Reconcile(
-            service.store, service._routes, lambda: client, service.conclude, self.breaker
+            service.store, service._receivers, lambda: client, service.commit, self.breaker
         )
 
     @property

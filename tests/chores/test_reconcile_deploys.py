@@ -9,7 +9,7 @@ from tests.servers.images import push as push_image
 from tests.support import PROJECT, push, sqlite_url, wait_for_end
 from webhook_service import Settings, WebhookService
 from webhook_service.chores.reconcile import Reconcile
-from webhook_service.registry.late import LateClient
+from webhook_service.registry.registries import Registries
 from webhook_service.testing import FakeCluster
 
 
@@ -46,8 +46,8 @@ def test_a_lost_push_is_deployed_once_and_a_late_call_changes_nothing(
         service = WebhookService.open(settings)
         service.do_chores([])
         with service:
-            client = LateClient(settings)
-            chore = Reconcile(service.store, service._routes, client, service.conclude)
+            client = Registries(settings)
+            chore = Reconcile(service.store, service._receivers, client, service.commit)
             receiver = service.create_receiver(
                 PROJECT,
                 {

@@ -1,4 +1,4 @@
-"""The keeper: chores are done in turns, in small steps, and never stop the host."""
+"""The scheduler: chores are done in turns, in small steps, and never stop the host."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import SECRET, make_service, sqlite_url, wait_for
 from webhook_service.chores.retention import retention
-from webhook_service.chores.scheduler import MAX_STEPS, Keeper
+from webhook_service.chores.scheduler import MAX_STEPS, Scheduler
 from webhook_service.errors import StoreUnavailable
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
@@ -41,30 +41,30 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def keeper(store: Store, *chores: object) -> Keeper:
-    return Keeper(store.chores, chores, look=0.01, pause=0)  # type: ignore[arg-type]
+def scheduler(store: Store, *chores: object) -> Scheduler:
+    return Scheduler(store.chores, chores, look=0.01, pause=0)  # type: ignore[arg-type]
 
 
 def test_a_chore_is_done_to_its_end_and_then_rests(store: Store) -> None:
     chore = Counting(3)
     for _ in range(2):
-        keeper(store, chore).run_due()
+        scheduler(store, chore).run_due()
     assert chore.seen == ["", "1", "2"]
 
 
 def test_a_long_chore_lets_others_have_their_turn(store: Store) -> None:
     long, short = Counting(MAX_STEPS + 2), Counting(1)
     short.name = "short"
-    keeper(store, long, short).run_due()
+    scheduler(store, long, short).run_due()
     assert (len(long.seen), len(short.seen)) == (MAX_STEPS, 1)
-    keeper(store, long, short).run_due()
+    scheduler(store, long, short).run_due()
     assert long.seen[MAX_STEPS:] == ["500", "501"] and len(short.seen) == 1
 
 
-def test_two_keepers_share_the_work(store: Store) -> None:
+def test_two_schedulers_share_the_work(store: Store) -> None:
     chore = Counting(1)
-    keepers = [keeper(store, chore) for _ in range(2)]
-    threads = [threading.Thread(target=each.run_due) for each in keepers]
+    schedulers = [scheduler(store, chore) for _ in range(2)]
+    threads = [threading.Thread(target=each.run_due) for each in schedulers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -82,7 +82,7 @@ def test_a_failing_chore_is_logged_and_tried_again(
             raise StoreUnavailable("The database is away.")
 
     chore = Failing(1)
-    running = keeper(store, chore)
+    running = scheduler(store, chore)
     with caplog.at_level(logging.WARNING):
         running.start()
         wait_for(lambda: len(chore.seen) >= 2)
@@ -92,7 +92,7 @@ def test_a_failing_chore_is_logged_and_tried_again(
 
 def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
     first = Counting(10)
-    stopping = keeper(store, first)
+    stopping = scheduler(store, first)
     step = first.step
 
     def stop_after(cursor: str) -> Step:
@@ -103,7 +103,7 @@ def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
     stopping.run_due()
     assert first.seen == [""]
     second = Counting(10)
-    keeper(store, second).run_due()
+    scheduler(store, second).run_due()
     assert second.seen[0] == "1"
 
 

@@ -1,8 +1,8 @@
 """``webhook-service token``: made, listed, revoked."""
 
 from tests.cli.conftest import PROJECT, Run, RunJson
+from webhook_service.model.tokens import Role
 from webhook_service.service import WebhookService
-from webhook_service.store.tokens import Role
 
 
 def test_a_token_is_printed_once_and_works(run: Run, run_json: RunJson) -> None:

@@ -31,7 +31,7 @@ def test_every_example_is_a_valid_config(example: str) -> None:
 def test_every_strategy_has_a_row_and_each_row_names_its_test() -> None:
     rows = re.findall(r"^\| `(\w+)`.*\| (?:`(test_\w+)`|the same) \|$", PAGE, re.MULTILINE)
     assert {name for name, _ in rows} == set(STRATEGIES)
-    tests = "".join(path.read_text() for path in TESTS.glob("*/test_*.py"))
+    tests = "".join(path.read_text() for path in TESTS.rglob("test_*.py"))
     assert [test for _, test in rows if test and f"def {test}(" not in tests] == []
     table = PAGE.partition("## The strategies\n")[2].partition("\n\nEach test")[0]
     assert len(rows) == table.count("\n| `")

@@ -15,7 +15,7 @@ from webhook_service.engine.celery.app import make_app
 from webhook_service.engine.celery.engine import CeleryEngine
 from webhook_service.engine.celery.publisher import Publisher
 from webhook_service.model.execution import Execution
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers
 from webhook_service.settings import load_settings
 from webhook_service.store.store import Store
 

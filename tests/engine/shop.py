@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.support import PROJECT, push, wait_for_end
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service.driver import WebhookDriver
-from webhook_service.engine.runner import run
+from webhook_service.engine.attempt import judge
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import Claim, Verdict
 from webhook_service.service import WebhookService
@@ -77,7 +77,7 @@ class Shop:
 
     def step(self, claim: Claim) -> Verdict:
         """What that worker does with it; nothing is recorded."""
-        return run(claim, self.receiving.drivers)
+        return judge(claim, self.receiving.drivers)
 
     def lose_workers(self) -> None:
         """Every worker that runs something is gone, and that is found out."""

@@ -22,10 +22,14 @@ from tests.support import (
 )
 from webhook_service.driver import Context, Done, Outcome, PushEvent
 from webhook_service.engine.local import LocalEngine
-from webhook_service.model.execution import Claim
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.leases import MAX_LOST_LEASES
-from webhook_service.telemetry.observer import Observer
+from webhook_service.telemetry.observer import (
+    Happening,
+    Observer,
+    ResultRefused,
+    WorkersAbandoned,
+)
 from webhook_service.testing.stub import StubCall
 
 FLOOD, QUIET = 300, 9
@@ -38,11 +42,12 @@ class Watcher(Observer):
         self.hanging: list[int] = []
         self.refused: list[str] = []
 
-    def abandoned(self, workers: int) -> None:
-        self.hanging.append(workers)
-
-    def fenced(self, claim: Claim) -> None:
-        self.refused.append(claim.execution.id)
+    def tell(self, happening: Happening) -> None:
+        match happening:
+            case WorkersAbandoned(count):
+                self.hanging.append(count)
+            case ResultRefused(claim):
+                self.refused.append(claim.execution.id)
 
 
 @pytest.fixture

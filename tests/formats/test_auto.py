@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from webhook_service.driver import WebhookDriver
 from webhook_service.errors import InvalidConfig, InvalidPayload
 from webhook_service.formats.alicloud import AliCloud
 from webhook_service.formats.auto import Auto, AutoOptions
@@ -32,8 +33,8 @@ from webhook_service.images import parse_image
 from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import Receiver, ReceiverSpec, Source
 from webhook_service.plugins.discovery import Plugins
-from webhook_service.plugins.schemes import Schemes
-from webhook_service.receiving.compiled import Route, compile_route
+from webhook_service.plugins.instances import new_drivers, new_formats, new_schemes
+from webhook_service.receiving.compiled import CompiledReceiver, compile_receiver
 from webhook_service.schemes.none import Unsigned
 from webhook_service.schemes.scheme import Scheme
 from webhook_service.testing import samples_cloud, samples_scm
@@ -247,7 +248,7 @@ def test_plug_ins_give_their_classes_by_name() -> None:
     assert plugins.targets == {"quay": Quay}
 
 
-def _route(source: dict[str, Any]) -> Route:
+def _compiled(source: dict[str, Any]) -> CompiledReceiver:
     formats: Plugins[Format[Any]] = Plugins("group", "format")
     for name, kind in FORMATS.items():
         formats.add(name, kind)
@@ -256,14 +257,21 @@ def _route(source: dict[str, Any]) -> Route:
     spec = ReceiverSpec(name="shop", driver="stub", source=Source.model_validate(source))
     now = datetime(2026, 1, 1, tzinfo=UTC)
     receiver = Receiver("rcv_1", "p", spec, now, now)
-    return compile_route(receiver, StubDriver(), formats, Schemes(schemes, lambda url: b""))
+    drivers: Plugins[WebhookDriver[Any, Any]] = Plugins("group", "driver")
+    drivers.add("stub", StubDriver)
+    return compile_receiver(
+        receiver,
+        new_drivers(drivers),
+        new_formats(formats),
+        new_schemes(lambda url: b"", schemes),
+    )
 
 
 def test_a_receiver_of_several_senders_reads_them_all() -> None:
-    route = _route({"format": "auto", "formats": ["quay", "dockerhub"]})
+    compiled = _compiled({"format": "auto", "formats": ["quay", "dockerhub"]})
     for name in ("quay", "dockerhub"):
         body, headers = SAMPLES[name]
-        parsed = route.parse(Call(body, dict(headers)))
+        parsed = compiled.parse(Call(body, dict(headers)))
         assert isinstance(parsed, Parsed) and parsed.events[0].tag == "1.2.3"
 
 
@@ -281,4 +289,4 @@ def test_a_receiver_with_options_that_cannot_work_is_refused(
     source: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InvalidConfig, match=problem):
-        _route(source)
+        _compiled(source)

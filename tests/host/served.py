@@ -12,8 +12,8 @@ from tests.support import PROJECT
 from webhook_service.host.app import create_app
 from webhook_service.host.limits.protocol import BoundedProtocol
 from webhook_service.host.server import Server, bind, server_config
+from webhook_service.model.tokens import Role
 from webhook_service.service import WebhookService
-from webhook_service.store.tokens import Role
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, stub_of, wait_for
 from webhook_service.driver import Change, Done, Unchanged, Wait
 from webhook_service.errors import DriverError
+from webhook_service.service import WebhookService
+from webhook_service.telemetry.observer import CallersWaiting, Happening, Observer
 from webhook_service.testing.samples import dockerhub_push
 
 CHANGE = Change("Deployment shop/shop", "image", "a:1", "a:2")
@@ -88,9 +90,9 @@ def test_a_superseded_push_is_a_conflict(
     stub_of(service).steps = [Wait(0.3, {}), Done()]
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(_call, stranger, asking, "1")
-        wait_for(lambda: service.store.executions.counts().get("waiting"))
+        wait_for(lambda: service.store.executions.backlog().open.get("waiting"))
         second = pool.submit(_call, stranger, asking, "2")
-        wait_for(lambda: service.store.executions.counts().get("queued") == 1)
+        wait_for(lambda: service.store.executions.backlog().open.get("queued") == 1)
         third = pool.submit(_call, stranger, asking, "3")
         assert [first.result().status_code, third.result().status_code] == [200, 200]
         answer = second.result()
@@ -106,7 +108,7 @@ def test_a_cancelled_push_has_failed(
     stub_of(service).steps = [Wait(60, {})]
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(_call, stranger, asking)
-        wait_for(lambda: service.store.executions.counts().get("waiting"))
+        wait_for(lambda: service.store.executions.backlog().open.get("waiting"))
         (execution,) = service.list_executions(PROJECT).items
         owner.post(f"/v1-webhooks/executions/{execution.id}/cancel").raise_for_status()
         assert (call.result().status_code, call.result().json()["outcome"]) == (424, "failed")
@@ -171,17 +173,18 @@ def test_waiting_costs_neither_threads_nor_queries_for_each(
     served: Served, stranger: httpx.Client, asking: str
 ) -> None:
     stub_of(served.service).steps = [Wait(1.5, {}), Done()]
-    callers, asked = 40, []
+    count, asked = 40, []
+    callers = Callers(served.service)
 
     def note(*args: object) -> None:
         if threading.current_thread().name.startswith("AnyIO"):
             asked.append(str(args[2]))
 
-    with ThreadPoolExecutor(callers, "caller") as pool:
+    with ThreadPoolExecutor(count, "caller") as pool:
         first = pool.submit(_call, stranger, asking)
-        wait_for(lambda: served.service.store.executions.counts().get("waiting"))
-        others = [pool.submit(_call, stranger, asking) for _ in range(callers - 1)]
-        wait_for(lambda: len(_waiters(served)) == callers)
+        wait_for(lambda: served.service.store.executions.backlog().open.get("waiting"))
+        others = [pool.submit(_call, stranger, asking) for _ in range(count - 1)]
+        wait_for(lambda: callers.count == count)
         before = threading.active_count()
         event.listen(Engine, "before_cursor_execute", note)
         try:
@@ -192,9 +195,16 @@ def test_waiting_costs_neither_threads_nor_queries_for_each(
     assert len(asked) < 15
 
 
-def _waiters(served: Served) -> Any:
-    (found,) = [each for each in served.service.observers if hasattr(each, "ended")]
-    return found
+class Callers(Observer):
+    """Knows how many callers wait."""
+
+    def __init__(self, service: WebhookService) -> None:
+        self.count = 0
+        service.observers.add(self)
+
+    def tell(self, happening: Happening) -> None:
+        if isinstance(happening, CallersWaiting):
+            self.count = happening.count
 
 
 def test_a_caller_that_goes_away_is_forgotten(
@@ -203,9 +213,10 @@ def test_a_caller_that_goes_away_is_forgotten(
     stub_of(served.service).steps = [Wait(60, {})]
     with served.client(None) as impatient:
         impatient.timeout = httpx.Timeout(0.5)
+        callers = Callers(served.service)
         with pytest.raises(httpx.ReadTimeout):
             _call(impatient, asking)
-    wait_for(lambda: len(_waiters(served)) == 0)
+    wait_for(lambda: callers.count == 0)
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
@@ -213,9 +224,10 @@ def test_the_end_of_the_host_answers_who_waits(tmp_path: Path) -> None:
     with serving(make_service(sqlite_url(tmp_path))) as served:
         _, key = add_receiver(served.service, **OUTCOME)
         stub_of(served.service).steps = [Wait(60, {})]
+        callers = Callers(served.service)
         with served.client(None) as stranger, ThreadPoolExecutor(1) as pool:
             call = pool.submit(_call, stranger, key)
-            wait_for(lambda: len(_waiters(served)) == 1)
+            wait_for(lambda: callers.count == 1)
             started = time.monotonic()
             served.end()
             answer = call.result()

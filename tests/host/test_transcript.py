@@ -22,7 +22,7 @@ from webhook_service.formats.alicloud import AliCloud
 from webhook_service.formats.azure import Azure
 from webhook_service.host.api.auth import ProxyAuthenticator
 from webhook_service.model.execution import Execution
-from webhook_service.store.tokens import Role
+from webhook_service.model.tokens import Role
 
 HERE = Path(__file__).parent
 TRANSCRIPT = json.loads((HERE / "transcript-v1.6.json").read_text())

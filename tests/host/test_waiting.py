@@ -12,6 +12,7 @@ from tests.support import add_receiver, make_service, push, sqlite_url, wait_for
 from webhook_service.errors import StoreUnavailable
 from webhook_service.host.waiting import Waiters
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.telemetry.observer import Recorded
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_an_end_in_this_process_is_seen_at_once(execution: Execution) -> None:
         while not source.asked:
             await asyncio.sleep(0.01)
         source.ended = {execution.id: execution}
-        await asyncio.to_thread(waiters.recorded, claim, None)
+        await asyncio.to_thread(waiters.tell, Recorded(claim, Verdict(execution.state)))
         assert await asyncio.wait_for(call, 5)
 
     run(scenario())

@@ -7,7 +7,7 @@ from webhook_service.driver import Context, Done, DriverConfig, Outcome, PushEve
 from webhook_service.errors import InvalidConfig, InvalidRequest, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json
 from webhook_service.plugins.discovery import DRIVERS, Plugins
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers, new_drivers
 from webhook_service.receiving.body import read_body
 from webhook_service.testing.stub import StubDriver
 
@@ -35,7 +35,7 @@ def drivers() -> Drivers:
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
     plugins.add("stub", StubDriver)
     plugins.add("old", OldDriver)
-    return Drivers(plugins)
+    return new_drivers(plugins)
 
 
 def read(drivers: Drivers, base: ReceiverSpec | None = None, **body: Any) -> ReceiverSpec:

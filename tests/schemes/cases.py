@@ -10,9 +10,8 @@ from typing import Any
 
 from webhook_service.errors import Unauthenticated
 from webhook_service.model.delivery import Call
-from webhook_service.plugins.discovery import SCHEMES, Plugins
 from webhook_service.schemes.address import Address
-from webhook_service.schemes.all import Together
+from webhook_service.schemes.all import All
 from webhook_service.schemes.basic import Basic
 from webhook_service.schemes.gitea import Gitea
 from webhook_service.schemes.github import GitHub
@@ -42,7 +41,7 @@ CLASSES: dict[str, type[Scheme[Any]]] = {
     "standardWebhooks": StandardWebhooks,
     "address": Address,
     "mtls": Mtls,
-    "all": Together,
+    "all": All,
 }
 PLAIN = ("first secret of the tests", "other secret of the tests")
 SHARED = tuple("whsec_" + base64.b64encode(bytes([n] * 32)).decode() for n in (1, 2))
@@ -93,7 +92,8 @@ class Case:
         return Call(body, headers, {}, CLIENT, through_proxy=True)
 
     def passes(self, call: Call, options: SchemeOptions | None = None) -> bool:
-        return refusal(scheme_of(self.scheme), call, options or self.options()) is None
+        used = options or self.options()
+        return refusal(scheme_of(self.scheme, used), call, used) is None
 
 
 def refusal(scheme: Scheme[Any], call: Call, options: SchemeOptions) -> str | None:
@@ -105,21 +105,14 @@ def refusal(scheme: Scheme[Any], call: Call, options: SchemeOptions) -> str | No
     return None
 
 
-def scheme_of(name: str) -> Scheme[Any]:
-    """An instance that reaches no other server."""
-    return CLASSES[name].create(_fetch_nothing)
+def scheme_of(name: str, options: SchemeOptions | None = None) -> Scheme[Any]:
+    """An instance that reaches no other server, bound to a receiver's options if they are given."""
+    scheme = CLASSES[name].create(_fetch_nothing)
+    return scheme if options is None else scheme.bind(options, scheme_of)
 
 
 def _fetch_nothing(url: str) -> bytes:
     raise AssertionError(f"{url} was fetched")
-
-
-def installed() -> Plugins[Scheme[Any]]:
-    """The schemes as entry points would give them."""
-    plugins: Plugins[Scheme[Any]] = Plugins(SCHEMES, "scheme")
-    for name, target in CLASSES.items():
-        plugins.add(name, target)
-    return plugins
 
 
 _MTLS = {"ssl-client-subject-dn": "CN=registry,O=Acme", "ssl-client-verify": "SUCCESS"}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 from webhook_service.net.fetcher import Fetcher
+from webhook_service.net.lazy import Lazy
 from webhook_service.net.outbound import Outbound
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -28,8 +29,8 @@ class Clock:
 @contextmanager
 def loopback_fetcher() -> Iterator[Fetcher]:
     """The service's own way out, with this machine allowed."""
-    fetcher = Fetcher(lambda: Outbound(allow_private=LOOPBACK))
+    outbound = Lazy(lambda: Outbound(allow_private=LOOPBACK))
     try:
-        yield fetcher
+        yield Fetcher(outbound)
     finally:
-        fetcher.close()
+        outbound.close()

@@ -9,7 +9,15 @@ from tests.support import PROJECT, add_receiver, make_service, receiver_body, sq
 from webhook_service.errors import InvalidConfig, Unauthenticated
 from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import HIDDEN, as_json
-from webhook_service.schemes.all import TogetherOptions
+from webhook_service.schemes import (
+    Scheme,
+    SecretOptions,
+    any_same,
+    header_of,
+    keys_of,
+    require,
+)
+from webhook_service.schemes.all import AllOptions
 from webhook_service.service import WebhookService
 from webhook_service.testing.signing import sign
 
@@ -47,9 +55,9 @@ def _accepts(service: WebhookService, key: str) -> bool:
     ],
 )
 def test_every_part_has_to_pass(headers: dict[str, str], client: str, passes: bool) -> None:
-    options = TogetherOptions.model_validate({k: v for k, v in VERIFY.items() if k != "scheme"})
+    options = AllOptions.model_validate({k: v for k, v in VERIFY.items() if k != "scheme"})
     call = Call(BODY, headers, {}, client)
-    assert (refusal(scheme_of("all"), call, options) is None) == passes
+    assert (refusal(scheme_of("all", options), call, options) is None) == passes
 
 
 def test_the_parts_that_have_secrets_are_hidden_and_stay_in_an_update(
@@ -64,12 +72,12 @@ def test_the_parts_that_have_secrets_are_hidden_and_stay_in_an_update(
 
 
 def test_a_part_names_the_message() -> None:
-    options = TogetherOptions.model_validate(
+    options = AllOptions.model_validate(
         {"address": VERIFY["address"], "standardWebhooks": {"secret": SHARED[0]}}
     )
     call = Call(BODY, sign("standardWebhooks", SHARED[0], BODY), {}, CLIENT)
-    assert refusal(scheme_of("all"), call, options) is None
-    assert scheme_of("all").message_id(call, options) == "msg_1"
+    assert refusal(scheme_of("all", options), call, options) is None
+    assert scheme_of("all", options).message_id(call, options) == "msg_1"
 
 
 @pytest.mark.parametrize(
@@ -94,3 +102,29 @@ def test_a_part_that_cannot_work_is_refused_and_not_repeated(
         service.create_receiver(PROJECT, body)
     assert problem in error.value.message
     assert "hunter2" not in error.value.message
+
+
+def test_unbound_it_lets_no_call_pass() -> None:
+    with pytest.raises(Unauthenticated):
+        scheme_of("all").check(Call(BODY, SIGNED, {}, CLIENT), AllOptions())
+
+
+class Passphrase(Scheme[SecretOptions]):
+    """A scheme that an application adds by itself."""
+
+    Options = SecretOptions
+
+    def check(self, call: Call, options: SecretOptions) -> None:
+        require(any_same([header_of(call, "x-passphrase")], keys_of(options.secret)))
+
+
+def test_a_scheme_that_an_application_added_can_be_a_part(service: WebhookService) -> None:
+    service.schemes.add("passphrase", Passphrase())
+    verify = {"scheme": "all", "passphrase": {"secret": PLAIN[0]}}
+    id_, key = add_receiver(service, verify=verify)
+    shown = as_json(service.get_receiver(PROJECT, id_).spec)["verify"]
+    assert shown == {"scheme": "all", "passphrase": HIDDEN}
+    with pytest.raises(Unauthenticated):
+        service.accept(PROJECT, key, Call(BODY, SIGNED, {}, CLIENT))
+    call = Call(BODY, {"x-passphrase": PLAIN[0]}, {}, CLIENT)
+    assert service.accept(PROJECT, key, call).state == "accepted"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.schemes.cases import BODY, CASES, CLASSES, CLIENT, Case, refusal, scheme_of
-from webhook_service import verify
+from webhook_service import schemes
 from webhook_service.model.delivery import Call
 from webhook_service.schemes.proving.signature import REFUSED
 from webhook_service.schemes.scheme import Scheme
@@ -22,7 +22,7 @@ from webhook_service.schemes.scheme import Scheme
 FLIPS = 10_000
 MODULES = [
     importlib.import_module(found.name)
-    for found in pkgutil.iter_modules(verify.__path__, f"{verify.__name__}.")
+    for found in pkgutil.iter_modules(schemes.__path__, f"{schemes.__name__}.")
 ]
 WITH_SECRET = [name for name, case in CASES.items() if case.field]
 WITH_HEADER = [name for name, case in CASES.items() if case.proof]
@@ -32,7 +32,8 @@ SECRET_NAME = re.compile(r"secret|signature|digest|\bmacs?\b|password|given|expe
 
 def _told(name: str, call: Call) -> str | None:
     case = CASES[name]
-    return refusal(scheme_of(case.scheme), call, case.options())
+    options = case.options()
+    return refusal(scheme_of(case.scheme, options), call, options)
 
 
 def _with(name: str, value: str) -> Call:

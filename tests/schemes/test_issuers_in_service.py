@@ -16,6 +16,7 @@ from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.errors import InvalidConfig, InvalidPayload, IssuerUnavailable, Unauthenticated
 from webhook_service.model.delivery import Call
 from webhook_service.net.fetcher import Fetcher
+from webhook_service.net.lazy import Lazy
 from webhook_service.net.outbound import Outbound, OutboundError
 from webhook_service.schemes.oidc import Oidc
 from webhook_service.schemes.sns import Sns
@@ -29,7 +30,7 @@ class LocalFetcher(Fetcher):
     """The service's own way out; what is Amazon's host elsewhere is here a local server."""
 
     def __init__(self, sns: SnsHost) -> None:
-        super().__init__(lambda: Outbound(allow_private=LOOPBACK))
+        super().__init__(Lazy(lambda: Outbound(allow_private=LOOPBACK)))
         self._sns = sns
 
     def __call__(self, url: str) -> bytes:
@@ -53,7 +54,7 @@ def sns() -> Iterator[SnsHost]:
 
 @pytest.fixture
 def service(tmp_path: Path, sns: SnsHost) -> WebhookService:
-    service = make_service(sqlite_url(tmp_path), run=False, fetcher=LocalFetcher(sns))
+    service = make_service(sqlite_url(tmp_path), run=False, fetch=LocalFetcher(sns))
     service.schemes.add("oidc", Oidc)
     service.schemes.add("sns", Sns)
     return service
@@ -175,13 +176,14 @@ def test_private_addresses_are_not_called_unless_they_are_allowed(
 
 
 def test_only_a_200_is_a_document(issuer: Issuer) -> None:
-    fetch = Fetcher(lambda: Outbound(allow_private=LOOPBACK))
+    outbound = Lazy(lambda: Outbound(allow_private=LOOPBACK))
+    fetch = Fetcher(outbound)
     assert fetch(f"{issuer.url}/keys").startswith(b'{"keys"')
     with pytest.raises(OutboundError, match="404"):
         fetch(f"{issuer.url}/nothing")
-    fetch.close()
+    outbound.close()
     assert fetch(f"{issuer.url}/keys").startswith(b'{"keys"')
-    fetch.close()
+    outbound.close()
 
 
 def test_the_client_is_made_at_the_first_fetch() -> None:
@@ -191,11 +193,12 @@ def test_the_client_is_made_at_the_first_fetch() -> None:
         made.append(Outbound(allow_private=LOOPBACK))
         return made[0]
 
-    fetch = Fetcher(make)
+    outbound = Lazy(make)
+    fetch = Fetcher(outbound)
     assert made == []
     with pytest.raises(OutboundError):
         fetch("http://127.0.0.1:1/")
     with pytest.raises(OutboundError):
         fetch("http://127.0.0.1:1/")
     assert len(made) == 1
-    fetch.close()
+    outbound.close()

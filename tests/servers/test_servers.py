@@ -17,7 +17,7 @@ from tests.servers.listener import Listener
 from tests.servers.postgres import Postgres
 from tests.servers.process import wait_until
 
-CAPTURED = Path(__file__).parent.parent / "payloads" / "captured" / "distribution-2.8-push.json"
+CAPTURED = Path(__file__).parent.parent / "formats" / "captured" / "distribution-2.8-push.json"
 LABELS = {"app": "shop"}
 
 

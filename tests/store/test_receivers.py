@@ -8,8 +8,8 @@ from tests.store.builders import NOW, add_receiver
 from tests.support import PROJECT
 from webhook_service.errors import InvalidConfig, NotFound, SettingsError
 from webhook_service.model.ids import RECEIVER, new_id, new_key
+from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, ReceiverSpec
-from webhook_service.store.pages import PageRequest
 from webhook_service.store.store import Store
 
 SPEC = ReceiverSpec(name="shop", driver="stub")

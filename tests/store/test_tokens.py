@@ -4,8 +4,8 @@ import pytest
 
 from webhook_service.errors import NotFound
 from webhook_service.model.ids import new_token
+from webhook_service.model.tokens import Role, Token
 from webhook_service.store.store import Store
-from webhook_service.store.tokens import Role, Token
 
 
 def test_a_token_is_found_by_its_secret_until_it_is_revoked(store: Store) -> None:

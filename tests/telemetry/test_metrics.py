@@ -16,6 +16,13 @@ from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.queue.claims import Fenced
 from webhook_service.telemetry.metrics import Metrics
+from webhook_service.telemetry.observer import (
+    CallersWaiting,
+    ConnectionsOpen,
+    LeasesLost,
+    Limited,
+    Refused,
+)
 from webhook_service.testing.samples import PUSHED_AT
 from webhook_service.testing.stub import StubDriver
 
@@ -23,16 +30,16 @@ from webhook_service.testing.stub import StubDriver
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[WebhookService]:
     settings = load_settings(database_url=sqlite_url(tmp_path), secret_key=SECRET)
-    service = WebhookService.open(settings, observe=Metrics)
-    service.drivers.plugins.add("stub", StubDriver)
+    service = WebhookService.open(settings)
+    service.drivers.add("stub", StubDriver)
     with service:
         yield service
 
 
 @pytest.fixture
 def metrics(service: WebhookService) -> Metrics:
-    (metrics,) = service.observers
-    assert isinstance(metrics, Metrics)
+    metrics = Metrics(service.backlog, service.written)
+    service.observers.add(metrics)
     return metrics
 
 
@@ -90,8 +97,8 @@ def test_open_connections_and_waiting_callers_are_shown_as_they_are_now(
     service: WebhookService, metrics: Metrics
 ) -> None:
     for now in (3, 2):
-        service.observers.connected(now)
-        service.observers.awaited(10 * now)
+        service.observers.tell(ConnectionsOpen(now))
+        service.observers.tell(CallersWaiting(10 * now))
     assert sample(metrics, "webhook_open_connections") == 2
     assert sample(metrics, "webhook_waiting_callers") == 20
 
@@ -115,10 +122,9 @@ def test_a_refused_result_is_counted_and_times_no_end(
 
 def test_the_backlog_is_what_has_not_ended(tmp_path: Path) -> None:
     settings = load_settings(database_url=sqlite_url(tmp_path), secret_key=SECRET)
-    with WebhookService.open(settings, observe=Metrics, run=False) as service:
-        service.drivers.plugins.add("stub", StubDriver)
-        (metrics,) = service.observers
-        assert isinstance(metrics, Metrics)
+    with WebhookService.open(settings, run=False) as service:
+        service.drivers.add("stub", StubDriver)
+        metrics = Metrics(service.backlog, service.written)
         assert sample(metrics, "webhook_oldest_due_seconds") == 0
         _, key = add_receiver(service)
         push(service, key, "1")
@@ -140,7 +146,7 @@ def test_a_database_that_is_away_hides_the_backlog_only(
     def away() -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(service.store.executions, "counts", away)
+    monkeypatch.setattr(service.store.executions, "backlog", away)
     names = {family.name for family in metrics.registry.collect()}
     assert "webhook_refused_calls" in names and "webhook_executions" not in names
 
@@ -157,9 +163,9 @@ def scrape(metrics: Metrics) -> str:
 
 
 def test_metrics_are_served_on_an_address_of_their_own(metrics: Metrics) -> None:
-    metrics.refused("unknown_key")
-    metrics.limited("connections")
-    metrics.lost(2)
+    metrics.tell(Refused("unknown_key"))
+    metrics.tell(Limited("connections"))
+    metrics.tell(LeasesLost(2))
     found = {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(scrape(metrics))

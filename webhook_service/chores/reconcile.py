@@ -22,8 +22,8 @@ from webhook_service.formats.format import Parsed
 from webhook_service.images import Image
 from webhook_service.model.delivery import Call, Decision, Delivery
 from webhook_service.model.receiver import Receiver
-from webhook_service.receiving.cache import Routes
-from webhook_service.receiving.compiled import Route
+from webhook_service.receiving.cache import CompiledReceivers
+from webhook_service.receiving.compiled import CompiledReceiver
 from webhook_service.store.retention import Step
 from webhook_service.store.seen_tags import CLIENT, Sighting
 from webhook_service.store.store import Store
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 class Look:
     """One look at a repository, and what was known before it."""
 
-    route: Route
+    compiled: CompiledReceiver
     image: Image
     started: datetime
     follows: Followed
@@ -74,7 +74,7 @@ class Reconcile:
 
     Args:
         client: gives the registry client, when the first receiver needs it.
-        conclude: tells of a delivery that is stored (see ``WebhookService.conclude``).
+        commit: stores a decision (see ``WebhookService.commit``).
     """
 
     name = "reconcile"
@@ -83,15 +83,15 @@ class Reconcile:
     def __init__(
         self,
         store: Store,
-        routes: Routes,
+        receivers: CompiledReceivers,
         client: Callable[[], RegistryClient],
-        conclude: Callable[[Decision, Delivery], Delivery],
+        commit: Callable[[Decision], Delivery],
         breaker: Breaker | None = None,
     ) -> None:
         self._store = store
-        self._routes = routes
+        self._receivers = receivers
         self._client = client
-        self._conclude = conclude
+        self._commit = commit
         self._breaker = breaker or Breaker()
 
     def step(self, cursor: str) -> Step:
@@ -116,19 +116,19 @@ class Reconcile:
             if left := self._breaker.left(image.registry):
                 pause = max(pause, left)
             else:
-                lost += self._ask(self._routes.of(receiver), image)
+                lost += self._ask(self._receivers.of(receiver), image)
         return pause, lost
 
     def _images(self, receiver: Receiver) -> tuple[Image, ...]:
         try:
-            return self._routes.of(receiver).matcher.named_images() or ()
+            return self._receivers.of(receiver).matcher.named_images() or ()
         except WebhookServiceError as exc:
             log.warning("The receiver %s cannot be looked after: %s", receiver.id, exc)
             return ()
 
-    def _ask(self, route: Route, image: Image) -> int:
+    def _ask(self, compiled: CompiledReceiver, image: Image) -> int:
         try:
-            lost = self._look(route, image)
+            lost = self._look(compiled, image)
         except Retry as exc:
             log.warning("%s cannot be asked now: %s", image.name, exc)
             self._breaker.failed(image.registry, exc.after)
@@ -139,11 +139,11 @@ class Reconcile:
         self._breaker.answered(image.registry)
         return lost
 
-    def _look(self, route: Route, image: Image) -> int:
+    def _look(self, compiled: CompiledReceiver, image: Image) -> int:
         """Compare a repository's tags with what was seen of them; the number of lost pushes."""
         started = datetime.now(UTC)
         repository = self._client().repository(image, BUDGET_SECONDS)
-        look = self._begin(route, image, started, repository)
+        look = self._begin(compiled, image, started, repository)
         seen, lost = dict[str, Sighting](), 0
         try:
             for tag in chosen(look.follows.wanted, look.known):
@@ -151,12 +151,16 @@ class Reconcile:
                 lost += found
             seen[ITSELF] = Sighting(None, 0, started)
         finally:
-            self._store.sightings.note(route.receiver.id, image.name, seen)
+            self._store.sightings.note(compiled.receiver.id, image.name, seen)
         return lost
 
-    def _begin(self, route: Route, image: Image, started: datetime, repository: Repository) -> Look:
-        receiver, rule = route.receiver, route.receiver.spec.match.tags
-        follows = followed(rule, route.matcher, [] if rule.policy == "exact" else repository.tags())
+    def _begin(
+        self, compiled: CompiledReceiver, image: Image, started: datetime, repository: Repository
+    ) -> Look:
+        receiver, rule = compiled.receiver, compiled.receiver.spec.match.tags
+        follows = followed(
+            rule, compiled.matcher, [] if rule.policy == "exact" else repository.tags()
+        )
         known = self._store.sightings.known(receiver.id, image.name)
         # What was there before the receiver, or stands behind a greater tag, is not deployed.
         listed = follows.passed if known else [*follows.wanted, *follows.passed, ITSELF]
@@ -166,7 +170,7 @@ class Reconcile:
         asked = [*chosen(follows.wanted, known), ITSELF]
         since = min(known[tag].looked for tag in asked if tag in known) - MARGIN
         told = self._store.sightings.told(receiver.id, image, since)
-        return Look(route, image, started, follows, known, told)
+        return Look(compiled, image, started, follows, known, told)
 
     def _compare(self, look: Look, tag: str, found: Descriptor | None) -> tuple[Sighting, bool]:
         """What was seen of a tag, and whether it was a lost push, which is accepted then."""
@@ -192,11 +196,10 @@ class Reconcile:
             return False
         log.info("%s was pushed, and no call told of it", event.image)
         parsed, message = Parsed((event,)), f"{CLIENT} {changes}"
-        decision = look.route.decide(parsed, look.place(tag), message, Call(b"", client=CLIENT))
-        stored = self._store.deliveries.accept(decision)
+        call = Call(b"", client=CLIENT)
+        decision = look.compiled.decide_on(parsed, call, look.place(tag), message)
+        self._commit(decision)
         failpoint("reconcile.seen")
-        if stored is not None:
-            self._conclude(decision, stored)
         return True
 
 

@@ -1,4 +1,4 @@
-"""The keeper of chores: one thread of the host that does what is due."""
+"""The scheduler of chores: one thread of the host that does what is due."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import threading
 from collections.abc import Sequence
 
 from webhook_service.chores.chore import Chore
-from webhook_service.outliving import outlive
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.retention import Step
+from webhook_service.telemetry.logs import log_faults
 
 LOOK_SECONDS = 10.0
 LEASE_SECONDS = 60.0
@@ -22,7 +22,7 @@ MAX_STEPS = 500
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Scheduler:
     """Does chores in a thread of its own; hosts of one database take turns.
 
     Args:
@@ -63,7 +63,7 @@ class Keeper:
     def _loop(self) -> None:
         # Hosts that start together need not look together.
         while not self._stopping.wait(self._look * random.uniform(0.5, 1.0)):
-            with outlive(log, "A chore"):
+            with log_faults(log, "A chore"):
                 self.run_due()
 
     def _run(self, chore: Chore) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from webhook_service.plugins.discovery import Plugins
-    from webhook_service.schemes.scheme import Scheme
+    from webhook_service.plugins.instances import Schemes
 
 
 def ask_for_options(
-    verify: str | Mapping[str, Any] | None, schemes: Plugins[Scheme[Any]]
+    verify: str | Mapping[str, Any] | None, schemes: Schemes
 ) -> str | Mapping[str, Any] | None:
     """The receiver's ``verify`` with the options that its scheme cannot do without.
 

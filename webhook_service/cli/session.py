@@ -22,7 +22,7 @@ class Session:
     def receiver_id(self, project: str, text: str) -> str:
         """The id of the receiver that an id or a name means."""
         from webhook_service.errors import NotFound
-        from webhook_service.store.pages import PageRequest
+        from webhook_service.model.pages import PageRequest
 
         if text.startswith("rcv_"):
             return text

@@ -13,8 +13,8 @@ from webhook_service.demo.view import View
 from webhook_service.errors import DriverError
 from webhook_service.model.delivery import Delivery, DeliveryState
 from webhook_service.model.execution import ENDED, Execution, ExecutionState
+from webhook_service.model.pages import PageRequest
 from webhook_service.service import WebhookService
-from webhook_service.store.pages import PageRequest
 from webhook_service.testing.samples import dockerhub_push
 
 PROJECT = "demo"

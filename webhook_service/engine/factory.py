@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
-from webhook_service.plugins.drivers import Drivers
-from webhook_service.registry.late import LateResolver
+from webhook_service.plugins.instances import Drivers
+from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings
 from webhook_service.store.store import Store
 from webhook_service.telemetry.observer import Observer
@@ -23,7 +23,7 @@ def open_engine(settings: Settings, store: Store, drivers: Drivers, observer: Ob
         store,
         drivers,
         settings.workers,
-        resolver=LateResolver(settings),
+        resolver=Registries(settings),
         observer=observer,
         step_seconds=settings.step_seconds,
     )

@@ -1,4 +1,4 @@
-"""The local engine: one dispatcher and a crew of threads over the store's tables.
+"""The local engine: one dispatcher and a pool of threads over the store's tables.
 
 Hosts on one PostgreSQL share the work through claims; a waiting execution holds no thread.
 """
@@ -11,17 +11,21 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from webhook_service.engine.attempt import Attempts, Resolves
 from webhook_service.engine.engine import Engine
-from webhook_service.engine.preparation import Resolves
-from webhook_service.engine.stepper import Stepper
-from webhook_service.engine.threads import Crew
+from webhook_service.engine.threads import WorkerThreads
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
-from webhook_service.outliving import outlive
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers
 from webhook_service.store.queue.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
-from webhook_service.telemetry.observer import Observer
+from webhook_service.telemetry.logs import log_faults
+from webhook_service.telemetry.observer import (
+    LeasesLost,
+    Observer,
+    WorkersAbandoned,
+    WorkersBusy,
+)
 
 POLL = 1.0
 # Between two claims that find nothing, though something is due: another host has it in hand.
@@ -56,11 +60,11 @@ class LocalEngine(Engine):
         self._claims = store.claims
         self._poll = poll
         self._observer = observer or Observer()
-        self._stepper = Stepper(store.claims, drivers, resolver, self._observer)
+        self._attempts = Attempts(store.claims, drivers, resolver, self._observer)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._step_seconds = step_seconds
-        self._crew = Crew(workers, self._step, self._woken.set, step_seconds)
+        self._workers = WorkerThreads(workers, self._run, self._woken.set, step_seconds)
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in (
@@ -71,10 +75,10 @@ class LocalEngine(Engine):
 
     @property
     def is_stuck(self) -> bool:
-        return self._crew.is_stuck
+        return self._workers.is_stuck
 
     def start(self) -> None:
-        self._crew.start()
+        self._workers.start()
         for thread in self._threads:
             thread.start()
 
@@ -83,34 +87,34 @@ class LocalEngine(Engine):
 
     def stop(self, timeout: float = 10.0) -> None:
         if self._threads[0].ident is None:
-            return self._stepper.close()  # it was never started
+            return self._attempts.close()  # it was never started
         deadline = time.monotonic() + timeout
         self._stopping.set()
         self._woken.set()
         self._threads[0].join(timeout)
-        left = self._crew.withdraw()
-        running = self._crew.close(max(0.0, deadline - time.monotonic()))
+        left = self._workers.withdraw()
+        running = self._workers.close(max(0.0, deadline - time.monotonic()))
         self._threads[1].join(max(0.0, deadline - time.monotonic()))
         self._hand_over(left, running)
-        self._stepper.close()
+        self._attempts.close()
 
     def _dispatch(self) -> None:
-        """Claim work for the crew, and sleep while there is none or no room for it."""
+        """Claim work for the threads, and sleep while there is none or no room for it."""
         while not self._stopping.is_set():
             self._woken.clear()
             pause = self._poll
-            with outlive(log, "Claiming work"):
+            with log_faults(log, "Claiming work"):
                 pause = self._fill()
             if pause and not self._stopping.is_set():
                 self._woken.wait(pause)
 
     def _fill(self) -> float:
         """Claim what there is room for; gives the seconds until it is worth trying again."""
-        room = self._crew.room()
+        room = self._workers.room()
         if room.free <= 0:
             return self._poll
         claims = self._claims.claim(room.free, room.running, room.reserved)
-        self._crew.put(claims)
+        self._workers.put(claims)
         return 0.0 if claims else self._pause()
 
     def _pause(self) -> float:
@@ -119,37 +123,37 @@ class LocalEngine(Engine):
             return self._poll
         return min(max((due - datetime.now(UTC)).total_seconds(), MIN_PAUSE), self._poll)
 
-    def _step(self, claim: Claim) -> None:
-        self._observer.busy(len(self._crew.running))
+    def _run(self, claim: Claim) -> None:
+        self._observer.tell(WorkersBusy(len(self._workers.running)))
         try:
-            self._stepper.step(claim)
+            self._attempts.run(claim)
         finally:
-            self._observer.busy(len(self._crew.running) - 1)
+            self._observer.tell(WorkersBusy(len(self._workers.running) - 1))
 
     def _look_after(self) -> None:
         """Renew the leases of what is in hand, give up what hangs, take back what others lost."""
         interval = min(self._claims.lease.total_seconds(), self._step_seconds) / LOOKS
         while not self._stopping.is_set():
             for duty in (self._give_up, self._renew, self._sweep):
-                with outlive(log, "Looking after leases"):
+                with log_faults(log, "Looking after leases"):
                     duty()
             self._stopping.wait(interval)
 
     def _renew(self) -> None:
-        if claims := self._crew.in_hand:
+        if claims := self._workers.in_hand:
             self._claims.renew(claims)
 
     def _sweep(self) -> None:
         if lost := self._claims.sweep():
-            self._observer.lost(lost)
+            self._observer.tell(LeasesLost(lost))
             self.wake()
 
     def _give_up(self) -> None:
         """Let go of steps that outlast their time, and of claims that wait behind such steps."""
-        if not (overdue := self._crew.abandon_overdue()):
+        if not (overdue := self._workers.abandon_overdue()):
             return
-        hang = self._crew.abandoned
-        self._observer.abandoned(hang)
+        hang = self._workers.abandoned
+        self._observer.tell(WorkersAbandoned(hang))
         log.error(
             "%d steps did not end in %g s and were given up: %s. %d threads hang%s.",
             len(overdue),
@@ -158,9 +162,9 @@ class LocalEngine(Engine):
             hang,
             "; no more work is begun until they return" if self.is_stuck else "",
         )
-        self._claims.release(self._crew.withdraw())
+        self._claims.release(self._workers.withdraw())
         message = f"The driver did not return in {self._step_seconds:g} s"
-        self._observer.lost(self._claims.give_up(overdue, message, TIMED_OUT))
+        self._observer.tell(LeasesLost(self._claims.give_up(overdue, message, TIMED_OUT)))
         self.wake()
 
     def _hand_over(self, left: Sequence[Claim], running: Sequence[Claim]) -> None:

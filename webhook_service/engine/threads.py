@@ -1,4 +1,4 @@
-"""The crew: threads that each run one claim at a time, and none of them for ever.
+"""The worker threads: each runs one claim at a time, and none of them for ever.
 
 A Python thread cannot be killed. One that outlasts its time is abandoned: it is replaced, and ends
 by itself when its driver returns. The last quarter of the threads is for projects that run nothing,
@@ -32,12 +32,12 @@ class _Worker(threading.Thread):
     abandoned = False
 
 
-class Crew:
+class WorkerThreads:
     """Runs claims on threads of this process.
 
     Args:
         size: how many run at once.
-        step: runs one claim.
+        run: runs one claim.
         on_free: is called when more claims can be used.
         limit: seconds after which a step is given up.
     """
@@ -45,13 +45,13 @@ class Crew:
     def __init__(
         self,
         size: int,
-        step: Callable[[Claim], None],
+        run: Callable[[Claim], None],
         on_free: Callable[[], None],
         limit: float = 60.0,
     ) -> None:
         self._size = size
         self._reserved = size // 4
-        self._step = step
+        self._run = run
         self._on_free = on_free
         self._limit = limit
         self._changed = threading.Condition()
@@ -143,7 +143,7 @@ class Crew:
     def _work(self, worker: _Worker) -> None:
         while (claim := self._next(worker)) is not None:
             try:
-                self._step(claim)
+                self._run(claim)
             except Exception:
                 log.exception("Execution %s was not recorded.", claim.execution.id)
             finally:

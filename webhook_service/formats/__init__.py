@@ -1,7 +1,7 @@
 """The contract of formats: how the body of one sender becomes pushed images.
 
 A format is one module: a ``Format`` subclass, registered as an entry point of the group
-``webhook_service.formats``, or given to ``WebhookService.add_format``; its name is what receivers
+``webhook_service.formats``, or given to ``service.formats.add``; its name is what receivers
 write in ``source.format``. The names here are all that its author needs.
 """
 

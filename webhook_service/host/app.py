@@ -29,6 +29,7 @@ from webhook_service.host.outcomes import Outcomes
 from webhook_service.host.shortcut import Shortcut
 from webhook_service.host.waiting import Waiters
 from webhook_service.service import WebhookService
+from webhook_service.telemetry.observer import CallersWaiting
 
 
 def create_app(
@@ -59,9 +60,12 @@ def create_app(
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
     threads, limits = Threads(), limits or BodyLimits()
-    waiters = Waiters(service.store.executions.ended, on_count=service.observers.awaited)
+    observers = service.observers
+    waiters = Waiters(
+        service.find_ended, on_count=lambda count: observers.tell(CallersWaiting(count))
+    )
     outcomes = Outcomes(waiters, max_wait)
-    service.observers.add(waiters)
+    observers.add(waiters)
     guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses)
     endpoint = Endpoint(service, addresses, limits, rates or CallRates(), outcomes)
     routes = [

@@ -21,7 +21,6 @@ from webhook_service.errors import (
     WebhookServiceError,
 )
 from webhook_service.failpoints import failpoint
-from webhook_service.host.commits import Commits
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.body import BodyLimits, read_body
 from webhook_service.host.http.links import PREFIX
@@ -32,6 +31,7 @@ from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.service import WebhookService
+from webhook_service.telemetry.observer import Refused
 
 UNUSABLE_RETRY = 300
 
@@ -57,7 +57,6 @@ class Endpoint:
         self._limits = limits
         self._rates = rates
         self._outcomes = outcomes
-        self._commits = Commits(service.store.deliveries.submit)
 
     @property
     def paths(self) -> list[str]:
@@ -129,18 +128,12 @@ class Endpoint:
         if isinstance(exc, UnknownKey):
             self._rates.unknown(client)
         log.info("call from %s refused: %d %s", client, exc.status, exc.code)
-        self._service.observers.refused(exc.code)
+        self._service.observers.tell(Refused(exc.code))
 
     async def _accept(self, project: str, key: str, call: Call) -> Delivery:
-        """Decide here and wait for the commit; in a thread what would hold up other calls."""
-        if (decision := self._service.decide_at_once(project, key, call)) is not None:
-            if (delivery := await self._commits.commit(decision)) is not None:
-                return self._service.conclude(decision, delivery)
-        return await run_in_threadpool(self._accept_in_thread, project, key, call)
-
-    def _accept_in_thread(self, project: str, key: str, call: Call) -> Delivery:
+        """What the service decided, refused in v1.6's words."""
         try:
-            return self._service.accept(project, key, call)
+            return await self._service.accept_async(project, key, call)
         except InvalidPayload as exc:
             message = f"Error {exc.message} in executing driver for {exc.driver}"
             raise InvalidPayload(message, exc.driver) from exc

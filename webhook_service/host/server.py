@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import uvicorn
@@ -28,8 +29,7 @@ from webhook_service.host.limits.rates import CallRates, Rate
 from webhook_service.host.waiting import Waiters
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
-from webhook_service.store.store import Store
-from webhook_service.telemetry.observer import Observer
+from webhook_service.telemetry.observer import ConnectionsOpen, Limited
 
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
@@ -51,7 +51,7 @@ def build_app(settings: Settings, service: WebhookService) -> Starlette:
         rates=CallRates(
             Rate(settings.address_rate, settings.address_burst),
             Rate(settings.receiver_rate, settings.receiver_burst),
-            service.observers.limited,
+            partial(_tell_limit, service),
         ),
         max_wait=settings.max_wait_seconds,
     )
@@ -64,8 +64,8 @@ def build_protocol(settings: Settings, service: WebhookService) -> type[BoundedP
             settings.max_connections,
             settings.max_connections_per_address,
             Proxies(settings.trusted_proxies),
-            service.observers.limited,
-            service.observers.connected,
+            partial(_tell_limit, service),
+            lambda count: service.observers.tell(ConnectionsOpen(count)),
         )
     )
 
@@ -89,8 +89,8 @@ def serve(
     settings = settings or load_settings()
     allow_open_files(settings.max_connections)
     with bind(settings.listen_host, settings.listen_port) as listener:
-        with _metrics(settings) as observe:
-            service = WebhookService.open(settings, run=run, observe=observe)
+        service = WebhookService.open(settings, run=run)
+        with _metrics(settings, service):
             serve_on(listener, settings, service, on_ready)
 
 
@@ -115,33 +115,34 @@ def _spare_collector() -> None:
     gc.set_threshold(10_000, 50, 50)
 
 
+def _tell_limit(service: WebhookService, limit: str) -> None:
+    service.observers.tell(Limited(limit))
+
+
 @contextmanager
-def _metrics(settings: Settings) -> Iterator[Callable[[Store], Observer] | None]:
-    """How to make the observer that serves metrics, if the settings ask for one."""
+def _metrics(settings: Settings, service: WebhookService) -> Iterator[None]:
+    """Serve metrics meanwhile, if the settings ask for them."""
     if settings.metrics_listen is None:
-        yield None
+        yield
         return
+    # The client library takes a good part of a start.
     from webhook_service.telemetry.metrics import Metrics
 
     host, _, port = settings.metrics_listen.rpartition(":")
-    stops: list[Callable[[], None]] = []
-
-    def observe(store: Store) -> Observer:
-        metrics = Metrics(store)
-        try:
-            stops.append(metrics.serve(host.strip("[]"), int(port)))
-        except OSError as exc:
-            raise SettingsError(
-                f"WEBHOOK_SERVICE_METRICS_LISTEN: {settings.metrics_listen} cannot be served on: "
-                f"{exc.strerror}."
-            ) from exc
-        return metrics
-
+    metrics = Metrics(service.backlog, service.written)
     try:
-        yield observe
+        stop = metrics.serve(host.strip("[]"), int(port))
+    except OSError as exc:
+        service.stop()
+        raise SettingsError(
+            f"WEBHOOK_SERVICE_METRICS_LISTEN: {settings.metrics_listen} cannot be served on: "
+            f"{exc.strerror}."
+        ) from exc
+    service.observers.add(metrics)
+    try:
+        yield
     finally:
-        for stop in stops:
-            stop()
+        stop()
 
 
 def server_config(

@@ -15,8 +15,8 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from webhook_service.errors import Unavailable
-from webhook_service.model.execution import Claim, Execution, Verdict
-from webhook_service.telemetry.observer import Observer
+from webhook_service.model.execution import Execution
+from webhook_service.telemetry.observer import Happening, Observer, Recorded
 
 MAX_WAITERS = 1000
 POLL = 0.5
@@ -99,9 +99,11 @@ class Waiters(Observer):
             waiter.done.set()
         self._told.set()
 
-    def recorded(self, claim: Claim, verdict: Verdict) -> None:
+    def tell(self, happening: Happening) -> None:
         """Called in a worker's thread: ask the database now, if somebody waits for this."""
-        if claim.execution.id in self._watched and self._loop is not None:
+        if not isinstance(happening, Recorded):
+            return
+        if happening.claim.execution.id in self._watched and self._loop is not None:
             with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._told.set)
 

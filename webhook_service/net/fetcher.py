@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
+
+from webhook_service.net.lazy import Lazy
+from webhook_service.settings import Settings
 
 if TYPE_CHECKING:
     from webhook_service.net.outbound import Outbound
@@ -13,25 +15,15 @@ MAX_BYTES = 256 * 1024
 TIMEOUT = 5.0
 
 
-def new_outbound() -> Outbound:
-    """The client with its defaults: public addresses over TLS."""
-    from webhook_service.net.outbound import Outbound
-
-    return Outbound()
-
-
 class Fetcher:
     """GETs documents over the one outbound client.
 
     Args:
-        make: makes the client at the first call: most services never need it, and it takes a
-            good part of their start.
+        outbound: the client, made at the first call.
     """
 
-    def __init__(self, make: Callable[[], Outbound] = new_outbound) -> None:
-        self._make = make
-        self._outbound: Outbound | None = None
-        self._lock = threading.Lock()
+    def __init__(self, outbound: Lazy[Outbound]) -> None:
+        self._outbound = outbound
 
     def __call__(self, url: str) -> bytes:
         """The body that a URL answers with.
@@ -41,20 +33,18 @@ class Fetcher:
         """
         from webhook_service.net.dialler import OutboundError
 
-        reply = self._client().request("GET", url, timeout=TIMEOUT, max_bytes=MAX_BYTES)
+        reply = self._outbound().request("GET", url, timeout=TIMEOUT, max_bytes=MAX_BYTES)
         if reply.status != 200:
             raise OutboundError(f"The answer is {reply.status}.", transient=reply.status >= 500)
         return reply.body
 
-    def close(self) -> None:
-        """Close the client's connections."""
-        with self._lock:
-            if self._outbound is not None:
-                self._outbound.close()
-                self._outbound = None
 
-    def _client(self) -> Outbound:
-        with self._lock:
-            if self._outbound is None:
-                self._outbound = self._make()
-            return self._outbound
+def outbound_of(settings: Settings) -> Lazy[Outbound]:
+    """The outbound client that settings describe."""
+    return Lazy(partial(_open, settings))
+
+
+def _open(settings: Settings) -> Outbound:
+    from webhook_service.net.outbound import Outbound
+
+    return Outbound(allow_private=settings.allow_private)

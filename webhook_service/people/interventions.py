@@ -9,10 +9,10 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import EXECUTION, new_id
+from webhook_service.model.replays import Replayed, ReplayFilter
 from webhook_service.people.rollback import Revision, choose_slot, history, way_back
-from webhook_service.receiving.cache import Routes
-from webhook_service.receiving.compiled import Route
-from webhook_service.store.history.replays import Replayed, ReplayFilter
+from webhook_service.receiving.cache import CompiledReceivers
+from webhook_service.receiving.compiled import CompiledReceiver
 from webhook_service.store.store import Store
 
 CANCELLED = "Cancelled; what it had changed already stays."
@@ -27,9 +27,11 @@ class Interventions:
         wake: tells the engine of executions that may run now.
     """
 
-    def __init__(self, store: Store, routes: Routes, wake: Callable[[Sequence[str]], None]) -> None:
+    def __init__(
+        self, store: Store, receivers: CompiledReceivers, wake: Callable[[Sequence[str]], None]
+    ) -> None:
         self._store = store
-        self._routes = routes
+        self._receivers = receivers
         self._wake = wake
 
     def replay(
@@ -131,26 +133,26 @@ class Interventions:
             NotFound: no such receiver in the project.
             InvalidRequest: there is no such way back; the message says what to do.
         """
-        route = self._routes.of(self._store.receivers.get(project, receiver_id))
-        if route.driver.consumes is not PushEvent:
-            driver = route.receiver.spec.driver
+        compiled = self._receivers.of(self._store.receivers.get(project, receiver_id))
+        if compiled.driver.consumes is not PushEvent:
+            driver = compiled.receiver.spec.driver
             raise InvalidRequest(f"The driver {driver} deploys no images: nothing to roll back.")
-        found = choose_slot(self._slots(route), to, repository)
+        found = choose_slot(self._slots(compiled), to, repository)
         active = self._store.revisions.active(found[0].slot)
         way = way_back([*active, *found], to)
-        made = self._store.revisions.roll_back(route.receiver, way, new_id(EXECUTION), by)
+        made = self._store.revisions.roll_back(compiled.receiver, way, new_id(EXECUTION), by)
         self._wake([made.id])
         return made
 
-    def _slots(self, route: Route) -> list[list[Execution]]:
+    def _slots(self, compiled: CompiledReceiver) -> list[list[Execution]]:
         """The revisions of each slot that the receiver still has: its target may have changed."""
-        receiver = route.receiver
+        receiver = compiled.receiver
         recorded = self._store.revisions.by_slot(receiver.project, receiver.id)
-        return [found for found in recorded if route.slot_of(found[0].event) == found[0].slot]
+        return [found for found in recorded if compiled.slot_of(found[0].event) == found[0].slot]
 
     def _frozen_until(self, execution: Execution) -> datetime | None:
         try:
             receiver = self._store.receivers.get(execution.project, execution.receiver)
         except NotFound:
             return None
-        return self._routes.of(receiver).matcher.frozen_until(datetime.now(UTC))
+        return self._receivers.of(receiver).matcher.frozen_until(datetime.now(UTC))

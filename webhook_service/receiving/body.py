@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from webhook_service.driver import DriverConfig
 from webhook_service.errors import InvalidConfig, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers
 
 PARTS = ("source", "match", "verify", "registry", "approval", "respond", "state")
 # Parts that no v1.6 body has: whoever writes one of them knows that verification exists.

@@ -1,119 +1,98 @@
-"""Routes: from a key to the compiled receiver, compiled once per version."""
+"""From a key to its compiled receiver, compiled once per version."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from webhook_service.errors import NotFound, UnknownKey
-from webhook_service.formats.format import Format
-from webhook_service.model.delivery import Basis
 from webhook_service.model.ids import fingerprint, is_key
 from webhook_service.model.receiver import Receiver
-from webhook_service.plugins.discovery import Plugins
-from webhook_service.plugins.drivers import Drivers
-from webhook_service.plugins.schemes import Schemes
-from webhook_service.receiving.compiled import Route, compile_route
+from webhook_service.plugins.instances import Drivers, Formats, Schemes
+from webhook_service.receiving.compiled import CompiledReceiver, compile_receiver
 from webhook_service.store.receivers import ReceiverStore
 
-MAX_ROUTES = 10_000
+MAX_COMPILED = 10_000
 K = TypeVar("K")
 REVOKED = "Requested webhook has been revoked/does not exist for this account"
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A route, and what has to be still so for it to be right."""
-
-    route: Route
-    basis: Basis
-
-
-class Routes:
+class CompiledReceivers:
     """Finds and compiles receivers; the newest 10,000 or so stay compiled."""
 
     def __init__(
-        self,
-        receivers: ReceiverStore,
-        drivers: Drivers,
-        formats: Plugins[Format[Any]],
-        schemes: Schemes,
+        self, receivers: ReceiverStore, drivers: Drivers, formats: Formats, schemes: Schemes
     ) -> None:
         self._receivers = receivers
         self._drivers = drivers
         self._formats = formats
         self._schemes = schemes
-        self._routes: dict[str, Route] = {}
-        self._by_key: dict[tuple[str, str], Route] = {}
+        self._by_id: dict[str, CompiledReceiver] = {}
+        self._by_key: dict[tuple[str, str], CompiledReceiver] = {}
 
-    def remembered(self, project: str, key: str) -> Remembered | None:
-        """The route that a key led to before; whether it still does is not known."""
-        mark = fingerprint(key)
-        if (route := self._by_key.get((project, mark))) is None:
-            return None
-        return Remembered(route, Basis(mark, route.receiver.id, route.receiver.version))
+    def remembered(self, project: str, key: str) -> CompiledReceiver | None:
+        """The receiver that a key led to before; whether it still does is not known."""
+        return self._by_key.get((project, fingerprint(key)))
 
-    def find(self, project: str, key: str) -> Route:
-        """The route of the receiver that a live key belongs to.
+    def find(self, project: str, key: str) -> CompiledReceiver:
+        """The receiver that a live key belongs to.
 
         Raises:
             UnknownKey: no receiver of the project has this key.
         """
         mark = project, fingerprint(key)
         try:
-            route = self._look_up(project, key)
+            compiled = self._look_up(project, key)
         except UnknownKey:
             self._by_key.pop(mark, None)
             raise
-        _remember(self._by_key, mark, route)
-        return route
+        _remember(self._by_key, mark, compiled)
+        return compiled
 
-    def of(self, receiver: Receiver) -> Route:
-        """The route of a stored receiver.
+    def of(self, receiver: Receiver) -> CompiledReceiver:
+        """A stored receiver, compiled.
 
         Raises:
-            InvalidConfig, PluginUnavailable: see ``compile_route``.
+            InvalidConfig, PluginUnavailable: see ``compile_receiver``.
         """
-        route = self._routes.get(receiver.id)
-        if route is None or route.receiver.version != receiver.version:
-            route = self.compile(receiver)
-            _remember(self._routes, receiver.id, route)
-        return route
+        compiled = self._by_id.get(receiver.id)
+        if compiled is None or compiled.receiver.version != receiver.version:
+            compiled = self.compile(receiver)
+            _remember(self._by_id, receiver.id, compiled)
+        return compiled
 
-    def compile(self, receiver: Receiver) -> Route:
+    def compile(self, receiver: Receiver) -> CompiledReceiver:
         """Compile a receiver that need not be stored, to see whether it can work.
 
         Raises:
-            InvalidConfig, PluginUnavailable: see ``compile_route``.
+            InvalidConfig, PluginUnavailable: see ``compile_receiver``.
         """
-        driver = self._drivers.get(receiver.spec.driver)
-        return compile_route(receiver, driver, self._formats, self._schemes)
+        return compile_receiver(receiver, self._drivers, self._formats, self._schemes)
 
     def forget(self, receiver_id: str) -> None:
         """Drop a deleted receiver."""
-        self._routes.pop(receiver_id, None)
-        for mark, route in list(self._by_key.items()):
-            if route.receiver.id == receiver_id:
+        self._by_id.pop(receiver_id, None)
+        for mark, compiled in list(self._by_key.items()):
+            if compiled.receiver.id == receiver_id:
                 self._by_key.pop(mark, None)
 
-    def _look_up(self, project: str, key: str) -> Route:
+    def _look_up(self, project: str, key: str) -> CompiledReceiver:
         found = self._receivers.find_by_key(project, key) if is_key(key) else None
         if found is None:
             raise UnknownKey(REVOKED)
         id_, version = found
-        route = self._routes.get(id_)
-        if route is not None and route.receiver.version == version:
-            return route
+        compiled = self._by_id.get(id_)
+        if compiled is not None and compiled.receiver.version == version:
+            return compiled
         try:
             return self.of(self._receivers.get(project, id_))
         except NotFound as exc:
             raise UnknownKey(REVOKED) from exc
 
 
-def _remember(routes: dict[K, Route], name: K, route: Route) -> None:
-    """Keep a route, and forget the oldest one if there are too many."""
+def _remember(compiled: dict[K, CompiledReceiver], name: K, newest: CompiledReceiver) -> None:
+    """Keep a compiled receiver, and forget the oldest one if there are too many."""
     with suppress(StopIteration, RuntimeError):  # another thread is at it as well
-        if name not in routes and len(routes) >= MAX_ROUTES:
-            routes.pop(next(iter(routes)), None)
-    routes[name] = route
+        if name not in compiled and len(compiled) >= MAX_COMPILED:
+            compiled.pop(next(iter(compiled)), None)
+    compiled[name] = newest

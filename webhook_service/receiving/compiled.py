@@ -1,4 +1,4 @@
-"""A route: one receiver, compiled for its calls (verify, parse, match)."""
+"""A compiled receiver: how the calls of one receiver are verified, read and matched."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
+from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.match.matcher import Matcher, compile_match
 from webhook_service.model.delivery import (
@@ -24,11 +25,10 @@ from webhook_service.model.delivery import (
     Reason,
     Work,
 )
-from webhook_service.model.ids import DELIVERY, EXECUTION, new_id
+from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
-from webhook_service.plugins.discovery import Plugins
-from webhook_service.plugins.schemes import Schemes
+from webhook_service.plugins.instances import Drivers, Formats, Schemes
 from webhook_service.receiving.body import describe
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 
@@ -43,8 +43,12 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """How the calls of one receiver are verified, read and matched."""
+class CompiledReceiver:
+    """One receiver with its plug-ins and rules, ready for calls.
+
+    Attributes:
+        format: bound to ``format_options``; ``scheme`` likewise.
+    """
 
     receiver: Receiver
     driver: WebhookDriver[Any, Any]
@@ -55,30 +59,25 @@ class Route:
     scheme_options: SchemeOptions
     matcher: Matcher
 
-    def is_quick(self, call: Call) -> bool:
-        """Whether the call can be decided on without waiting, and in a few milliseconds."""
-        return self.scheme.computes_only and len(call.body) <= QUICK_BODY
+    def decide(self, call: Call, received: datetime, basis: Basis | None = None) -> Decision:
+        """Verify, read and match a call: steps 3 to 5 of a delivery. Nothing is stored yet.
 
-    def verify(self, call: Call) -> None:
-        """Let a genuine call pass.
+        Args:
+            received: when the call arrived.
+            basis: what was remembered of the receiver, if it was not looked up for this call.
 
         Raises:
-            Unauthenticated: it is not proven genuine.
-            IssuerUnavailable: that cannot be told now.
+            Unauthenticated: the call is not proven genuine.
+            IssuerUnavailable: that cannot be told now; the sender should try again.
+            InvalidPayload: the body is not of the receiver's format.
         """
         self.scheme.check(call, self.scheme_options)
-
-    def greet(self, call: Call) -> None:
-        """Do what the sender of a verified call asks for before it sends pushes.
-
-        Raises:
-            IssuerUnavailable: it could not be done now.
-        """
         self.scheme.greet(call, self.scheme_options)
-
-    def message_id(self, call: Call) -> str | None:
-        """The sender's own name for a verified call, if its scheme proves one."""
-        return self.scheme.message_id(call, self.scheme_options)
+        parsed = self.parse(call)
+        message = self.scheme.message_id(call, self.scheme_options)
+        decision = self.decide_on(parsed, call, received, message, basis)
+        failpoint("accept.matched")
+        return decision
 
     def parse(self, call: Call) -> Parsed | Request:
         """What the call brings: parsed pushes, or itself for a driver of raw requests.
@@ -99,46 +98,20 @@ class Route:
             message = "The body cannot be read by the receiver's format."
             raise InvalidPayload(message, self.receiver.spec.driver) from exc
 
-    def slot_of(self, event: PushEvent | Request) -> str:
-        """The slot of an event, as executions name it."""
-        return f"{self.receiver.project}/{self.driver.slot(self.config, event) or self.receiver.id}"
-
-    def match(
-        self, parsed: Parsed | Request, received: datetime, message: str | None = None
-    ) -> tuple[list[Work], list[Item]]:
-        """The work that passes the receiver's rules, and what does not, with its reason.
-
-        Args:
-            message: the call's ``message_id``, by which a copy of it is known.
-        """
-        if isinstance(parsed, Request):
-            if self.receiver.suspended:
-                return [], [_ignored("request", Reason.SUSPENDED)]
-            return [self._request_work(parsed, received, message)], []
-        items = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
-        works = []
-        for event in parsed.events:
-            if (reason := self._refusal(event)) is not None:
-                items.append(_ignored(event.image, reason))
-            else:
-                works.append(self._push_work(event, received, message))
-        return works, items
-
-    def decide(
+    def decide_on(
         self,
         parsed: Parsed | Request,
+        call: Call,
         received: datetime,
         message: str | None,
-        call: Call,
         basis: Basis | None = None,
     ) -> Decision:
-        """Match a call; the answer to it stands, and nothing is stored yet.
+        """Match what a call brings, by the receiver's rules.
 
         Args:
-            message: see ``match``.
-            basis: what was remembered of the receiver, if it was not looked up for this call.
+            message: the sender's own name for the call, by which a copy of it is known.
         """
-        works, items = self.match(parsed, received, message)
+        works, ignored = self.match(parsed, received, message)
         spec = self.receiver.spec
         delivery = Delivery(
             id=new_id(DELIVERY),
@@ -146,8 +119,8 @@ class Route:
             receiver=self.receiver.id,
             state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
             received=received,
-            reason=items[0].reason if items and not works else None,
-            items=(*items, *[work.item for work in works]),
+            reason=ignored[0].reason if ignored and not works else None,
+            items=(*ignored, *[work.item for work in works]),
             executions=tuple([work.execution for work in works]),
             client=call.client,
             reply=None if isinstance(parsed, Request) else parsed.reply,
@@ -155,8 +128,35 @@ class Route:
         )
         return Decision(delivery, works, spec.driver, spec.source.format, call.body, basis)
 
-    def _refusal(self, event: PushEvent) -> Reason | None:
-        return Reason.SUSPENDED if self.receiver.suspended else self.matcher.refusal(event)
+    def match(
+        self, parsed: Parsed | Request, received: datetime, message: str | None = None
+    ) -> tuple[list[Work], list[Item]]:
+        """The work that passes the receiver's rules, and what does not, with its reason."""
+        if isinstance(parsed, Request):
+            if self.receiver.suspended:
+                return [], [_ignored("request", Reason.SUSPENDED)]
+            return [self._request_work(parsed, received, message)], []
+        ignored = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
+        works = []
+        for event in parsed.events:
+            suspended = Reason.SUSPENDED if self.receiver.suspended else None
+            if (reason := suspended or self.matcher.refusal(event)) is not None:
+                ignored.append(_ignored(event.image, reason))
+            else:
+                works.append(self._push_work(event, received, message))
+        return works, ignored
+
+    def is_quick(self, call: Call) -> bool:
+        """Whether the call can be decided on without waiting, and in a few milliseconds."""
+        return self.scheme.computes_only and len(call.body) <= QUICK_BODY
+
+    def basis(self, key: str) -> Basis:
+        """What has to be still so when a decision is stored that was made from memory."""
+        return Basis(fingerprint(key), self.receiver.id, self.receiver.version)
+
+    def slot_of(self, event: PushEvent | Request) -> str:
+        """The slot of an event, as executions name it."""
+        return f"{self.receiver.project}/{self.driver.slot(self.config, event) or self.receiver.id}"
 
     def _push_work(self, event: PushEvent, received: datetime, message: str | None) -> Work:
         return Work(
@@ -173,59 +173,60 @@ class Route:
 
     def _request_work(self, request: Request, received: datetime, message: str | None) -> Work:
         execution = new_id(EXECUTION)
-        identity = execution if message is None else message_identity(message)
-        slot = self.driver.slot(self.config, request)
-        held_until = self.matcher.frozen_until(received)
         return Work(
-            execution,
-            request,
-            "request",
-            identity,
-            slot,
-            received,
-            held_until=held_until,
+            execution=execution,
+            event=request,
+            subject="request",
+            identity=execution if message is None else message_identity(message),
+            slot=self.driver.slot(self.config, request),
+            ordered_at=received,
+            held_until=self.matcher.frozen_until(received),
             approval=self.receiver.spec.approval,
         )
 
 
-def compile_route(
-    receiver: Receiver,
-    driver: WebhookDriver[Any, Any],
-    formats: Plugins[Format[Any]],
-    schemes: Schemes,
-) -> Route:
+def compile_receiver(
+    receiver: Receiver, drivers: Drivers, formats: Formats, schemes: Schemes
+) -> CompiledReceiver:
     """Compile a receiver.
 
     Raises:
         InvalidConfig: a part of it cannot be used; the message says which.
-        PluginUnavailable: its format or scheme is not installed.
+        PluginUnavailable: its driver, format or scheme is not installed.
     """
     spec = receiver.spec
-    format_ = formats.get(spec.source.format)()
-    options = _options(format_.Options, spec.source.options, "source")
-    format_ = format_.bind(options, formats.targets)
+    driver = drivers.get(spec.driver)
+    format_ = formats.get(spec.source.format)
+    format_options = _options(format_.Options, spec.source.options, "source")
+    format_ = format_.bind(format_options, formats.plugins.targets)
     scheme = schemes.get(spec.verify.scheme)
-    matcher = compile_match(spec.match, format_.home(options))
-    if spec.registry is not None and not matcher.fixes_hosts:
-        raise InvalidConfig(
-            "registry: name the repositories with their registry in match.repositories, or a "
-            "sender could choose which host is asked."
-        )
-    if spec.registry is not None and spec.registry.poll and matcher.named_images() is None:
-        raise InvalidConfig(
-            "registry.poll: match.repositories needs names without '*', for registries cannot be "
-            "asked for patterns."
-        )
-    return Route(
+    scheme_options = _options(scheme.Options, spec.verify.options, "verify")
+    matcher = compile_match(spec.match, format_.home(format_options))
+    _check_registry(receiver, matcher)
+    return CompiledReceiver(
         receiver=receiver,
         driver=driver,
         config=_options(driver.Config, spec.config, config_field(spec.driver)),
         format=format_,
-        format_options=options,
-        scheme=scheme,
-        scheme_options=_options(scheme.Options, spec.verify.options, "verify"),
+        format_options=format_options,
+        scheme=scheme.bind(scheme_options, schemes.get),
+        scheme_options=scheme_options,
         matcher=matcher,
     )
+
+
+def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
+    rule = receiver.spec.registry
+    if rule is not None and not matcher.fixes_hosts:
+        raise InvalidConfig(
+            "registry: name the repositories with their registry in match.repositories, or a "
+            "sender could choose which host is asked."
+        )
+    if rule is not None and rule.poll and matcher.named_images() is None:
+        raise InvalidConfig(
+            "registry.poll: match.repositories needs names without '*', for registries cannot be "
+            "asked for patterns."
+        )
 
 
 def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:

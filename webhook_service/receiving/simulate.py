@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from webhook_service.driver import Context, Plan
 from webhook_service.model.delivery import Call, Item, Work
-from webhook_service.receiving.compiled import Route
+from webhook_service.receiving.compiled import CompiledReceiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Simulation:
     planned: tuple[PlannedWork, ...]
 
 
-def simulate(route: Route, call: Call) -> Simulation:
+def simulate(compiled: CompiledReceiver, call: Call) -> Simulation:
     """Parse and match a call, and ask the driver for its plan.
 
     The call is not verified: who may simulate is known already, and a pasted body has no
@@ -37,16 +37,16 @@ def simulate(route: Route, call: Call) -> Simulation:
     Raises:
         InvalidPayload: the body is not of the receiver's format.
     """
-    works, ignored = route.match(route.parse(call), datetime.now(UTC))
-    return Simulation(tuple(ignored), tuple(_planned(route, work) for work in works))
+    works, ignored = compiled.match(compiled.parse(call), datetime.now(UTC))
+    return Simulation(tuple(ignored), tuple(_planned(compiled, work) for work in works))
 
 
-def _planned(route: Route, work: Work) -> PlannedWork:
+def _planned(compiled: CompiledReceiver, work: Work) -> PlannedWork:
     context = Context(
-        project=route.receiver.project,
-        receiver=route.receiver.id,
+        project=compiled.receiver.project,
+        receiver=compiled.receiver.id,
         identity=work.identity,
         named=work.named,
     )
-    plan = route.driver.plan(route.config, work.event, context)
+    plan = compiled.driver.plan(compiled.config, work.event, context)
     return PlannedWork(work.subject, work.slot, work.identity, plan)

@@ -93,6 +93,10 @@ class RegistryClient:
         """One image's repository, to be read within so many seconds."""
         return Repository(self, image, seconds)
 
+    def close(self) -> None:
+        """Close the connections to registries."""
+        self.outbound.close()
+
 
 class Repository:
     """The reads of one repository for one push.

@@ -1,7 +1,7 @@
 """The contract of schemes: how a call is proven genuine, or refused.
 
 A scheme is one module: a ``Scheme`` subclass, registered as an entry point of the group
-``webhook_service.schemes``, or given to ``WebhookService.add_scheme``; its name is what receivers
+``webhook_service.schemes``, or given to ``service.schemes.add``; its name is what receivers
 write in ``verify.scheme``. The names here are all that its author needs.
 """
 
@@ -13,11 +13,12 @@ from webhook_service.schemes.proving.signature import (
     keys_of,
     require,
 )
-from webhook_service.schemes.scheme import Fetch, Proof, Scheme, SchemeOptions, Secrets
+from webhook_service.schemes.scheme import Fetch, Others, Proof, Scheme, SchemeOptions, Secrets
 
 __all__ = [
     # The contract
     "Fetch",
+    "Others",
     "Proof",
     "Scheme",
     "SchemeOptions",

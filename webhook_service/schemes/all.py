@@ -1,114 +1,98 @@
 """The scheme ``all``: several schemes, and a call has to pass every one of them.
 
 A part is said under its scheme's name: ``{"scheme": "all", "address": {"networks": […]},
-"github": {"secret": "…"}}``. Any installed scheme can be a part, but for ``none``, which proves
-nothing, and ``all`` itself.
+"github": {"secret": "…"}}``. Any scheme of the service can be a part, but for ``none``, which
+proves nothing, and ``all`` itself.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError
 
-from webhook_service.errors import PluginUnavailable, Unauthenticated
+from webhook_service.errors import InvalidConfig, PluginUnavailable, Unauthenticated
 from webhook_service.model.delivery import Call
-from webhook_service.plugins.discovery import SCHEMES, Plugins, discover
-from webhook_service.plugins.schemes import Schemes
 from webhook_service.schemes.proving.signature import REFUSED
-from webhook_service.schemes.scheme import Fetch, Proof, Scheme, SchemeOptions
+from webhook_service.schemes.scheme import Others, Proof, Scheme, SchemeOptions
 
 NO_PARTS = ("all", "none")
 
-
-def _fetch_nothing(url: str) -> bytes:
-    raise ConnectionError("This service fetches nothing for its schemes.")
-
-
-@cache
-def installed() -> Plugins[Scheme[Any]]:
-    """The schemes that can be parts."""
-    return discover(SCHEMES, "scheme", Scheme)
+Part = tuple[Scheme[Any], Any]
+"""A scheme, bound, and its own options."""
 
 
-class TogetherOptions(SchemeOptions):
+class AllOptions(SchemeOptions):
     """The options of each part under the name of its scheme."""
 
     model_config = ConfigDict(extra="allow")
 
-    _parts: tuple[tuple[str, SchemeOptions], ...] = PrivateAttr(default=())
 
-    @property
-    def parts(self) -> tuple[tuple[str, SchemeOptions], ...]:
-        """Scheme names and options by alphabet: ``address`` first, before anything is fetched."""
-        return self._parts
-
-    @model_validator(mode="after")
-    def _read(self) -> Self:
-        given = self.model_extra or {}
-        if not given:
-            raise ValueError('verify: name the parts, such as "github": {"secret": "…"}.')
-        self._parts = tuple((name, _options(name, given[name])) for name in sorted(given))
-        return self
-
-    @classmethod
-    def secret_fields(cls) -> frozenset[str]:
-        """The parts that have a secret: such a part is sealed and hidden as a whole."""
-        targets = {plugin.name: plugin.target for plugin in installed()}
-        return frozenset(
-            name
-            for name, target in targets.items()
-            if target is not None and name not in NO_PARTS and target.Options.secret_fields()
-        )
-
-
-class Together(Scheme[TogetherOptions]):
-    """Several schemes, of which every one has to pass.
+class All(Scheme[AllOptions]):
+    """Several schemes, of which every one has to pass; without parts no call does.
 
     Args:
-        fetch: how parts reach other servers.
+        parts: by alphabet of their names: ``address`` comes before anything is fetched.
     """
 
-    Options = TogetherOptions
+    Options = AllOptions
     proof = Proof(
         algorithm="every part passes; a part is the options of a scheme under its name",
         replay="as its parts",
     )
 
-    def __init__(self, fetch: Fetch = _fetch_nothing) -> None:
-        self._schemes = Schemes(installed(), fetch)
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        self._parts = parts
 
-    @classmethod
-    def create(cls, fetch: Fetch) -> Self:
-        """One instance keeps one of each part."""
-        return cls(fetch)
+    def secret_fields(self, options: Mapping[str, Any], others: Others) -> frozenset[str]:
+        """The parts that have a secret: such a part is sealed and hidden as a whole."""
+        return frozenset(name for name in options if _has_secret(name, others))
 
-    def check(self, call: Call, options: TogetherOptions) -> None:
+    def bind(self, options: AllOptions, others: Others) -> All:
+        given = options.model_extra or {}
+        if not given:
+            raise InvalidConfig('verify: name the parts, such as "github": {"secret": "…"}.')
+        return All([_part(name, given[name], others) for name in sorted(given)])
+
+    def check(self, call: Call, options: AllOptions) -> None:
+        if not self._parts:
+            raise Unauthenticated(REFUSED)
         try:
-            for name, own in options.parts:
-                self._schemes.get(name).check(call, own)
+            for scheme, own in self._parts:
+                scheme.check(call, own)
         except Unauthenticated:
             raise Unauthenticated(REFUSED) from None
 
-    def greet(self, call: Call, options: TogetherOptions) -> None:
-        for name, own in options.parts:
-            self._schemes.get(name).greet(call, own)
+    def greet(self, call: Call, options: AllOptions) -> None:
+        for scheme, own in self._parts:
+            scheme.greet(call, own)
 
-    def message_id(self, call: Call, options: TogetherOptions) -> str | None:
-        found = (self._schemes.get(name).message_id(call, own) for name, own in options.parts)
+    def message_id(self, call: Call, options: AllOptions) -> str | None:
+        found = (scheme.message_id(call, own) for scheme, own in self._parts)
         return next((message for message in found if message is not None), None)
 
 
-def _options(name: str, values: Any) -> SchemeOptions:
+def _has_secret(name: str, others: Others) -> bool:
     if name in NO_PARTS:
-        raise ValueError(f"verify.{name}: cannot be a part of all.")
+        return False
     try:
-        return installed().get(name).Options.model_validate(values)
+        return bool(others(name).Options.secret_fields())
+    except PluginUnavailable:
+        return False  # ``bind`` refuses it, before anything is stored
+
+
+def _part(name: str, values: Any, others: Others) -> Part:
+    if name in NO_PARTS:
+        raise InvalidConfig(f"verify.{name}: cannot be a part of all.")
+    try:
+        scheme = others(name)
+        options = scheme.Options.model_validate(values)
     except PluginUnavailable as exc:
-        raise ValueError(f"verify: {exc.message}") from exc
+        raise InvalidConfig(f"verify: {exc.message}") from exc
     except ValidationError as exc:
-        raise ValueError(_problems(name, exc)) from None
+        raise InvalidConfig(_problems(name, exc)) from None
+    return scheme.bind(options, others), options
 
 
 def _problems(name: str, exc: ValidationError) -> str:
@@ -116,6 +100,5 @@ def _problems(name: str, exc: ValidationError) -> str:
     problems = []
     for error in exc.errors(include_input=False, include_url=False, include_context=False):
         path = ".".join(["verify", name, *map(str, error["loc"])])
-        text = error["msg"].removeprefix("Value error, ").removeprefix("verify: ")
-        problems.append(f"{path}: {text}")
+        problems.append(f"{path}: {error['msg'].removeprefix('Value error, ')}")
     return "; ".join(problems)

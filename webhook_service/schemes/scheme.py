@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Self
 
@@ -73,6 +73,8 @@ class Proof:
 OptionsT = TypeVar("OptionsT", bound=SchemeOptions, default=SchemeOptions)
 Fetch = Callable[[str], bytes]
 """GETs a URL of another server: the body of a 200, or an exception for everything else."""
+Others = Callable[[str], "Scheme[Any]"]
+"""Gives another scheme of the service by its name; raises PluginUnavailable if there is none."""
 
 
 class Scheme(ABC, Generic[OptionsT]):
@@ -90,6 +92,25 @@ class Scheme(ABC, Generic[OptionsT]):
     def create(cls, fetch: Fetch) -> Self:
         """The service's one instance; schemes that need keys from outside keep ``fetch``."""
         return cls()
+
+    def secret_fields(self, options: Mapping[str, Any], others: Others) -> frozenset[str]:
+        """The fields of a receiver's options that hold secrets: sealed at rest and never shown.
+
+        Args:
+            options: as they were written, not checked yet.
+        """
+        return self.Options.secret_fields()
+
+    def bind(self, options: OptionsT, others: Others) -> Scheme[Any]:
+        """The scheme as it checks one receiver's calls; asked for once, when it is saved.
+
+        Args:
+            others: for a scheme that hands calls on to others.
+
+        Raises:
+            InvalidConfig: the options name something that is not there.
+        """
+        return self
 
     @abstractmethod
     def check(self, call: Call, options: OptionsT) -> None:

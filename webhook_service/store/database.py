@@ -19,7 +19,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from webhook_service.errors import SettingsError, StoreUnavailable
-from webhook_service.store.writer import Batch, ItemT, Writer, Written
+from webhook_service.model.backlog import Written
+from webhook_service.store.writer import Batch, ItemT, Writer
 
 BUSY_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 30.0

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, Row, Select
 
 from webhook_service.errors import InvalidRequest
-
-MAX_LIMIT = 1000
-DEFAULT_LIMIT = 100
+from webhook_service.model.pages import Page, PageRequest
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """Which page: at most ``limit`` items after ``marker``, whose fields equal ``filters``."""
-
-    limit: int = DEFAULT_LIMIT
-    marker: str | None = None
-    filters: Mapping[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= MAX_LIMIT:
-            raise InvalidRequest(f"limit must be between 1 and {MAX_LIMIT}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some items, and the marker of the next page if there is one."""
-
-    items: tuple[T, ...]
-    next: str | None = None
 
 
 def fetch(

@@ -13,9 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from webhook_service.errors import InvalidConfig, NotFound
 from webhook_service.model.delivery import Basis
 from webhook_service.model.ids import fingerprint, is_v16_key
+from webhook_service.model.pages import Page, PageRequest
 from webhook_service.model.receiver import Receiver, ReceiverKey, ReceiverSpec
 from webhook_service.store.database import Database
-from webhook_service.store.pages import Page, PageRequest, fetch
+from webhook_service.store.pages import fetch
 from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import keys, micros, receivers, sightings
 

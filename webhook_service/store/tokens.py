@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from webhook_service.errors import NotFound
 from webhook_service.model.ids import fingerprint, is_token
+from webhook_service.model.tokens import Role, Token
 from webhook_service.store.database import Database
 from webhook_service.store.tables import tokens
-
-
-class Role(StrEnum):
-    """What a token may do: everything; all but keys; only look, without the URLs."""
-
-    OWNER = "owner"
-    MEMBER = "member"
-    READONLY = "readonly"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A stored token; its secret is shown once, when it is made."""
-
-    id: str
-    project: str
-    role: Role
-    created: datetime
-    revoked: datetime | None = None
 
 
 class TokenStore:

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -24,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
+from webhook_service.model.backlog import Written
 
 MAX_QUEUED = 10_000
 MAX_GROUP = 256
@@ -35,15 +35,6 @@ T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 Batch = Callable[[Connection, Sequence[ItemT]], Sequence[T]]
 """Writes some items, and gives one result for each, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a writer has to do, and has done: jobs waiting, jobs committed, in so many groups."""
-
-    waiting: int
-    jobs: int
-    groups: int
 
 
 class _Entry(NamedTuple):

@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from webhook_service.errors import WebhookServiceError
 
 _SECRET = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -77,3 +81,21 @@ def _one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+@contextmanager
+def log_faults(log: logging.Logger, duty: str) -> Iterator[None]:
+    """Log what ends the block, and go on behind it: the loop around it tries again.
+
+    An error of the service is a sentence in the log; any other one is a fault of the code, and is
+    logged with its traceback.
+
+    Args:
+        duty: what failed if the block did, to begin a sentence with.
+    """
+    try:
+        yield
+    except WebhookServiceError as exc:
+        log.warning("%s failed, trying again: %s", duty, exc)
+    except Exception:
+        log.exception("%s failed, trying again.", duty)

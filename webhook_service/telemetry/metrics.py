@@ -23,10 +23,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from webhook_service.errors import Unavailable
-from webhook_service.model.delivery import Delivery
-from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
-from webhook_service.store.store import Store
-from webhook_service.telemetry.observer import Observer
+from webhook_service.model.backlog import Backlog, Written
+from webhook_service.model.execution import ENDED, ExecutionState
+from webhook_service.telemetry.observer import (
+    CallersWaiting,
+    ConnectionsOpen,
+    Decided,
+    Happening,
+    LeasesLost,
+    Limited,
+    Observer,
+    Recorded,
+    Refused,
+    ResultRefused,
+    Stepped,
+    WorkersAbandoned,
+    WorkersBusy,
+)
 
 ACCEPT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 STEP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -42,13 +55,14 @@ class Metrics(Observer):
     """An observer that counts.
 
     Args:
-        store: asked at each scrape for what is waiting.
+        backlog: asked at each scrape for what waits in the database.
+        written: asked for what the writer of this process does.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, backlog: Callable[[], Backlog], written: Callable[[], Written]) -> None:
         self.registry = registry = CollectorRegistry()
-        registry.register(_Backlog(store))
-        registry.register(_Writes(store))
+        registry.register(_Backlog(backlog))
+        registry.register(_Writes(written))
         ProcessCollector(registry=registry)
         self._codes: set[str] = set()
         self._deliveries = Counter(
@@ -124,62 +138,57 @@ class Metrics(Observer):
             registry=registry,
         )
 
-    def decided(self, delivery: Delivery, format_name: str, seconds: float) -> None:
-        """Count a stored call: each item, and the call as a whole if it has none."""
+    def tell(self, happening: Happening) -> None:
+        """Count what happened."""
+        match happening:
+            case Decided():
+                self._count_decision(happening)
+            case Refused(code):
+                self._refused.labels(code).inc()
+            case Limited(limit):
+                self._limits.labels(limit).inc()
+            case Stepped():
+                self._time_step(happening)
+            case Recorded():
+                self._count_attempt(happening)
+            case ResultRefused():
+                self._fenced.inc()
+            case LeasesLost(count):
+                self._lost.inc(count)
+            case WorkersBusy(count):
+                self._busy.set(count)
+            case WorkersAbandoned(count):
+                self._abandoned.set(count)
+            case ConnectionsOpen(count):
+                self._connections.set(count)
+            case CallersWaiting(count):
+                self._callers.set(count)
+
+    def _count_decision(self, decided: Decided) -> None:
+        """Count each item of a stored call, and the call as a whole if it has none."""
+        delivery = decided.delivery
         items = [(item.state, item.reason) for item in delivery.items]
         for state, reason in items or [(delivery.state, delivery.reason)]:
-            self._deliveries.labels(format_name, state, self._code(reason)).inc()
-        self._accept.observe(seconds)
+            self._deliveries.labels(decided.format, state, self._code(reason)).inc()
+        self._accept.observe(decided.seconds)
 
-    def refused(self, code: str) -> None:
-        """Count a refused call."""
-        self._refused.labels(code).inc()
-
-    def limited(self, limit: str) -> None:
-        """Count what met a limit."""
-        self._limits.labels(limit).inc()
-
-    def stepped(self, claim: Claim, verdict: Verdict, seconds: float) -> None:
+    def _time_step(self, step: Stepped) -> None:
         """Count and time a driver's step, and how long the first one was waited for."""
-        execution = claim.execution
+        claim, execution = step.claim, step.claim.execution
         if claim.attempt == 1 and not claim.resumed and execution.reason is None:
-            waited = _age(execution.created) - seconds
+            waited = _age(execution.created) - step.seconds
             self._start.labels(execution.driver).observe(max(waited, 0.0))
-        labels = (execution.driver, verdict.state, self._code(verdict.reason))
-        self._steps.labels(*labels).observe(seconds)
+        labels = (execution.driver, step.verdict.state, self._code(step.verdict.reason))
+        self._steps.labels(*labels).observe(step.seconds)
 
-    def recorded(self, claim: Claim, verdict: Verdict) -> None:
+    def _count_attempt(self, recorded: Recorded) -> None:
         """Count an attempt's end, and time the execution's."""
-        if verdict.state is ExecutionState.WAITING:
+        state, execution = recorded.verdict.state, recorded.claim.execution
+        if state is ExecutionState.WAITING:
             return
-        labels = (claim.execution.driver, verdict.state)
-        self._attempts.labels(*labels).inc()
-        if verdict.state in ENDED:
-            self._end.labels(*labels).observe(max(_age(claim.execution.created), 0.0))
-
-    def fenced(self, claim: Claim) -> None:
-        """Count a refused result."""
-        self._fenced.inc()
-
-    def lost(self, count: int) -> None:
-        """Count lost leases."""
-        self._lost.inc(count)
-
-    def busy(self, workers: int) -> None:
-        """Show how many workers are busy."""
-        self._busy.set(workers)
-
-    def abandoned(self, workers: int) -> None:
-        """Show how many workers hang."""
-        self._abandoned.set(workers)
-
-    def connected(self, connections: int) -> None:
-        """Show how many connections are open."""
-        self._connections.set(connections)
-
-    def awaited(self, callers: int) -> None:
-        """Show how many callers wait."""
-        self._callers.set(callers)
+        self._attempts.labels(execution.driver, state).inc()
+        if state in ENDED:
+            self._end.labels(execution.driver, state).observe(max(_age(execution.created), 0.0))
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve ``/metrics`` on an address of its own; gives a function that ends it.
@@ -210,17 +219,18 @@ class Metrics(Observer):
 class _Backlog(Collector):
     """What waits in the database, so that every host shows the same; nothing while it is away."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, backlog: Callable[[], Backlog]) -> None:
+        self._backlog = backlog
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         executions, due = self.describe()
         try:
-            for state, count in self._store.executions.counts().items():
-                executions.add_metric([state], count)
-            oldest = self._store.executions.oldest_due()
+            backlog = self._backlog()
         except Unavailable:
             return
+        for state, count in backlog.open.items():
+            executions.add_metric([state], count)
+        oldest = backlog.oldest_due
         due.add_metric([], 0.0 if oldest is None else max(_age(oldest), 0.0))
         yield from (executions, due)
 
@@ -241,11 +251,11 @@ class _Backlog(Collector):
 class _Writes(Collector):
     """The writer of this process."""
 
-    def __init__(self, store: Store) -> None:
-        self._database = store.database
+    def __init__(self, written: Callable[[], Written]) -> None:
+        self._written = written
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        written = self._database.written
+        written = self._written()
         yield GaugeMetricFamily(
             "webhook_waiting_writes", "Writes that wait for a commit.", value=written.waiting
         )

@@ -2,102 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from dataclasses import dataclass
 
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import Claim, Verdict
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A call was stored with its decision, so many seconds after it arrived."""
+
+    delivery: Delivery
+    format: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A call was refused and not stored; ``code`` is that of the error."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A call or a connection met a limit, and was refused before it was looked at."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A driver was called once, for so many seconds; the verdict is not stored yet."""
+
+    claim: Claim
+    verdict: Verdict
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of a step is stored for good."""
+
+    claim: Claim
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRefused:
+    """What came of a step is refused: its worker had lost the execution before."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesLost:
+    """So many leases of workers that are gone were taken back."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersBusy:
+    """So many workers of this process run a driver now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersAbandoned:
+    """So many workers hang in drivers that were given up."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsOpen:
+    """So many connections to this process are open now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallersWaiting:
+    """So many callers wait for what comes of their call now."""
+
+    count: int
+
+
+Happening = (
+    Decided
+    | Refused
+    | Limited
+    | Stepped
+    | Recorded
+    | ResultRefused
+    | LeasesLost
+    | WorkersBusy
+    | WorkersAbandoned
+    | ConnectionsOpen
+    | CallersWaiting
+)
+
 
 class Observer:
-    """Does nothing; ``metrics.Metrics`` counts. Methods are called from many threads."""
+    """Is told what happens, from many threads; this one does nothing with it."""
 
-    def decided(self, delivery: Delivery, format_name: str, seconds: float) -> None:
-        """A call was stored with its decision."""
-
-    def refused(self, code: str) -> None:
-        """A call was refused and not stored."""
-
-    def limited(self, limit: str) -> None:
-        """A call or a connection met a limit, and was refused before it was looked at."""
-
-    def stepped(self, claim: Claim, verdict: Verdict, seconds: float) -> None:
-        """A driver was called once."""
-
-    def recorded(self, claim: Claim, verdict: Verdict) -> None:
-        """What came of a step is stored for good."""
-
-    def fenced(self, claim: Claim) -> None:
-        """What came of a step is refused: its worker had lost the execution before."""
-
-    def lost(self, count: int) -> None:
-        """Leases of workers that are gone were taken back."""
-
-    def busy(self, workers: int) -> None:
-        """So many workers of this process run a driver now."""
-
-    def abandoned(self, workers: int) -> None:
-        """So many workers hang in drivers that were given up."""
-
-    def connected(self, connections: int) -> None:
-        """So many connections to this process are open now."""
-
-    def awaited(self, callers: int) -> None:
-        """So many callers wait for what comes of their call now."""
+    def tell(self, happening: Happening) -> None:
+        """Take note. It must not wait: a caller or a worker waits for it."""
 
 
 class Observers(Observer):
-    """Tells several, in their order."""
+    """Tells several, in their order. What one of them raises is logged, and harms nobody."""
 
     def __init__(self, *observers: Observer) -> None:
         self._all = observers
-
-    def __iter__(self) -> Iterator[Observer]:
-        return iter(self._all)
 
     def add(self, observer: Observer) -> None:
         """Tell one more from now on."""
         self._all += (observer,)
 
-    def decided(self, delivery: Delivery, format_name: str, seconds: float) -> None:
+    def tell(self, happening: Happening) -> None:
         for each in self._all:
-            each.decided(delivery, format_name, seconds)
-
-    def refused(self, code: str) -> None:
-        for each in self._all:
-            each.refused(code)
-
-    def limited(self, limit: str) -> None:
-        for each in self._all:
-            each.limited(limit)
-
-    def stepped(self, claim: Claim, verdict: Verdict, seconds: float) -> None:
-        for each in self._all:
-            each.stepped(claim, verdict, seconds)
-
-    def recorded(self, claim: Claim, verdict: Verdict) -> None:
-        for each in self._all:
-            each.recorded(claim, verdict)
-
-    def fenced(self, claim: Claim) -> None:
-        for each in self._all:
-            each.fenced(claim)
-
-    def lost(self, count: int) -> None:
-        for each in self._all:
-            each.lost(count)
-
-    def busy(self, workers: int) -> None:
-        for each in self._all:
-            each.busy(workers)
-
-    def abandoned(self, workers: int) -> None:
-        for each in self._all:
-            each.abandoned(workers)
-
-    def connected(self, connections: int) -> None:
-        for each in self._all:
-            each.connected(connections)
-
-    def awaited(self, callers: int) -> None:
-        for each in self._all:
-            each.awaited(callers)
+            try:
+                each.tell(happening)
+            except Exception:
+                log.exception("An observer failed on %s.", type(happening).__name__)

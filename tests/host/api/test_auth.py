@@ -15,7 +15,7 @@ from tests.support import PROJECT, add_receiver, make_service, push, receiver_bo
 from webhook_service.host.api.auth import FirstOf, Identity, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.host.app import create_app
 from webhook_service.model.ids import RECEIVER, new_id, new_token
-from webhook_service.store.tokens import Role
+from webhook_service.model.tokens import Role
 
 OPEN = {
     ("POST", "/v1-webhooks/endpoint"),

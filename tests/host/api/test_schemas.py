@@ -40,7 +40,7 @@ class Own(WebhookDriver[OwnConfig]):
 
 
 def test_a_third_party_driver_appears_by_itself(served: Served, owner: httpx.Client) -> None:
-    served.service.drivers.plugins.add("ownThing", Own)
+    served.service.drivers.add("ownThing", Own)
     receiver = get(owner, "/schemas/receiver")["resourceFields"]
     assert receiver["driver"]["options"] == ["ownThing", "stub"]
     assert receiver["ownThingConfig"] == {"type": "ownThing", "create": True}
@@ -61,7 +61,7 @@ def test_a_third_party_driver_appears_by_itself(served: Served, owner: httpx.Cli
 def test_objects_inside_a_config_have_schemas_of_their_own(
     served: Served, owner: httpx.Client
 ) -> None:
-    served.service.drivers.plugins.add("ownThing", Own)
+    served.service.drivers.add("ownThing", Own)
     assert get(owner, "/schemas/ownThingStep")["resourceFields"] == {
         "weight": {"type": "int", "create": True, "min": 0, "max": 100},
         "pause": {"type": "ownThingPause", "create": True},
@@ -72,7 +72,7 @@ def test_objects_inside_a_config_have_schemas_of_their_own(
 
 
 def test_a_driver_s_schema_carries_its_json_schema(owner: httpx.Client, served: Served) -> None:
-    served.service.drivers.plugins.add("ownThing", Own)
+    served.service.drivers.add("ownThing", Own)
     found = get(owner, "/schemas/ownThing")["jsonSchema"]
     assert found == OwnConfig.model_json_schema(by_alias=True)
 
@@ -88,7 +88,7 @@ def test_a_driver_without_a_schema_does_not_hide_the_others(
     class Broken(Own):
         Config = BrokenConfig
 
-    served.service.drivers.plugins.add("broken", Broken)
+    served.service.drivers.add("broken", Broken)
     ids = [schema["id"] for schema in get(owner, "/schemas")["data"]]
     assert "stub" in ids and "broken" not in ids
 

@@ -10,7 +10,7 @@ from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest, NotFound, StoreUnavailable
 from webhook_service.model.delivery import Basis, Decision, Delivery, DeliveryState, Item
 from webhook_service.model.ids import fingerprint, new_key
-from webhook_service.store.pages import PageRequest
+from webhook_service.model.pages import PageRequest
 from webhook_service.store.store import Store
 
 
@@ -28,7 +28,7 @@ def test_a_duplicate_names_the_first_delivery_and_brings_no_work(store: Store) -
     again = accept(store, receiver, work(identity="same"))
     assert (again.state, again.duplicate_of) == (DeliveryState.DUPLICATE, first.id)
     assert again.executions == first.executions
-    assert store.executions.counts() == {"queued": 1}
+    assert store.executions.backlog().open == {"queued": 1}
 
 
 def test_two_copies_in_one_call_are_one_execution(store: Store) -> None:
@@ -36,7 +36,7 @@ def test_two_copies_in_one_call_are_one_execution(store: Store) -> None:
     delivery = accept(store, receiver, work(identity="same"), work(identity="same"))
     assert delivery.state is DeliveryState.ACCEPTED
     assert [item.state for item in delivery.items] == ["accepted", "duplicate"]
-    assert store.executions.counts() == {"queued": 1}
+    assert store.executions.backlog().open == {"queued": 1}
 
 
 def test_receivers_do_not_share_duplicates(store: Store) -> None:
@@ -150,7 +150,7 @@ def test_nothing_is_stored_of_what_is_based_on_the_past(store: Store) -> None:
     bases = [Basis(fingerprint(key), id_, 1) for id_, key in zip(ids, keys, strict=True)]
     found = _stored(store, *map(_on, bases))
     assert [delivery is not None for delivery in found] == [False, False, False, True]
-    assert store.executions.counts() == {"queued": 1}
+    assert store.executions.backlog().open == {"queued": 1}
     with pytest.raises(StoreUnavailable, match="nothing was stored"):
         store.deliveries.accept(_on(bases[0]))
 
@@ -167,7 +167,7 @@ def test_a_large_group_with_copies_in_it_is_decided_one_by_one(store: Store) -> 
     assert found[0].duplicate_of == first.id
     assert [each.executions for each in found[91:]] == [each.executions for each in found[1:11]]
     assert [store.deliveries.get(PROJECT, each.id) for each in found] == found
-    assert store.executions.counts() == {"queued": 91}
+    assert store.executions.backlog().open == {"queued": 91}
 
 
 def test_a_call_that_cannot_be_stored_does_not_spoil_its_group(store: Store) -> None:
@@ -181,4 +181,4 @@ def test_a_call_that_cannot_be_stored_does_not_spoil_its_group(store: Store) -> 
     assert first.result(5) is not None
     with pytest.raises(IntegrityError):
         second.result(5)
-    assert store.executions.counts() == {"queued": 1}
+    assert store.executions.backlog().open == {"queued": 1}

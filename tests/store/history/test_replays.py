@@ -10,7 +10,7 @@ from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import ExecutionState, Verdict
-from webhook_service.store.history.replays import ReplayFilter
+from webhook_service.model.replays import ReplayFilter
 from webhook_service.store.store import Store
 
 ALL = ReplayFilter()

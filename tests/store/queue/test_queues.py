@@ -129,9 +129,9 @@ def test_a_flood_in_one_slot_ends_in_bounded_transactions(store: Store) -> None:
     pushes = [work(str(number), at=number) for number in range(count)]
     accept(store, receiver, *pushes)
     assert claim_one(store).execution.id == pushes[-1].execution
-    assert store.executions.counts() == {"running": 1, "queued": count - 1 - MAX_ENDED}
+    assert store.executions.backlog().open == {"running": 1, "queued": count - 1 - MAX_ENDED}
     assert store.claims.claim(1) == []
-    assert store.executions.counts() == {"running": 1, "queued": 1}
+    assert store.executions.backlog().open == {"running": 1, "queued": 1}
     assert read(store, pushes[0]).superseded_by == pushes[-1].execution
 
 

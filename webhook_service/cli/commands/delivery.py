@@ -33,7 +33,7 @@ def list_deliveries(
 ) -> None:
     """List the project's deliveries, newest first."""
     from webhook_service.host.http.wire import delivery_json, page_json
-    from webhook_service.store.pages import PageRequest
+    from webhook_service.model.pages import PageRequest
 
     filters = given(receiver=receiver, state=state)
     with session() as opened:

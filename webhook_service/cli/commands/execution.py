@@ -45,7 +45,7 @@ def list_executions(
 ) -> None:
     """List the project's executions, newest first."""
     from webhook_service.host.http.wire import execution_json, page_json
-    from webhook_service.store.pages import PageRequest
+    from webhook_service.model.pages import PageRequest
 
     filters = given(receiver=receiver, delivery=delivery, state=state)
     with session() as opened:
@@ -74,7 +74,7 @@ def show(
 def held(project: Project, limit: Limit = 100, output: OutputOption = Output.TABLE) -> None:
     """List the executions that wait for approval, newest first."""
     from webhook_service.host.http.wire import execution_json, page_json
-    from webhook_service.store.pages import PageRequest
+    from webhook_service.model.pages import PageRequest
 
     filters = {"state": "held", "reason": "approval"}
     with session() as opened:
@@ -116,7 +116,7 @@ def replay(
     """Run ended executions' events once more: one by its ID, or all that --state … finds."""
     from webhook_service.host.http.wire import execution_json, replayed_json
     from webhook_service.model.execution import ExecutionState
-    from webhook_service.store.history.replays import ReplayFilter
+    from webhook_service.model.replays import ReplayFilter
 
     filters = given(state=state, receiver=receiver, reason=reason, since=since, until=until)
     if (execution is None) == (not filters) or (execution is not None and dry_run):

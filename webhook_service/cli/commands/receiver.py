@@ -123,7 +123,7 @@ def list_receivers(
 ) -> None:
     """List the project's receivers, newest first."""
     from webhook_service.host.http.wire import page_json
-    from webhook_service.store.pages import PageRequest
+    from webhook_service.model.pages import PageRequest
 
     with session() as opened:
         filters = given(name=name, driver=driver)
@@ -217,7 +217,7 @@ def _as_json(opened: Session, receiver: Receiver) -> dict[str, Any]:
     from webhook_service.host.http.wire import receiver_json
 
     key = opened.service.receiver_key(receiver.project, receiver.id)
-    drivers = opened.service.drivers.plugins.names
+    drivers = opened.service.drivers.names
     return receiver_json(receiver, drivers, opened.links(receiver.project), key)
 
 

@@ -11,7 +11,7 @@ from webhook_service.cli.output import print_json, print_page, print_record
 from webhook_service.cli.session import session
 
 if TYPE_CHECKING:
-    from webhook_service.store.tokens import Token
+    from webhook_service.model.tokens import Token
 
 app = typer.Typer(help="Make and end API tokens.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def create(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a token and print it: this is the only time it is shown."""
-    from webhook_service.store.tokens import Role
+    from webhook_service.model.tokens import Role
 
     with session() as opened:
         token, secret = opened.service.create_token(project, Role(role))
@@ -47,7 +47,7 @@ def list_tokens(
 ) -> None:
     """List the tokens, newest first; nobody can read their secrets again."""
     with session() as opened:
-        items = [_as_json(token) for token in opened.service.store.tokens.list(project)]
+        items = [_as_json(token) for token in opened.service.list_tokens(project)]
     print_page(output, {"type": "collection", "resourceType": "token", "data": items}, COLUMNS)
 
 
@@ -58,7 +58,7 @@ def revoke(
 ) -> None:
     """End a token now."""
     with session() as opened:
-        opened.service.store.tokens.revoke(token)
+        opened.service.revoke_token(token)
     if output is Output.JSON:
         print_json({"id": token, "state": "revoked"})
     else:

@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webhook_service.engine.preparation import Resolves
-from webhook_service.engine.stepper import Stepper
+from webhook_service.engine.attempt import Attempts, Resolves
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers
 from webhook_service.store.queue.leases import RENEWALS, TIMED_OUT
 from webhook_service.store.store import Store
 
@@ -38,7 +37,7 @@ class Child:
         self._store = store
         self._claims = store.claims
         self._drivers = drivers
-        self._stepper = Stepper(store.claims, drivers, resolver)
+        self._attempts = Attempts(store.claims, drivers, resolver)
         self._step_seconds = step_seconds
 
     def run(self, execution: str, redelivered: bool) -> None:
@@ -50,13 +49,13 @@ class Child:
         claim = self._claims.claim_execution(execution)
         if claim is not None:
             with self._lease(claim):
-                self._stepper.step(claim)
+                self._attempts.run(claim)
         elif redelivered:
             self._claims.doubt(execution)
 
     def close(self) -> None:
         """Close everything."""
-        self._stepper.close()
+        self._attempts.close()
         self._drivers.close()
         self._store.close()
 

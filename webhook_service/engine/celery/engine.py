@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from webhook_service.engine.celery.publisher import WINDOW, BrokerUnavailable, Publisher
 from webhook_service.engine.engine import Engine
-from webhook_service.outliving import outlive
 from webhook_service.store.store import Store
-from webhook_service.telemetry.observer import Observer
+from webhook_service.telemetry.logs import log_faults
+from webhook_service.telemetry.observer import LeasesLost, Observer
 
 POLL = 0.5
 # Between two looks at the tables while something is due that nobody has claimed yet.
@@ -76,7 +76,7 @@ class CeleryEngine(Engine):
 
     def _loop(self) -> None:
         while not self._stopping:
-            with outlive(log, "Looking for work"):
+            with log_faults(log, "Looking for work"):
                 self._turn()
             self._woken.wait(max(0.0, self._next_look - time.monotonic()))
             self._woken.clear()
@@ -98,7 +98,7 @@ class CeleryEngine(Engine):
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + SWEEP
             if lost := claims.sweep():
-                self._observer.lost(lost)
+                self._observer.tell(LeasesLost(lost))
         if due := claims.overdue(WINDOW, AGE):
             self._publish(self._unpublished(due))
             return MIN_PAUSE

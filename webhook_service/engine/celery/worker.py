@@ -19,8 +19,8 @@ from webhook_service.engine.celery.app import add_task, make_app
 from webhook_service.engine.celery.child import Child
 from webhook_service.errors import WebhookServiceError
 from webhook_service.plugins.discovery import DRIVERS, Plugins, discover
-from webhook_service.plugins.drivers import Drivers
-from webhook_service.registry.late import LateResolver
+from webhook_service.plugins.instances import new_drivers
+from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings
 from webhook_service.store.store import open_store
 
@@ -89,8 +89,8 @@ class Worker:
         settings = self._settings
         return Child(
             open_store(settings, settings.lease_seconds),
-            Drivers(self._plugins, settings.driver_options),
-            LateResolver(settings),
+            new_drivers(self._plugins, settings.driver_options),
+            Registries(settings),
             settings.step_seconds,
         )
 

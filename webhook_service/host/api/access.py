@@ -17,7 +17,7 @@ from webhook_service.host.api.threads import Threads
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.query import read_query
-from webhook_service.store.tokens import Role
+from webhook_service.model.tokens import Role
 
 
 class Action(StrEnum):

@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 
 from webhook_service.errors import Unauthenticated
 from webhook_service.host.http.address import Network, Proxies
+from webhook_service.model.tokens import Role
 from webhook_service.service import WebhookService
-from webhook_service.store.tokens import Role
 
 RESTRICTED_ROLES = frozenset({"readonly", "restricted", "v1-readonly", "v1-restricted"})
 
@@ -56,7 +56,7 @@ class TokenAuthenticator:
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret.startswith("wht_"):
             return None
-        token = self._service.store.tokens.find(secret)
+        token = self._service.find_token(secret)
         if token is None:
             raise Unauthenticated("The API token is not valid.")
         return Identity(token.project, token.role, token.id)

@@ -18,8 +18,8 @@ from webhook_service.host.http.links import PREFIX
 from webhook_service.host.http.query import page_request
 from webhook_service.host.http.routes import by_method
 from webhook_service.host.http.wire import answer, execution_json, page_json, replayed_json
+from webhook_service.model.replays import ReplayFilter
 from webhook_service.service import WebhookService
-from webhook_service.store.history.replays import ReplayFilter
 
 MISSING = "Execution not found"
 M = TypeVar("M", bound=BaseModel)

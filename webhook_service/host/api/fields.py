@@ -9,8 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from webhook_service.errors import InvalidRequest, UnknownField
 from webhook_service.model.execution import ExecutionState
+from webhook_service.model.replays import MAX_REPLAYS
 from webhook_service.receiving.body import describe
-from webhook_service.store.history.replays import MAX_REPLAYS
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -43,7 +43,7 @@ class Meta:
 
     async def ready(self, request: Request) -> Response:
         """200 when calls can be stored, 503 when not."""
-        await run_in_threadpool(self._service.store.ping)
+        await run_in_threadpool(self._service.ping)
         return PlainTextResponse("ok\n")
 
     async def version(self, request: Request) -> Response:

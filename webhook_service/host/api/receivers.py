@@ -110,7 +110,7 @@ class Receivers:
         keys: Mapping[str, str] = {}
         if caller.sees_urls:
             keys = await self._call(self._service.receiver_keys, receivers)
-        names = self._service.drivers.plugins.names
+        names = self._service.drivers.names
         return [receiver_json(item, names, caller.links, keys.get(item.id)) for item in receivers]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import HTTPConnection
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.store.pages import MAX_LIMIT, PageRequest
+from webhook_service.model.pages import MAX_LIMIT, PageRequest
 
 _NOT_FILTERS = frozenset({"projectId", "limit", "marker"})
 

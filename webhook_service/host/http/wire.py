@@ -11,10 +11,10 @@ from webhook_service.host.http.links import Links
 from webhook_service.model.as_json import change_to_json, event_to_json, time_to_json
 from webhook_service.model.delivery import Delivery, DeliveryState, Item
 from webhook_service.model.execution import Approval, Attempt, Execution
+from webhook_service.model.pages import Page
 from webhook_service.model.receiver import Receiver, as_json, config_field
+from webhook_service.model.replays import Replayed
 from webhook_service.people.rollback import Revision
-from webhook_service.store.history.replays import Replayed
-from webhook_service.store.pages import Page
 
 Json = dict[str, Any]
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from webhook_service.errors import InvalidConfig
 from webhook_service.model.receiver import HIDDEN, ReceiverSpec, Verify
-from webhook_service.schemes.scheme import SchemeOptions
 
 
 def part_secrets(
-    spec: ReceiverSpec, options: type[SchemeOptions], stored: ReceiverSpec | None = None
+    spec: ReceiverSpec, names: Collection[str], stored: ReceiverSpec | None = None
 ) -> ReceiverSpec:
     """The same receiver with its secrets apart from what answers show.
 
     Args:
-        options: those of the receiver's scheme.
+        names: the options of the receiver's scheme that are secrets.
         stored: the receiver before an update: a secret that was sent back hidden stays.
 
     Raises:
@@ -22,7 +23,7 @@ def part_secrets(
     secrets = {
         name: _kept(name, spec.verify, stored) if value == HIDDEN else value
         for name, value in spec.verify.options.items()
-        if name in options.secret_fields()
+        if name in names
     }
     shown = {name: value for name, value in spec.verify.options.items() if name not in secrets}
     verify = Verify(scheme=spec.verify.scheme, secrets=secrets, **shown)

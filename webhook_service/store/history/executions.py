@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 from webhook_service.driver import Change
 from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.as_json import event_from_json
+from webhook_service.model.backlog import Backlog
 from webhook_service.model.execution import (
     ENDED,
     Approval,
@@ -19,9 +20,10 @@ from webhook_service.model.execution import (
     ExecutionState,
     Vote,
 )
+from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.history.requested import find
-from webhook_service.store.pages import Page, PageRequest, fetch
+from webhook_service.store.pages import fetch
 from webhook_service.store.queue.slots import let_next_go
 from webhook_service.store.tables import (
     LATER,
@@ -128,22 +130,18 @@ class ExecutionStore:
                 found += [execution_from_row(row) for row in connection.execute(query, some)]
         return found
 
-    def counts(self) -> dict[str, int]:
-        """How many executions are in each state before the end, over all projects."""
+    def backlog(self) -> Backlog:
+        """What has not ended, over all projects."""
         counted = select(executions.c.state, func.count()).group_by(executions.c.state)
+        earliest = select(func.min(executions.c.due))
         with self._database.read() as connection:
-            return {
-                state: count
+            counts = {
+                ExecutionState(state): count
                 for query in (counted.where(OPEN), counted.where(RUNNING))
                 for state, count in connection.execute(query)
             }
-
-    def oldest_due(self) -> datetime | None:
-        """The earliest time at which an execution is due that waits for that or for a worker."""
-        earliest = select(func.min(executions.c.due))
-        with self._database.read() as connection:
-            found = [connection.execute(earliest.where(queue)).scalar() for queue in (READY, LATER)]
-        return min((due for due in found if due is not None), default=None)
+            due = [connection.execute(earliest.where(queue)).scalar() for queue in (READY, LATER)]
+        return Backlog(counts, min((moment for moment in due if moment is not None), default=None))
 
 
 def votes_on(connection: Connection, execution_id: str) -> tuple[Vote, ...]:

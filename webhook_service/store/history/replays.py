@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,46 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, se
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.failpoints import failpoint
-from webhook_service.model.execution import ENDED, Execution, ExecutionState
+from webhook_service.model.execution import ENDED, Execution
 from webhook_service.model.ids import EXECUTION, new_id
+from webhook_service.model.replays import Replayed, ReplayFilter
 from webhook_service.store.database import Database
 from webhook_service.store.history.approvals import asked_again, keep_newest
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place
 from webhook_service.store.tables import executions, receivers
 
-MAX_REPLAYS = 1000
 BATCH = 50
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayFilter:
-    """Which ended executions to replay: those that ended from ``since`` up to ``until``.
-
-    ``limit`` is for one call; an execution that was replayed already is never meant.
-    """
-
-    receiver: str | None = None
-    state: ExecutionState = ExecutionState.FAILED
-    reason: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    limit: int = MAX_REPLAYS
-
-    def __post_init__(self) -> None:
-        if self.state not in ENDED:
-            raise InvalidRequest(f"state must be one that has ended: {', '.join(ENDED)}.")
-        if not 1 <= self.limit <= MAX_REPLAYS:
-            raise InvalidRequest(f"limit must be between 1 and {MAX_REPLAYS}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What was replayed (or would be), oldest first; ``executions`` are the new ones' ids."""
-
-    replayed: tuple[str, ...]
-    executions: tuple[str, ...]
-    remaining: int
 
 
 class ReplayStore:

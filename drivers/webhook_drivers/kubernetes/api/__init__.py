@@ -1,2 +1,1 @@
-"""The Kubernetes API as drivers use it: clusters, calls, rights, and what its errors mean.
-"""
+"""The Kubernetes API as drivers use it: clusters, calls, rights, and what its errors mean."""

@@ -1,2 +1,1 @@
-"""The drivers, a module each, and what they share.
-"""
+"""The drivers, a module each, and what they share."""

@@ -1,2 +1,1 @@
-"""One push on one workload: what it changes, how it is remembered there, how far the rollout is.
-"""
+"""One push on one workload: what it changes, how it is remembered there, how far the rollout is."""

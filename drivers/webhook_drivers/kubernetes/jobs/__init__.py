@@ -1,2 +1,1 @@
-"""Jobs that a push runs to their end.
-"""
+"""Jobs that a push runs to their end."""

@@ -1,2 +1,1 @@
-"""The strategy ``blueGreen``: two colours and one switch.
-"""
+"""The strategy ``blueGreen``: two colours and one switch."""

@@ -1,2 +1,1 @@
-"""The strategy ``canary``: a growing share of the pods.
-"""
+"""The strategy ``canary``: a growing share of the pods."""

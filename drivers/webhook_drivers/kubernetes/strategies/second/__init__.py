@@ -1,2 +1,1 @@
-"""What blueGreen and canary share: a second Deployment beside the one that people own.
-"""
+"""What blueGreen and canary share: a second Deployment beside the one that people own."""

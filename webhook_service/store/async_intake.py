@@ -1,6 +1,6 @@
-"""Commits: what the event loop hands to the writer, and waits for without holding a thread.
+"""The intake for event loops: decisions are stored while the loop goes on, and no thread waits.
 
-The decisions of one turn of the loop go to the writer together, so that it finds them as one group
+The decisions of one turn of a loop go to the writer together, so that it finds them as one group
 and need not compete with the loop while it is at work on the others.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery
@@ -21,8 +22,8 @@ Write = Future[Delivery | None]
 Waiter = asyncio.Future[Delivery | None]
 
 
-class Commits:
-    """Brings decisions into the store. For one event loop alone, so that no lock is needed.
+class AsyncIntake:
+    """Brings decisions into the store, from any number of event loops.
 
     Args:
         submit: begins to store a decision; the future resolves after its commit.
@@ -30,32 +31,50 @@ class Commits:
 
     def __init__(self, submit: Callable[[Decision], Write]) -> None:
         self._submit = submit
-        self._turn: list[tuple[Decision, Waiter]] = []
-        self._written: deque[tuple[Waiter, Write]] = deque()
+        # What a loop has under way is its own: so no lock is needed, and a loop that has ended
+        # takes it along.
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = WeakKeyDictionary()
 
-    async def commit(self, decision: Decision) -> Delivery | None:
-        """Store a decision; gives what the future does.
+    async def store(self, decision: Decision) -> Delivery | None:
+        """Store a decision; gives the delivery, or None if what it is based on is no longer so.
 
         Raises:
             StoreUnavailable: it was not committed, or not in time.
         """
         loop = asyncio.get_running_loop()
-        if not self._turn:
+        turn = self._turns.get(loop)
+        if turn is None:
+            turn = self._turns[loop] = _Turn(self._submit)
+        return await turn.commit(decision, loop)
+
+
+class _Turn:
+    """What one event loop hands to the writer, and waits for."""
+
+    def __init__(self, submit: Callable[[Decision], Write]) -> None:
+        self._submit = submit
+        self._waiting: list[tuple[Decision, Waiter]] = []
+        self._written: deque[tuple[Waiter, Write]] = deque()
+
+    def commit(self, decision: Decision, loop: asyncio.AbstractEventLoop) -> Waiter:
+        if not self._waiting:
             loop.call_soon(self._hand_over, loop)
         waiter: Waiter = loop.create_future()
-        self._turn.append((decision, waiter))
-        return await waiter
+        self._waiting.append((decision, waiter))
+        return waiter
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        turn, self._turn = self._turn, []
-        for decision, waiter in turn:
+        waiting, self._waiting = self._waiting, []
+        for decision, waiter in waiting:
+            if waiter.done():
+                continue  # its caller has gone away
             try:
                 write = self._submit(decision)
-            except StoreUnavailable as exc:
+            except Exception as exc:
                 waiter.set_exception(exc)
             else:
                 write.add_done_callback(partial(self._take_over, loop, waiter))
-        loop.call_later(WRITE_TIMEOUT, _give_up, [waiter for _, waiter in turn])
+        loop.call_later(WRITE_TIMEOUT, _give_up, [waiter for _, waiter in waiting])
 
     def _take_over(self, loop: asyncio.AbstractEventLoop, waiter: Waiter, write: Write) -> None:
         """Called in the writer's thread: wake the loop up, once for all that is there."""

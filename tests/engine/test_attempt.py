@@ -13,14 +13,14 @@ from webhook_service.driver import (
     Wait,
     WebhookDriver,
 )
+from webhook_service.engine.attempt import MAX_MESSAGE, MAX_WAIT, judge
 from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
-from webhook_service.engine.runner import MAX_MESSAGE, MAX_WAIT, run
 from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.plugins.discovery import DRIVERS, Plugins
-from webhook_service.plugins.drivers import Drivers
+from webhook_service.plugins.instances import Drivers, new_drivers
 from webhook_service.testing.stub import StubConfig, StubDriver
 
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
@@ -31,7 +31,7 @@ CHANGE = Change("t", "f", "a", "b")
 def drivers() -> Drivers:
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
     plugins.add("stub", StubDriver)
-    return Drivers(plugins)
+    return new_drivers(plugins)
 
 
 def claim(**values: Any) -> Claim:
@@ -57,7 +57,7 @@ def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
     stub = drivers.get("stub")
     assert isinstance(stub, StubDriver)
     stub.steps = [step]
-    return run(claim(**values), drivers)
+    return judge(claim(**values), drivers)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_message_holds_nothing_that_a_database_refuses(drivers: Drivers) -> No
 
 
 def test_a_missing_driver_fails_with_what_to_do(drivers: Drivers) -> None:
-    verdict = run(claim(driver="gone"), drivers)
+    verdict = judge(claim(driver="gone"), drivers)
     assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "plugin_unavailable")
     assert "known: stub" in verdict.message
 
 
 def test_a_config_that_no_longer_fits_fails(drivers: Drivers) -> None:
-    verdict = run(claim(config={"nope": 1}), drivers)
+    verdict = judge(claim(config={"nope": 1}), drivers)
     assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "invalid_config")
 
 
@@ -176,7 +176,7 @@ class Running(StubDriver):
 
 def test_the_registrys_digest_is_deployed_and_kept(drivers: Drivers) -> None:
     registry = Registry()
-    verdict = run(claim(registry=RegistryRule()), drivers, registry)
+    verdict = judge(claim(registry=RegistryRule()), drivers, registry)
     stub = drivers.get("stub")
     assert isinstance(stub, StubDriver)
     assert stub.calls[0].event == verdict.event
@@ -187,14 +187,14 @@ def test_the_registry_is_asked_once_and_not_while_a_rollout_is_followed(
     drivers: Drivers,
 ) -> None:
     registry = Registry()
-    verdict = run(claim(registry=RegistryRule(), driver_state={"step": 1}), drivers, registry)
+    verdict = judge(claim(registry=RegistryRule(), driver_state={"step": 1}), drivers, registry)
     assert (registry.asked, verdict.event) == (0, None)
-    assert run(claim(), drivers, registry).event is None
+    assert judge(claim(), drivers, registry).event is None
 
 
 def test_what_the_registry_refuses_is_never_deployed(drivers: Drivers) -> None:
     registry = Registry(DriverError("not signed", code="signature_missing"))
-    verdict = run(claim(registry=RegistryRule()), drivers, registry)
+    verdict = judge(claim(registry=RegistryRule()), drivers, registry)
     assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "signature_missing")
     stub = drivers.get("stub")
     assert isinstance(stub, StubDriver) and stub.calls == []
@@ -214,11 +214,11 @@ def test_what_the_registry_refuses_is_never_deployed(drivers: Drivers) -> None:
 def test_only_a_newer_tag_is_deployed_where_that_is_the_policy(
     drivers: Drivers, running: tuple[str, ...], state: str
 ) -> None:
-    drivers.plugins.add("running", Running)
+    drivers.add("running", Running)
     Running.tags = running
     made = claim(driver="running", tags=TagRule(policy="newer", value="semver"))
     event = replace(EVENT, tag="1.2.3")
-    verdict = run(replace(made, execution=replace(made.execution, event=event)), drivers)
+    verdict = judge(replace(made, execution=replace(made.execution, event=event)), drivers)
     assert verdict.state == state
     if state == "unchanged":
         assert verdict.reason == "not_newer"

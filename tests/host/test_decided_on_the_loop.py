@@ -12,10 +12,10 @@ import pytest
 
 from tests.host.served import Served
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
-from webhook_service.host import commits
 from webhook_service.model.delivery import Call
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
+from webhook_service.store import async_intake
 from webhook_service.testing.samples import dockerhub_push
 
 
@@ -106,7 +106,7 @@ def test_a_write_that_fails_or_comes_too_late_is_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(commits, "WRITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(async_intake, "WRITE_TIMEOUT", 0.2)
     served.service.store.database.submit(lambda connection, items: [gate.wait(20)], None)
     late = call(stranger, known[1], "1")
     gate.set()

@@ -1,0 +1,244 @@
+"""One claimed execution: prepare the push, call the driver, judge what comes back, record it.
+
+The engine decides states, not the driver, and nothing a driver does gets past it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from webhook_service.driver import (
+    Context,
+    Done,
+    DriverConfig,
+    Outcome,
+    PushEvent,
+    Unchanged,
+    Wait,
+    WebhookDriver,
+)
+from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
+from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
+from webhook_service.failpoints import failpoint
+from webhook_service.match.tags import newer_test
+from webhook_service.model.delivery import Reason
+from webhook_service.model.execution import Claim, ExecutionState, Verdict
+from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.plugins.instances import Drivers
+from webhook_service.store.queue.claims import ClaimStore, Fenced
+from webhook_service.telemetry.observer import Observer, Recorded, ResultRefused, Stepped
+
+MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
+MIN_WAIT, MAX_WAIT = 0.05, 3600.0
+RECORD_TRIES = 3
+
+log = logging.getLogger(__name__)
+
+
+class Resolves(Protocol):
+    """Whoever asks registries: ``webhook_service.registry.resolve.Resolver``."""
+
+    def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
+        """The event with its digest, after all that the rule asks."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+class NotNewer(Exception):
+    """The target runs a tag that the pushed one is not newer than."""
+
+
+class Attempts:
+    """Runs claimed executions, for every engine in the same way. Shared by threads.
+
+    Args:
+        resolver: asks registries, for receivers that want it.
+        observer: is told what came of each call of a driver.
+    """
+
+    def __init__(
+        self,
+        claims: ClaimStore,
+        drivers: Drivers,
+        resolver: Resolves | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._claims = claims
+        self._drivers = drivers
+        self._resolver = resolver
+        self._observer = observer or Observer()
+
+    def run(self, claim: Claim) -> None:
+        """Call the driver once, and record what came of it."""
+        failpoint("step.claimed")
+        started = time.monotonic()
+        verdict = judge(claim, self._drivers, self._resolver)
+        self._observer.tell(Stepped(claim, verdict, time.monotonic() - started))
+        execution = claim.execution
+        log.info(
+            "execution %s (%s, attempt %d): %s %s",
+            *(execution.id, execution.driver, claim.attempt, verdict.state, verdict.message),
+        )
+        failpoint("step.done")
+        self._record(claim, verdict)
+
+    def close(self) -> None:
+        """Close the connections to registries."""
+        if self._resolver is not None:
+            self._resolver.close()
+
+    def _record(self, claim: Claim, verdict: Verdict) -> None:
+        for attempt in range(1, RECORD_TRIES + 1):
+            try:
+                self._claims.record(claim, verdict)
+                return self._observer.tell(Recorded(claim, verdict))
+            except Fenced as exc:
+                self._observer.tell(ResultRefused(claim))
+                return log.warning("%s", exc)
+            except WebhookServiceError as exc:
+                # The lease runs out if this keeps failing, and another attempt repeats the step.
+                log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt, exc)
+                time.sleep(attempt)
+
+
+def judge(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> Verdict:
+    """Call the driver once; whatever it returns or raises becomes a verdict."""
+    try:
+        return _call(claim, drivers.get(claim.execution.driver), resolver)
+    except NotNewer as exc:
+        return Verdict(ExecutionState.UNCHANGED, str(exc), Reason.NOT_NEWER)
+    except Superseded as exc:
+        return Verdict(ExecutionState.SUPERSEDED, exc.message, exc.reason)
+    except Retry as exc:
+        return _retry(claim, exc.message, exc.reason, pause_after(claim.retries, exc.after))
+    except DriverError as exc:
+        changes = exc.changes or None
+        return Verdict(ExecutionState.FAILED, _cut(exc.message), exc.reason, changes)
+    except WebhookServiceError as exc:
+        return Verdict(ExecutionState.FAILED, _cut(exc.message), exc.code)
+    except ValidationError as exc:
+        problems = f"{exc.error_count()} errors"
+        message = f"The receiver's config no longer fits its driver: {problems}."
+        return Verdict(ExecutionState.FAILED, message, "invalid_config")
+    except Exception as exc:
+        return _crash(claim, exc)
+
+
+def _call(claim: Claim, driver: WebhookDriver[Any, Any], resolver: Resolves | None) -> Verdict:
+    config, context = driver.Config.model_validate(dict(claim.config)), _context(claim)
+    event = claim.execution.event
+    if isinstance(event, PushEvent) and not context.state:
+        # Once per attempt, before its first step: the event that comes out is kept with the
+        # execution, so that what is followed is what was deployed.
+        event = _prepare(claim, event, driver, config, context, resolver)
+    verdict = _verdict_on(driver.execute(config, event, context))
+    return verdict if event is claim.execution.event else replace(verdict, event=event)
+
+
+def _prepare(
+    claim: Claim,
+    event: PushEvent,
+    driver: WebhookDriver[Any, Any],
+    config: DriverConfig,
+    context: Context,
+    resolver: Resolves | None,
+) -> PushEvent:
+    """Is the push newer than what runs, and what is it at its registry?
+
+    Both look at the world, which may have changed since the push was accepted; so they belong
+    here and not to matching.
+
+    Raises:
+        NotNewer: the receiver's tag policy is ``newer``, and the tag is not.
+        DriverError, Retry: what the registry or the driver says.
+    """
+    if claim.execution.rolls_back:
+        return event  # it ran here before, and the way back must not depend on a registry
+    if (is_newer := newer_test(claim.tags)) is not None:
+        for tag in driver.running(config, event, context):
+            # The same tag is the driver's to judge: it may be this very push, before a crash.
+            if tag != event.tag and not is_newer(event.tag or "", tag):
+                raise NotNewer(f"The target runs {tag}, and {event.tag} is not newer.")
+    if claim.registry is None or resolver is None:
+        return event
+    return resolver.resolve(event, claim.registry)
+
+
+def _context(claim: Claim) -> Context:
+    execution = claim.execution
+    return Context(
+        project=execution.project,
+        receiver=execution.receiver,
+        delivery=execution.delivery,
+        execution=execution.id,
+        identity=execution.identity,
+        order_key=execution.order_key,
+        named=claim.named,
+        attempt=claim.attempt,
+        state=execution.driver_state,
+        rolls_back=execution.rolls_back or "",
+    )
+
+
+def _verdict_on(outcome: Outcome) -> Verdict:
+    match outcome:
+        case Done(changes, message):
+            return Verdict(ExecutionState.SUCCEEDED, _cut(message), changes=changes or None)
+        case Unchanged(reason):
+            return Verdict(ExecutionState.UNCHANGED, _cut(reason))
+        case Wait(after, state, message, changes, settled):
+            return Verdict(
+                ExecutionState.WAITING,
+                _cut(message),
+                changes=changes or None,
+                pause=min(max(after, MIN_WAIT), MAX_WAIT),
+                driver_state=_as_json(state),
+                settled=settled,
+            )
+    raise TypeError(f"execute returned {type(outcome).__name__}, not Done, Unchanged or Wait")
+
+
+def _cut(message: str) -> str:
+    """As much of a driver's message as every database takes."""
+    return message.replace("\0", "")[:MAX_MESSAGE]
+
+
+def _as_json(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What comes back of a driver's state once it was stored.
+
+    Raises:
+        TypeError, ValueError: it is no JSON.
+    """
+    stored: Mapping[str, Any] = json.loads(json.dumps(dict(state), allow_nan=False))
+    return stored
+
+
+def _retry(claim: Claim, message: str, reason: str, pause: float | None) -> Verdict:
+    if pause is None:
+        failpoint("dead_letter.before")
+        message = f"Given up after {claim.retries} retries: {message}"
+        return Verdict(ExecutionState.FAILED, _cut(message), reason)
+    failpoint("retry.planned")
+    return Verdict(
+        ExecutionState.RETRYING,
+        _cut(message),
+        reason,
+        pause=pause,
+        driver_state=claim.execution.driver_state,
+    )
+
+
+def _crash(claim: Claim, exc: Exception) -> Verdict:
+    """A fault of the driver itself: few retries, and no text of the exception to callers."""
+    log.exception("The driver %s crashed on %s.", claim.execution.driver, claim.execution.id)
+    message = f"The driver crashed with {type(exc).__name__}; the service's log has the details."
+    pause = pause_after(claim.retries) if claim.retries < CRASH_RETRIES else None
+    return _retry(claim, message, "driver_crashed", pause)

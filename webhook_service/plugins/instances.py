@@ -1,0 +1,105 @@
+"""Instances of plug-ins: one per driver, format and scheme, shared by all receivers.
+
+So what one of them keeps (a cluster's connections, the keys of an issuer) is there for every
+receiver.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from webhook_service.driver import WebhookDriver
+from webhook_service.formats.format import Format
+from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
+from webhook_service.schemes.scheme import Fetch, Scheme
+from webhook_service.settings import Settings
+
+T = TypeVar("T")
+
+
+class Instances(Generic[T]):
+    """The plug-ins of one kind that a service offers.
+
+    Args:
+        plugins: their classes, as ``discover`` finds them.
+        make: builds an instance of a class; called when the plug-in is first used.
+    """
+
+    def __init__(self, plugins: Plugins[T], make: Callable[[type[T]], T]) -> None:
+        self.plugins = plugins
+        self._make = make
+        self._instances: dict[str, T] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that can be used, in alphabetical order."""
+        return self.plugins.names
+
+    def get(self, name: str) -> T:
+        """The plug-in with this name.
+
+        Raises:
+            PluginUnavailable: none is installed, or it is broken; the message says which.
+        """
+        with self._lock:
+            if name not in self._instances:
+                self._instances[name] = self._make(self.plugins.get(name))
+            return self._instances[name]
+
+    def add(self, name: str, plugin: T | type[T]) -> None:
+        """Offer a plug-in of this application under a name, without an entry point.
+
+        Args:
+            plugin: an instance, or a class of which one is made when it is first used.
+        """
+        with self._lock:
+            self._instances.pop(name, None)
+            if isinstance(plugin, type):
+                self.plugins.add(name, plugin)
+            else:
+                self.plugins.add(name, type(plugin))
+                self._instances[name] = plugin
+
+    def close(self) -> None:
+        """Close what was used and can be closed."""
+        with self._lock:
+            for instance in self._instances.values():
+                if (close := getattr(instance, "close", None)) is not None:
+                    close()
+            self._instances.clear()
+
+
+Drivers = Instances[WebhookDriver[Any, Any]]
+Formats = Instances[Format[Any]]
+Schemes = Instances[Scheme[Any]]
+
+
+def installed_drivers(settings: Settings) -> Drivers:
+    """The installed drivers that the settings allow."""
+    found = discover(DRIVERS, "driver", WebhookDriver, settings.drivers)
+    return new_drivers(found, settings.driver_options)
+
+
+def new_drivers(
+    plugins: Plugins[WebhookDriver[Any, Any]], options: Mapping[str, Any] | None = None
+) -> Drivers:
+    """Drivers that are made with the options of this deployment."""
+    return Instances(plugins, lambda driver: driver(options or {}))
+
+
+def new_formats(plugins: Plugins[Format[Any]] | None = None) -> Formats:
+    """Formats, by default all that are installed."""
+    return Instances(plugins or discover(FORMATS, "format", Format), lambda format_: format_())
+
+
+def new_schemes(fetch: Fetch, plugins: Plugins[Scheme[Any]] | None = None) -> Schemes:
+    """Schemes, by default all that are installed.
+
+    Args:
+        fetch: how they reach other servers.
+    """
+    found = plugins or discover(SCHEMES, "scheme", Scheme)
+    return Instances(found, lambda scheme: scheme.create(fetch))
