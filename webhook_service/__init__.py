@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from webhook_service.model.pages import Page, PageRequest
     from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
     from webhook_service.model.replays import Replayed, ReplayFilter
+    from webhook_service.model.revision import Revision
     from webhook_service.model.tokens import Role, Token
     from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
-    from webhook_service.people.rollback import Revision
     from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
@@ -94,7 +94,7 @@ _HOMES = {
         "ReceiverState",
         "Respond",
     ),
-    "people.rollback": ("Revision",),
+    "model.revision": ("Revision",),
     "service": ("WebhookService",),
     "settings": ("Settings",),
     "receiving.simulate": (

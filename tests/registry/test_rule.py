@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
+from webhook_service.model.public_keys import is_signed, read_keys
 from webhook_service.model.registry_rule import RegistryRule
-from webhook_service.registry.public_keys import is_signed, read_keys
 
 PEM = serialization.Encoding.PEM
 

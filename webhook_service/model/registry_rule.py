@@ -21,7 +21,7 @@ def _check_platform(text: str) -> str:
 
 def _check_keys(text: str) -> str:
     # Here, so that a receiver without keys does not wait for cryptography to load.
-    from webhook_service.registry.public_keys import read_keys
+    from webhook_service.model.public_keys import read_keys
 
     read_keys(text)
     return text

@@ -10,7 +10,8 @@ from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.model.replays import Replayed, ReplayFilter
-from webhook_service.people.rollback import Revision, choose_slot, history, way_back
+from webhook_service.model.revision import Revision
+from webhook_service.people.rollback import choose_slot, history, way_back
 from webhook_service.receiving.cache import CompiledReceivers
 from webhook_service.receiving.compiled import CompiledReceiver
 from webhook_service.store.store import Store

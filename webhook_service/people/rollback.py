@@ -7,33 +7,12 @@ way back is known also where a person had changed the workload in between.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest
 from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
 from webhook_service.model.execution import Execution
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One revision as people read it.
-
-    ``live`` is the one whose image runs; a ``held`` one was rolled back, and is not deployed again
-    by a replay of the same push.
-    """
-
-    execution: Execution
-    live: bool
-    held: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WayBack:
-    """What to deploy instead of the push ``undone``."""
-
-    event: PushEvent
-    undone: Execution
+from webhook_service.model.revision import Revision, WayBack
 
 
 def history(found: Sequence[Execution]) -> list[Revision]:

@@ -17,9 +17,9 @@ from typing import Any
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import is_digest
+from webhook_service.model.public_keys import PublicKey, is_signed
 from webhook_service.registry.client import Repository
 from webhook_service.registry.faults import SIGNATURE_INVALID, SIGNATURE_MISSING, refusal
-from webhook_service.registry.public_keys import PublicKey, is_signed
 
 # One signature is the rule; whoever may push could hang thousands on an image.
 MAX_SIGNATURES = 16

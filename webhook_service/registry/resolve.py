@@ -7,12 +7,12 @@ from dataclasses import replace
 from webhook_service.driver import PushEvent
 from webhook_service.formats.reading.fields import MAX_TEXT
 from webhook_service.images import is_digest, is_tag
+from webhook_service.model.public_keys import read_keys
 from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.registry.client import Descriptor, Manifest, RegistryClient, Repository
 from webhook_service.registry.cosign import check_signature
 from webhook_service.registry.faults import IMAGE_MISSING, refusal
 from webhook_service.registry.platforms import check_platforms
-from webhook_service.registry.public_keys import read_keys
 
 
 class Resolver:

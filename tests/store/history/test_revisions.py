@@ -11,7 +11,8 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import NotFound
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
 from webhook_service.model.ids import EXECUTION, new_id
-from webhook_service.people.rollback import WayBack, way_back
+from webhook_service.model.revision import WayBack
+from webhook_service.people.rollback import way_back
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")

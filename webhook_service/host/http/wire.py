@@ -14,7 +14,7 @@ from webhook_service.model.execution import Approval, Attempt, Execution
 from webhook_service.model.pages import Page
 from webhook_service.model.receiver import Receiver, as_json, config_field
 from webhook_service.model.replays import Replayed
-from webhook_service.people.rollback import Revision
+from webhook_service.model.revision import Revision
 
 Json = dict[str, Any]
 

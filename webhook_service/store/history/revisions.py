@@ -13,7 +13,7 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.execution import Execution
 from webhook_service.model.receiver import Receiver
-from webhook_service.people.rollback import WayBack
+from webhook_service.model.revision import WayBack
 from webhook_service.store.database import Database
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place
