@@ -15,6 +15,8 @@ from webhook_service.errors import (
     StoreUnavailable,
     Superseded,
     TargetConflict,
+    TooManyBodies,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     UnknownField,
@@ -23,6 +25,7 @@ from webhook_service.errors import (
 )
 
 if TYPE_CHECKING:
+    from webhook_service.chores.chore import Chore
     from webhook_service.driver import (
         Change,
         Context,
@@ -36,27 +39,73 @@ if TYPE_CHECKING:
         Wait,
         WebhookDriver,
     )
+    from webhook_service.engine.engine import Engine
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
-    from webhook_service.model.delivery import Call, Delivery, DeliveryState, Item
-    from webhook_service.model.execution import Approval, Attempt, Execution, ExecutionState, Vote
+    from webhook_service.model.approval_rule import ApprovalRule
+    from webhook_service.model.backlog import Backlog, Written
+    from webhook_service.model.delivery import (
+        Basis,
+        Call,
+        Decision,
+        Delivery,
+        DeliveryState,
+        Item,
+        Work,
+    )
+    from webhook_service.model.execution import (
+        Approval,
+        Attempt,
+        Claim,
+        Execution,
+        ExecutionState,
+        Verdict,
+        Vote,
+    )
     from webhook_service.model.pages import Page, PageRequest
-    from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Respond
+    from webhook_service.model.receiver import (
+        Freeze,
+        Match,
+        Receiver,
+        ReceiverSpec,
+        ReceiverState,
+        Respond,
+        Source,
+        TagRule,
+        Verify,
+    )
+    from webhook_service.model.registry_rule import RegistryRule
     from webhook_service.model.replays import Replayed, ReplayFilter
     from webhook_service.model.revision import Revision
     from webhook_service.model.tokens import Role, Token
     from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
+    from webhook_service.people.interventions import Interventions
+    from webhook_service.plugins.instances import Instances
     from webhook_service.receiving.simulate import PlannedWork, Simulation
+    from webhook_service.receiving.v16_token import LegacyTokens
     from webhook_service.service import WebhookService
-    from webhook_service.settings import Settings
+    from webhook_service.settings import ClusterSettings, Settings
+    from webhook_service.store.retention import ChoreStep
+    from webhook_service.store.store import Store
+    from webhook_service.telemetry.observer import (
+        CallersWaiting,
+        ConnectionsOpen,
+        Decided,
+        Happening,
+        LeasesLost,
+        Limited,
+        Observer,
+        Observers,
+        Recorded,
+        Refused,
+        ResultRefused,
+        Stepped,
+        WorkersAbandoned,
+        WorkersBusy,
+    )
 
 # Loaded on first use: drivers need only the contract, and the command line not even that.
 _HOMES = {
-    "model.delivery": (
-        "Call",
-        "Delivery",
-        "DeliveryState",
-        "Item",
-    ),
+    "chores.chore": ("Chore",),
     "driver": (
         "Change",
         "Context",
@@ -70,48 +119,95 @@ _HOMES = {
         "Wait",
         "WebhookDriver",
     ),
-    "model.execution": (
-        "Approval",
-        "Attempt",
-        "Execution",
-        "ExecutionState",
-        "Vote",
-    ),
+    "engine.engine": ("Engine",),
     "images": (
         "Image",
         "InvalidImage",
         "parse_image",
         "parse_repository",
     ),
-    "net.outbound": (
-        "Outbound",
-        "OutboundError",
-        "OutboundReply",
+    "model.approval_rule": ("ApprovalRule",),
+    "model.backlog": (
+        "Backlog",
+        "Written",
     ),
-    "model.receiver": (
-        "Receiver",
-        "ReceiverSpec",
-        "ReceiverState",
-        "Respond",
+    "model.delivery": (
+        "Basis",
+        "Call",
+        "Decision",
+        "Delivery",
+        "DeliveryState",
+        "Item",
+        "Work",
     ),
-    "model.revision": ("Revision",),
-    "service": ("WebhookService",),
-    "settings": ("Settings",),
-    "receiving.simulate": (
-        "PlannedWork",
-        "Simulation",
+    "model.execution": (
+        "Approval",
+        "Attempt",
+        "Claim",
+        "Execution",
+        "ExecutionState",
+        "Verdict",
+        "Vote",
     ),
     "model.pages": (
         "Page",
         "PageRequest",
     ),
+    "model.receiver": (
+        "Freeze",
+        "Match",
+        "Receiver",
+        "ReceiverSpec",
+        "ReceiverState",
+        "Respond",
+        "Source",
+        "TagRule",
+        "Verify",
+    ),
+    "model.registry_rule": ("RegistryRule",),
     "model.replays": (
         "ReplayFilter",
         "Replayed",
     ),
+    "model.revision": ("Revision",),
     "model.tokens": (
         "Role",
         "Token",
+    ),
+    "net.outbound": (
+        "Outbound",
+        "OutboundError",
+        "OutboundReply",
+    ),
+    "people.interventions": ("Interventions",),
+    "plugins.instances": ("Instances",),
+    "receiving.simulate": (
+        "PlannedWork",
+        "Simulation",
+    ),
+    "receiving.v16_token": ("LegacyTokens",),
+    "service": ("WebhookService",),
+    "settings": (
+        "ClusterSettings",
+        "Settings",
+    ),
+    "store.retention": ("ChoreStep",),
+    "store.store": ("Store",),
+    "telemetry.observer": (
+        "CallersWaiting",
+        "ConnectionsOpen",
+        "Decided",
+        "Happening",
+        "LeasesLost",
+        "Limited",
+        "Observer",
+        "Observers",
+        "Recorded",
+        "Refused",
+        "ResultRefused",
+        "Stepped",
+        "WorkersAbandoned",
+        "WorkersBusy",
     ),
 }
 _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
@@ -119,19 +215,28 @@ _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name i
 __all__ = [
     # The service, for applications that embed it
     "Approval",
+    "ApprovalRule",
     "Attempt",
+    "Backlog",
+    "Basis",
     "Call",
+    "ClusterSettings",
+    "Decision",
     "Delivery",
     "DeliveryState",
     "Execution",
     "ExecutionState",
+    "Freeze",
+    "Interventions",
     "Item",
+    "Match",
     "Page",
     "PageRequest",
     "PlannedWork",
     "Receiver",
     "ReceiverSpec",
     "ReceiverState",
+    "RegistryRule",
     "ReplayFilter",
     "Replayed",
     "Respond",
@@ -139,9 +244,38 @@ __all__ = [
     "Role",
     "Settings",
     "Simulation",
+    "Source",
+    "TagRule",
     "Token",
+    "Verify",
     "Vote",
     "WebhookService",
+    "Work",
+    "Written",
+    # What a service is built from
+    "Chore",
+    "ChoreStep",
+    "Engine",
+    "Instances",
+    "LegacyTokens",
+    "Store",
+    # Observers, and what they are told
+    "CallersWaiting",
+    "Claim",
+    "ConnectionsOpen",
+    "Decided",
+    "Happening",
+    "LeasesLost",
+    "Limited",
+    "Observer",
+    "Observers",
+    "Recorded",
+    "Refused",
+    "ResultRefused",
+    "Stepped",
+    "Verdict",
+    "WorkersAbandoned",
+    "WorkersBusy",
     # The driver contract
     "Change",
     "Context",
@@ -172,6 +306,8 @@ __all__ = [
     "PluginUnavailable",
     "SettingsError",
     "StoreUnavailable",
+    "TooManyBodies",
+    "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
     "UnknownField",

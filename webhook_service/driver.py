@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where a call of a driver comes from.
+    """Where a call of a driver comes from. Tests use ``testing.sample_context``.
 
     Attributes:
         identity: names the push; a duplicate and a replay of it have the same.
@@ -77,16 +77,32 @@ class Context:
             driver remembers it on the target, so that the same push is not deployed again.
     """
 
-    project: str = ""
-    receiver: str = ""
-    delivery: str = ""
-    execution: str = ""
-    identity: str = ""
-    order_key: str = ""
-    named: bool = False
-    attempt: int = 0
+    project: str
+    receiver: str
+    delivery: str
+    execution: str
+    identity: str
+    order_key: str
+    named: bool
+    attempt: int
     state: Mapping[str, Any] = field(default_factory=dict)
     rolls_back: str = ""
+
+    @classmethod
+    def without_execution(
+        cls, project: str, receiver: str, *, identity: str = "", named: bool = False
+    ) -> Self:
+        """For ``validate`` and ``plan``: nothing was delivered, and nothing is executed."""
+        return cls(
+            project=project,
+            receiver=receiver,
+            delivery="",
+            execution="",
+            identity=identity,
+            order_key="",
+            named=named,
+            attempt=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)

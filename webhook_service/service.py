@@ -411,7 +411,8 @@ class WebhookService:
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
         """Compile every part of the receiver, then let the driver look at the live system."""
         compiled = self._receivers.compile(receiver)
-        compiled.driver.validate(config, Context(project=receiver.project, receiver=receiver.id))
+        context = Context.without_execution(receiver.project, receiver.id)
+        compiled.driver.validate(config, context)
 
 
 def _check_project(project: str) -> None:

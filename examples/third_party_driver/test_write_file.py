@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 from webhook_write_file import FOLDER, WriteFile, WriteFileConfig
 
-from webhook_service import Context, Done, InvalidConfig, PushEvent, Unchanged
+from webhook_service import Done, InvalidConfig, PushEvent, Unchanged
+from webhook_service.testing import sample_context
 
 CONFIG = WriteFileConfig(file="images.txt", prefix="pushed ")
 PUSH = PushEvent(registry="docker.io", repository="acme/shop", tag="1.2.3")
@@ -21,13 +22,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_push_adds_a_line_once(folder: Path) -> None:
     driver = WriteFile()
-    assert isinstance(driver.execute(CONFIG, PUSH, Context()), Done)
-    assert isinstance(driver.execute(CONFIG, PUSH, Context()), Unchanged)
+    assert isinstance(driver.execute(CONFIG, PUSH, sample_context()), Done)
+    assert isinstance(driver.execute(CONFIG, PUSH, sample_context()), Unchanged)
     assert (folder / "images.txt").read_text() == LINE
 
 
 def test_a_plan_says_what_would_be_added_and_adds_nothing(folder: Path) -> None:
-    (change,) = WriteFile().plan(CONFIG, PUSH, Context()).changes
+    (change,) = WriteFile().plan(CONFIG, PUSH, sample_context()).changes
     assert f"{change.after}\n" == LINE
     assert list(folder.iterdir()) == []
 
@@ -35,7 +36,7 @@ def test_a_plan_says_what_would_be_added_and_adds_nothing(folder: Path) -> None:
 def test_a_receiver_needs_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER, "/no/such/folder")
     with pytest.raises(InvalidConfig, match=FOLDER):
-        WriteFile().validate(CONFIG, Context())
+        WriteFile().validate(CONFIG, sample_context())
 
 
 @pytest.mark.parametrize("file", ["../images.txt", "/etc/passwd", ".bashrc", "a/b", ""])

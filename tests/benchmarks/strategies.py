@@ -22,8 +22,8 @@ from webhook_drivers.kubernetes.api.resources import Address
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.images.rollout import progress
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS
-from webhook_service import Context, Wait
-from webhook_service.testing import FakeCluster
+from webhook_service import Wait
+from webhook_service.testing import FakeCluster, sample_context
 
 ROUNDS = 5
 START = 0.5
@@ -85,7 +85,7 @@ def calls_of(case: Case, folder: Path) -> str:
     with FakeCluster(ready_delay=START) as fake:
         options = {"kubeconfig": str(fake.write_kubeconfig(folder / "kubeconfig"))}
         with closing(DeploymentUpdate(options)) as driver:
-            start(driver.cluster(config(), Context()), case, "default")
+            start(driver.cluster(config(), sample_context()), case, "default")
             before = len(fake.requests)
             steps = roll(driver, case, "default")
             made = Counter(request.method for request in fake.requests[before:])
@@ -94,7 +94,7 @@ def calls_of(case: Case, folder: Path) -> str:
 
 def times_of(case: Case, plane: ControlPlane) -> str:
     with closing(DeploymentUpdate({"kubeconfig": str(plane.kubeconfig)})) as driver:
-        cluster = driver.cluster(config(), Context())
+        cluster = driver.cluster(config(), sample_context())
 
         def ours(namespace: str) -> None:
             roll(driver, case, namespace)

@@ -13,7 +13,7 @@ from webhook_service.chores.scheduler import MAX_STEPS, Scheduler
 from webhook_service.errors import StoreUnavailable
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
-from webhook_service.store.retention import Step
+from webhook_service.store.retention import ChoreStep
 from webhook_service.store.store import Store, open_store
 
 
@@ -27,11 +27,11 @@ class Counting:
         self.steps = steps
         self.seen: list[str] = []
 
-    def step(self, cursor: str) -> Step:
+    def step(self, cursor: str) -> ChoreStep:
         self.seen.append(cursor)
         place = int(cursor or 0) + 1
         done = place >= self.steps
-        return Step("" if done else str(place), done, 1)
+        return ChoreStep("" if done else str(place), done, 1)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_failing_chore_is_logged_and_tried_again(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Failing(Counting):
-        def step(self, cursor: str) -> Step:
+        def step(self, cursor: str) -> ChoreStep:
             super().step(cursor)
             store.chores.put_back(self.name, "", 0)  # as if its lease had ended
             raise StoreUnavailable("The database is away.")
@@ -95,7 +95,7 @@ def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
     stopping = scheduler(store, first)
     step = first.step
 
-    def stop_after(cursor: str) -> Step:
+    def stop_after(cursor: str) -> ChoreStep:
         stopping.stop()
         return step(cursor)
 

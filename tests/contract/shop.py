@@ -11,7 +11,8 @@ from tests.contract.manifests import resource
 from tests.drivers.steps import config, images_of, workload
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
-from webhook_service import Context, InvalidConfig
+from webhook_service import InvalidConfig
+from webhook_service.testing import sample_context
 
 ACCOUNT = "webhook-service"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -78,5 +79,5 @@ def account(
 def permitted(driver: DeploymentUpdate, namespace: str) -> bool:
     """Whether the API server knows the new binding already."""
     with pytest.raises(InvalidConfig) as caught:
-        driver.validate(config(namespace, name="nothing"), Context())
+        driver.validate(config(namespace, name="nothing"), sample_context())
     return "Not allowed" not in caught.value.message

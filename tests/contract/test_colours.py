@@ -19,7 +19,8 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdateConfig,
 )
 from webhook_drivers.kubernetes.manifests import roles
-from webhook_service import Context, Done, DriverError, InvalidConfig
+from webhook_service import Done, DriverError, InvalidConfig
+from webhook_service.testing import sample_context
 
 NEW = f"acme/shop:2@{SHA}"
 STRATEGIES = {"shop-green": blue_green, "shop-canary": canary}
@@ -64,7 +65,7 @@ def driver(
 def permitted(driver: DeploymentUpdate, settings: DeploymentUpdateConfig) -> bool:
     """Whether the API server knows the new binding already."""
     try:
-        driver.validate(settings, Context())
+        driver.validate(settings, sample_context())
     except InvalidConfig as error:
         assert "Not allowed" in error.message, error.message
         return False

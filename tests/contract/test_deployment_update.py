@@ -17,7 +17,6 @@ from tests.drivers.steps import (
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE, PUSH
 from webhook_service import (
-    Context,
     Done,
     DriverError,
     InvalidConfig,
@@ -26,13 +25,14 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
+from webhook_service.testing import sample_context
 
 
 @pytest.mark.parametrize("kind", PLURALS)
 def test_a_push_is_rolled_out_to_its_end(driver: DeploymentUpdate, shop: Shop, kind: str) -> None:
     before = shop.create(kind)
     settings = config(shop.namespace, kind=kind)
-    driver.validate(settings, Context())
+    driver.validate(settings, sample_context())
     outcome = run_to_end(driver, settings, push("2", SHA), context(1))
     assert isinstance(outcome, Done)
     assert outcome.changes == (
@@ -136,7 +136,7 @@ def test_a_missing_deployment_is_a_clear_failure(driver: DeploymentUpdate, shop:
     with pytest.raises(DriverError, match=says):
         driver.execute(config(shop.namespace), push("2"), context(1))
     with pytest.raises(InvalidConfig, match=says):
-        driver.validate(config(shop.namespace), Context())
+        driver.validate(config(shop.namespace), sample_context())
 
 
 def test_missing_rights_are_a_clear_failure(powerless: DeploymentUpdate, namespace: str) -> None:
@@ -144,7 +144,7 @@ def test_missing_rights_are_a_clear_failure(powerless: DeploymentUpdate, namespa
     with pytest.raises(DriverError, match="Not allowed to get.*bind the Role that"):
         powerless.execute(settings, push("2"), context(1))
     with pytest.raises(InvalidConfig, match="Not allowed to get and patch deployments.apps"):
-        powerless.validate(settings, Context())
+        powerless.validate(settings, sample_context())
 
 
 def test_a_plan_is_checked_by_the_cluster_and_changes_nothing(
@@ -152,7 +152,7 @@ def test_a_plan_is_checked_by_the_cluster_and_changes_nothing(
 ) -> None:
     shop.create()
     before = shop.get()["metadata"]["generation"]
-    plan = driver.plan(config(shop.namespace), push("2", SHA), Context())
+    plan = driver.plan(config(shop.namespace), push("2", SHA), sample_context())
     assert [change.after for change in plan.changes] == [f"acme/shop:2@{SHA}"]
     assert plan.notes == ()
     assert shop.get()["metadata"]["generation"] == before

@@ -16,7 +16,6 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE
 from webhook_drivers.kubernetes.strategies.recreate import REPLICAS, STRATEGY
 from webhook_service import (
-    Context,
     Done,
     DriverError,
     InvalidConfig,
@@ -24,6 +23,7 @@ from webhook_service import (
     Superseded,
     Unchanged,
 )
+from webhook_service.testing import sample_context
 
 OLD, NEW = "acme/shop:1", "acme/shop:2"
 RECREATE = {"type": "recreate"}
@@ -169,7 +169,7 @@ def test_a_stateful_set_with_a_partition_is_not_recreated(
     with pytest.raises(DriverError, match="has a partition, so some pods would keep"):
         driver.execute(settings, push("2"), context(1))
     with pytest.raises(InvalidConfig, match="has a partition"):
-        driver.validate(settings, Context())
+        driver.validate(settings, sample_context())
     assert shop.get("StatefulSet")["spec"]["replicas"] == 2
 
 
@@ -201,7 +201,7 @@ def test_many_workloads_are_chosen_by_labels(
         copy = {"metadata": {"name": name, "labels": {"tier": "web"}}, "spec": body["spec"]}
         client.ok("POST", shop.path(name=""), copy)
     settings = config(shop.namespace, name=None, selector={"tier": "web"})
-    driver.validate(settings, Context())
+    driver.validate(settings, sample_context())
     outcome = run_to_end(driver, settings, push("2", SHA), context(1))
     assert isinstance(outcome, Done)
     assert {change.target for change in outcome.changes} == {

@@ -13,10 +13,10 @@ import pytest
 
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
-from webhook_service import Call, Context, PushEvent, Settings, WebhookService
+from webhook_service import Call, PushEvent, Settings, WebhookService
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import ReceiverSpec
-from webhook_service.testing import FakeCluster
+from webhook_service.testing import FakeCluster, sample_context
 from webhook_service.testing.samples import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +116,7 @@ def test_the_driver_of_the_guide_runs() -> None:
     exec(source, names)
 
     event = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
-    outcome = names["Greet"]().execute(names["GreetConfig"](), event, Context())
+    outcome = names["Greet"]().execute(names["GreetConfig"](), event, sample_context())
     assert outcome.changes[0].after == "hello docker.io/acme/shop:1"
 
 

@@ -10,7 +10,7 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdateConfig,
 )
 from webhook_service import Change, Context, Outcome, PushEvent, Wait
-from webhook_service.testing import FakeCluster
+from webhook_service.testing import FakeCluster, sample_context
 
 SHA = "sha256:" + "a" * 64
 OTHER_SHA = "sha256:" + "b" * 64
@@ -39,7 +39,7 @@ def context(number: int, **more: Any) -> Context:
         "delivery": f"dlv_{number}",
         "execution": f"exe_{number}",
     }
-    return Context(**(values | more))
+    return sample_context(**(values | more))
 
 
 def config(namespace: str = "default", **more: Any) -> DeploymentUpdateConfig:

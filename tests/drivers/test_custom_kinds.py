@@ -18,8 +18,8 @@ from tests.drivers.steps import (
 )
 from webhook_drivers.kubernetes.api.client import MERGE
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
-from webhook_service import Context, Done, DriverError, InvalidConfig, Unchanged, Wait
-from webhook_service.testing import FakeCluster, definition
+from webhook_service import Done, DriverError, InvalidConfig, Unchanged, Wait
+from webhook_service.testing import FakeCluster, definition, sample_context
 
 ROLLOUT = {"kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1", "plural": "rollouts"}
 UNKNOWN = {"image": "not/ours:1", "x-vendor": {"list": [{"b": 1, "a": None}]}, "1": 1.5}
@@ -49,7 +49,7 @@ def settings(**more: Any) -> Any:
 
 def report(driver: DeploymentUpdate, **status: Any) -> None:
     """What the kind's controller writes."""
-    cluster = driver.cluster(settings(), Context())
+    cluster = driver.cluster(settings(), sample_context())
     patch = {"status": status}
     cluster.patch(settings().address, patch, content_type=MERGE, subresource="status")
 
@@ -62,7 +62,7 @@ def test_only_the_image_of_a_custom_kind_changes(
     driver: DeploymentUpdate, fake: FakeCluster
 ) -> None:
     before = fake.apply(rollout())
-    driver.validate(settings(), Context())
+    driver.validate(settings(), sample_context())
     outcome = run_to_end(driver, settings(), push("2", SHA), context(1))
     assert isinstance(outcome, Done)
     assert outcome.changes == (image_change("acme/shop:1", f"acme/shop:2@{SHA}", "Rollout"),)
@@ -130,7 +130,7 @@ def test_a_status_of_failure_is_undone(driver: DeploymentUpdate, fake: FakeClust
 def test_a_kind_that_is_not_served_is_a_clear_failure(driver: DeploymentUpdate) -> None:
     other = settings(apiVersion="example.com/v1", kind="Boat", plural="boats")
     with pytest.raises(InvalidConfig, match="does not serve boats.example.com in version v1"):
-        driver.validate(other, Context())
+        driver.validate(other, sample_context())
 
 
 @pytest.mark.parametrize(

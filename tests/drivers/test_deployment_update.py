@@ -27,7 +27,6 @@ from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdat
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE, PUSH, PUSHES
 from webhook_service import (
     Change,
-    Context,
     Done,
     DriverError,
     InvalidConfig,
@@ -37,7 +36,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-from webhook_service.testing import FakeCluster
+from webhook_service.testing import FakeCluster, sample_context
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 PUSH_FIELD = f"template.metadata.annotations[{PUSH}]"
@@ -538,11 +537,11 @@ def test_a_state_of_another_version_is_no_harm(driver: DeploymentUpdate, fake: F
 def test_a_plan_shows_changes_and_makes_none(driver: DeploymentUpdate, fake: FakeCluster) -> None:
     start(fake)
     before = shop(fake)
-    plan = driver.plan(config(), push("2", SHA), Context())
+    plan = driver.plan(config(), push("2", SHA), sample_context())
     assert plan.changes == (image_change("acme/shop:1", f"acme/shop:2@{SHA}"),)
     assert plan.notes == ()
     assert shop(fake) == before
-    assert driver.plan(config(), push("1", SHA), Context(identity="x")).changes != ()
+    assert driver.plan(config(), push("1", SHA), sample_context(identity="x")).changes != ()
 
 
 def test_a_plan_notes_what_would_stop_it(driver: DeploymentUpdate, fake: FakeCluster) -> None:
@@ -561,13 +560,13 @@ def test_a_config_that_works_is_valid(
     driver: DeploymentUpdate, fake: FakeCluster, kind: str
 ) -> None:
     fake.apply(workload(kind))
-    driver.validate(config(kind=kind, containers=["app", "migrate"]), Context())
+    driver.validate(config(kind=kind, containers=["app", "migrate"]), sample_context())
     assert writes(fake, kind) == 0
 
 
 def invalid(driver: DeploymentUpdate, **more: Any) -> str:
     with pytest.raises(InvalidConfig) as caught:
-        driver.validate(config(**more), Context())
+        driver.validate(config(**more), sample_context())
     return caught.value.message
 
 

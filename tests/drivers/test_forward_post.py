@@ -18,11 +18,11 @@ from tests.drivers.kills import WAYS, killed
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
 from webhook_drivers.kubernetes.api.breaker import FAILURES
 from webhook_drivers.kubernetes.api.clusters import Clusters
-from webhook_service import Context, Done, DriverError, InvalidConfig, Retry
+from webhook_service import Done, DriverError, InvalidConfig, Retry
 from webhook_service import Request as Call
-from webhook_service.testing import Ask, FakeCluster, Reply
+from webhook_service.testing import Ask, FakeCluster, Reply, sample_context
 
-CONTEXT = Context(execution="exe_1", project="1a5")
+CONTEXT = sample_context(execution="exe_1", project="1a5")
 CALL = Call(
     body=b'{"hello": "world"}\x00',
     headers={

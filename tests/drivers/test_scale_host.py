@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tests.drivers.kills import WAYS, killed
 from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost, ScaleHostConfig
 from webhook_service import Change, Context, Done, DriverError, InvalidConfig, Request
-from webhook_service.testing import FakeCluster, definition
+from webhook_service.testing import FakeCluster, definition, sample_context
 
 CALL = Request(body=b"")
 
@@ -26,7 +26,7 @@ def down(**more: Any) -> ScaleHostConfig:
 
 
 def call(number: int) -> Context:
-    return Context(execution=f"exe_{number}", project="1a5")
+    return sample_context(execution=f"exe_{number}", project="1a5")
 
 
 def machines(name: str, replicas: int, **labels: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.drivers.steps import wait_until_settled, workload
 from webhook_drivers.kubernetes.drivers.scale_service import ScaleService, ScaleServiceConfig
 from webhook_drivers.kubernetes.drivers.scaling import MAX_SCALINGS, SCALINGS
 from webhook_service import Change, Context, Done, DriverError, InvalidConfig, Request
-from webhook_service.testing import FakeCluster
+from webhook_service.testing import FakeCluster, sample_context
 
 CALL = Request(body=b"")
 
@@ -25,7 +25,7 @@ def config(**more: Any) -> ScaleServiceConfig:
 
 
 def call(number: int) -> Context:
-    return Context(execution=f"exe_{number}", project="1a5")
+    return sample_context(execution=f"exe_{number}", project="1a5")
 
 
 @pytest.fixture
@@ -125,22 +125,22 @@ def test_a_broken_record_is_begun_anew(driver: ScaleService, fake: FakeCluster) 
 
 def test_what_does_not_exist_is_refused_at_creation(driver: ScaleService) -> None:
     with pytest.raises(InvalidConfig, match="^Invalid service default/none: .* was not found"):
-        driver.validate(config(serviceId="default/none"), Context())
+        driver.validate(config(serviceId="default/none"), sample_context())
 
 
 def test_missing_rights_are_named_at_creation(driver: ScaleService, fake: FakeCluster) -> None:
     fake.apply(workload())
-    driver.validate(config(), Context())
+    driver.validate(config(), sample_context())
     fake.deny("patch", "deployments")
     with pytest.raises(InvalidConfig, match=r"Not allowed to patch deployments\.apps in namespace"):
-        driver.validate(config(), Context())
+        driver.validate(config(), sample_context())
 
 
 def test_the_plan_says_what_a_call_would_do(driver: ScaleService, fake: FakeCluster) -> None:
     fake.apply(workload())
-    plan = driver.plan(config(), CALL, Context())
+    plan = driver.plan(config(), CALL, sample_context())
     assert plan.changes == (Change("Deployment default/shop", "spec.replicas", "2", "3"),)
-    assert "Cannot scale above" in driver.plan(config(amount=9), CALL, Context()).notes[0]
+    assert "Cannot scale above" in driver.plan(config(amount=9), CALL, sample_context()).notes[0]
     assert replicas(fake) == 2
 
 

@@ -11,7 +11,7 @@ from webhook_service.errors import NotFound
 from webhook_service.model.delivery import DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.ids import new_key
-from webhook_service.store.retention import KEPT_REVISIONS, PruningStore, Step
+from webhook_service.store.retention import KEPT_REVISIONS, ChoreStep, PruningStore
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")
@@ -61,7 +61,7 @@ def before() -> datetime:
 
 def prune(pruning: PruningStore, what: str) -> int:
     """All batches of one pass; how many rows were removed."""
-    count, step = 0, Step("", False, 0)
+    count, step = 0, ChoreStep("", False, 0)
     while not step.done:
         step = getattr(pruning, what)(step.cursor, before())
         count += step.count
@@ -166,7 +166,7 @@ def test_bodies_go_first_and_are_not_looked_at_again(
     assert (first.done, first.count) == (False, 4)
     second = pruning.bodies(first.cursor, before())
     assert (second.done, second.count) == (True, 2)
-    assert pruning.bodies(second.cursor, before()) == Step(second.cursor, True, 0)
+    assert pruning.bodies(second.cursor, before()) == ChoreStep(second.cursor, True, 0)
     with store.database.read() as connection:
         kept = connection.execute(text("SELECT count(*) FROM deliveries WHERE body IS NOT NULL"))
         assert kept.scalar_one() == 1

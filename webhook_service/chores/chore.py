@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from webhook_service.store.retention import Step
+from webhook_service.store.retention import ChoreStep
 
 
 class Chore(Protocol):
@@ -18,5 +18,5 @@ class Chore(Protocol):
     def every(self) -> float:
         """Seconds from one end to the next beginning."""
 
-    def step(self, cursor: str) -> Step:
+    def step(self, cursor: str) -> ChoreStep:
         """Do a little, from where the step before ended; "" is the beginning."""

@@ -24,7 +24,7 @@ from webhook_service.model.delivery import Call, Decision, Delivery
 from webhook_service.model.receiver import Receiver
 from webhook_service.receiving.cache import CompiledReceivers
 from webhook_service.receiving.compiled import CompiledReceiver
-from webhook_service.store.retention import Step
+from webhook_service.store.retention import ChoreStep
 from webhook_service.store.seen_tags import CLIENT, Sighting
 from webhook_service.store.store import Store
 
@@ -94,18 +94,18 @@ class Reconcile:
         self._commit = commit
         self._breaker = breaker or Breaker()
 
-    def step(self, cursor: str) -> Step:
+    def step(self, cursor: str) -> ChoreStep:
         """Look after the receiver that is due first."""
         due = self._store.sightings.next_due()
         if due is None:
-            return Step("", True, 0)
+            return ChoreStep("", True, 0)
         project, id_ = due
         try:
             pause, lost = self._look_after(self._store.receivers.get(project, id_))
         except NotFound:
-            return Step("", False, 0)
+            return ChoreStep("", False, 0)
         self._store.sightings.rest(id_, pause)
-        return Step("", False, lost)
+        return ChoreStep("", False, lost)
 
     def _look_after(self, receiver: Receiver) -> tuple[float, int]:
         """Seconds until the next look, and how many lost pushes were found."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from webhook_service.chores.chore import Chore
 from webhook_service.settings import Settings
 from webhook_service.store.history.approvals import ApprovalStore
-from webhook_service.store.retention import PruningStore, Step
+from webhook_service.store.retention import ChoreStep, PruningStore
 from webhook_service.store.store import Store
 
 HOUR = 3600.0
@@ -21,11 +21,11 @@ class Prune:
     """Removes what is older than so many days, once an hour."""
 
     name: str
-    batch: Callable[[str, datetime], Step]
+    batch: Callable[[str, datetime], ChoreStep]
     days: int
     every: float = HOUR
 
-    def step(self, cursor: str) -> Step:
+    def step(self, cursor: str) -> ChoreStep:
         return self.batch(cursor, datetime.now(UTC) - timedelta(days=self.days))
 
 
@@ -37,9 +37,9 @@ class ExpireApprovals:
     name: str = "approvals"
     every: float = EXPIRY_SECONDS
 
-    def step(self, cursor: str) -> Step:
+    def step(self, cursor: str) -> ChoreStep:
         count = self.approvals.expire()
-        return Step("", count == 0, count)
+        return ChoreStep("", count == 0, count)
 
 
 def retention(store: Store, settings: Settings) -> list[Chore]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from webhook_service.chores.chore import Chore
 from webhook_service.store.chores import ChoreStore
-from webhook_service.store.retention import Step
+from webhook_service.store.retention import ChoreStep
 from webhook_service.telemetry.logs import log_faults
 
 LOOK_SECONDS = 10.0
@@ -78,7 +78,7 @@ class Scheduler:
         if count:
             log.info("chore %s: %d done", chore.name, count)
 
-    def _go_on(self, chore: Chore, step: Step, last: bool) -> str | None:
+    def _go_on(self, chore: Chore, step: ChoreStep, last: bool) -> str | None:
         """Where the next step begins; None if there is none for now."""
         if step.done:
             self._store.put_back(chore.name, step.cursor, chore.every)

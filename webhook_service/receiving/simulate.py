@@ -42,9 +42,9 @@ def simulate(compiled: CompiledReceiver, call: Call) -> Simulation:
 
 
 def _planned(compiled: CompiledReceiver, work: Work) -> PlannedWork:
-    context = Context(
-        project=compiled.receiver.project,
-        receiver=compiled.receiver.id,
+    context = Context.without_execution(
+        compiled.receiver.project,
+        compiled.receiver.id,
         identity=work.identity,
         named=work.named,
     )

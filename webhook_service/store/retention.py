@@ -47,7 +47,7 @@ KEPT_REVISIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChoreStep:
     """What one batch came to: where the next one begins, if there is one, and how many rows."""
 
     cursor: str
@@ -66,7 +66,7 @@ class PruningStore:
         self._database = database
         self._batch = batch
 
-    def bodies(self, cursor: str, before: datetime) -> Step:
+    def bodies(self, cursor: str, before: datetime) -> ChoreStep:
         """Empty the bodies of deliveries that were received before a moment.
 
         They keep their place, so the cursor stays at the end.
@@ -83,21 +83,21 @@ class PruningStore:
             update(deliveries).where(deliveries.c.seq.in_(chosen)).values(body=None), chosen
         )
         cursor = str(old[-1].key) if old else cursor
-        return Step(cursor, len(old) < self._batch, len(chosen))
+        return ChoreStep(cursor, len(old) < self._batch, len(chosen))
 
-    def executions(self, cursor: str, before: datetime) -> Step:
+    def executions(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove executions that ended before a moment, with their attempts and votes."""
         gone = and_(executions.c.state.in_(ENDED), executions.c.finished < before, ~_is_revision())
         rows = self._look(executions.c.seq, int(cursor or 0), executions.c.created, gone)
         return self._remove(rows, executions.c.seq, before)
 
-    def deliveries(self, cursor: str, before: datetime) -> Step:
+    def deliveries(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove deliveries from before a moment that no execution belongs to any more."""
         gone = ~exists().where(executions.c.delivery == deliveries.c.id)
         rows = self._look(deliveries.c.seq, int(cursor or 0), deliveries.c.received, gone)
         return self._remove(rows, deliveries.c.seq, before)
 
-    def slots(self, cursor: str, before: datetime) -> Step:
+    def slots(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove the watermarks of slots that nothing was done in since a moment."""
         used = [exists().where(executions.c.slot == slots.c.slot, of) for of in _LIVE]
         unused = and_(slots.c.ordered < before, *(~each for each in used))
@@ -106,13 +106,13 @@ class PruningStore:
         self._write(delete(slots).where(slots.c.slot.in_(chosen)), chosen)
         return _step(rows, chosen, len(rows) < self._batch)
 
-    def keys(self, cursor: str, before: datetime) -> Step:
+    def keys(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove endpoint keys that expired before a moment."""
         query = select(keys.c.fingerprint).where(EXPIRING, keys.c.expires < before)
         with self._database.read() as connection:
             chosen = connection.execute(query.limit(self._batch)).scalars().all()
         self._write(delete(keys).where(keys.c.fingerprint.in_(chosen)), chosen)
-        return Step("", len(chosen) < self._batch, len(chosen))
+        return ChoreStep("", len(chosen) < self._batch, len(chosen))
 
     def _look(
         self, key: Column[Any], after: Any, age: Column[Any], chosen: ColumnElement[bool]
@@ -127,7 +127,7 @@ class PruningStore:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def _remove(self, rows: Sequence[Row[Any]], key: Column[Any], before: datetime) -> Step:
+    def _remove(self, rows: Sequence[Row[Any]], key: Column[Any], before: datetime) -> ChoreStep:
         old = [row for row in rows if row.age < before]
         chosen = [row.key for row in old if row.chosen]
         self._write(delete(key.table).where(key.in_(chosen)), chosen)
@@ -164,5 +164,5 @@ def _is_revision() -> ColumnElement[bool]:
     )
 
 
-def _step(rows: Sequence[Row[Any]], chosen: Sequence[Any], done: bool) -> Step:
-    return Step("" if done else str(rows[-1].key), done, len(chosen))
+def _step(rows: Sequence[Row[Any]], chosen: Sequence[Any], done: bool) -> ChoreStep:
+    return ChoreStep("" if done else str(rows[-1].key), done, len(chosen))

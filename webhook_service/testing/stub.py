@@ -20,6 +20,21 @@ from webhook_service.errors import InvalidConfig
 Step = Outcome | BaseException | Callable[[PushEvent, Context], Outcome]
 
 
+def sample_context(**fields: Any) -> Context:
+    """The context of a first attempt, as a service gives it; ``fields`` replace what it says."""
+    values: dict[str, Any] = {
+        "project": "1a5",
+        "receiver": "rcv_019300000000700080000000000000a1",
+        "delivery": "dlv_019300000000700080000000000000a2",
+        "execution": "exe_019300000000700080000000000000a3",
+        "identity": "dockerhub:docker.io/acme/shop:1.2.3",
+        "order_key": "00001732536000000000.00000000000000000001",
+        "named": False,
+        "attempt": 1,
+    }
+    return Context(**(values | fields))
+
+
 class StubConfig(DriverConfig):
     """``target`` names the slot; ``valid`` decides whether ``validate`` accepts the config."""
 

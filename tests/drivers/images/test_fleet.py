@@ -12,7 +12,6 @@ from tests.drivers.steps import SHA, Clock, config, context, images_of, push, ru
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.images.fleet import MAX_ACTIONS, MAX_TARGETS
 from webhook_service import (
-    Context,
     Done,
     DriverError,
     InvalidConfig,
@@ -22,7 +21,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-from webhook_service.testing import FakeCluster
+from webhook_service.testing import FakeCluster, sample_context
 
 WEB = {"tier": "web"}
 CHOSEN = "deployments of namespace default with tier=web"
@@ -185,25 +184,25 @@ def test_a_cluster_that_is_away_is_asked_again(driver: DeploymentUpdate, fake: F
 
 def test_a_plan_names_every_workload(driver: DeploymentUpdate, fake: FakeCluster) -> None:
     start(fake, 2)
-    plan = driver.plan(settings(), push("2", SHA), Context())
+    plan = driver.plan(settings(), push("2", SHA), sample_context())
     assert [change.target for change in plan.changes] == [
         "Deployment default/shop-000",
         "Deployment default/shop-001",
     ]
-    assert driver.running(settings(), push("2", SHA), Context()) == ("1",)
+    assert driver.running(settings(), push("2", SHA), sample_context()) == ("1",)
     assert set(images(fake).values()) == {"acme/shop:1"}
 
 
 def test_validation_of_a_selector(driver: DeploymentUpdate, fake: FakeCluster) -> None:
     with pytest.raises(InvalidConfig, match=f"There is no {CHOSEN}: create one, or correct"):
-        driver.validate(settings(), Context())
+        driver.validate(settings(), sample_context())
     start(fake, 1)
-    driver.validate(settings(containers=["app"]), Context())
+    driver.validate(settings(containers=["app"]), sample_context())
     with pytest.raises(InvalidConfig, match="default/shop-000 has no container web"):
-        driver.validate(settings(containers=["web"]), Context())
+        driver.validate(settings(containers=["web"]), sample_context())
     fake.deny("list", "deployments")
     with pytest.raises(InvalidConfig, match="Not allowed to list deployments.apps"):
-        driver.validate(settings(), Context())
+        driver.validate(settings(), sample_context())
 
 
 def test_the_slot_is_that_of_the_labels() -> None:

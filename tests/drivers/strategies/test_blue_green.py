@@ -37,7 +37,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-from webhook_service.testing import Ask, FakeCluster, Reply
+from webhook_service.testing import Ask, FakeCluster, Reply, sample_context
 
 NEW = f"acme/shop:2@{SHA}"
 COLOR = "webhook-service.io/color"
@@ -260,7 +260,7 @@ def test_an_autoscaler_of_another_controller_is_refused(
     owner = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "shop"}
     shop.autoscaler(ownerReferences=[owner | {"uid": "1", "controller": True}])
     with pytest.raises(InvalidConfig, match="belongs to ScaledObject shop"):
-        driver.validate(blue_green(), Context())
+        driver.validate(blue_green(), sample_context())
     with pytest.raises(DriverError, match="Nothing was changed: The autoscaler shop"):
         driver.execute(blue_green(), push("2", SHA), context(1))
     shop.assert_at_rest("acme/shop:1")
@@ -385,7 +385,7 @@ def test_a_service_that_cannot_be_used_is_refused(
     spec = {"selector": {"app": "other"}, "ports": [{"port": 80}]}
     fake.apply({"kind": "Service", "metadata": {"name": "other"}, "spec": spec})
     with pytest.raises(InvalidConfig, match=says):
-        driver.validate(blue_green(**strategy), Context())
+        driver.validate(blue_green(**strategy), sample_context())
     with pytest.raises(DriverError, match=says):
         driver.execute(blue_green(**strategy), push("2", SHA), context(1))
     shop.assert_at_rest("acme/shop:1")

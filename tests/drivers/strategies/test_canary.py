@@ -24,7 +24,6 @@ from tests.drivers.steps import (
 from tests.drivers.strategies.colours import REPLICAS, Shop, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service import (
-    Context,
     Done,
     DriverError,
     InvalidConfig,
@@ -32,7 +31,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-from webhook_service.testing import Ask, FakeCluster, Reply
+from webhook_service.testing import Ask, FakeCluster, Reply, sample_context
 
 NEW = f"acme/shop:2@{SHA}"
 
@@ -211,7 +210,7 @@ def test_a_newer_push_takes_over_and_the_pods_stay_as_many(
 def test_an_autoscaler_is_refused(driver: DeploymentUpdate, shop: Shop) -> None:
     shop.autoscaler()
     with pytest.raises(InvalidConfig, match="which a canary shares out itself"):
-        driver.validate(canary(), Context())
+        driver.validate(canary(), sample_context())
     with pytest.raises(DriverError, match="Nothing was changed: The autoscaler shop"):
         driver.execute(canary(), push("2", SHA), context(1))
     at_rest_before = shop.get("Deployment")["metadata"].get("annotations", {})

@@ -23,7 +23,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-from webhook_service.testing import FakeCluster, definition
+from webhook_service.testing import FakeCluster, definition, sample_context
 
 NEW = f"acme/shop:2@{SHA}"
 ARGO = {"kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1", "plural": "rollouts"}
@@ -163,7 +163,7 @@ def test_a_pause_of_a_rollout_has_no_deadline(argo: Follower, shop: Delegated, c
 def test_a_rollout_without_a_template_is_refused(driver: DeploymentUpdate, shop: Delegated) -> None:
     shop.rollout(workloadRef={"kind": "Deployment", "name": "shop"})
     with pytest.raises(InvalidConfig, match="takes its pods from the Deployment shop"):
-        driver.validate(delegate(ARGO), Context())
+        driver.validate(delegate(ARGO), sample_context())
 
 
 def test_a_canary_is_followed_to_its_success(flagger: Follower, shop: Delegated) -> None:
@@ -213,10 +213,10 @@ def test_a_deployment_without_a_canary_is_refused(
 ) -> None:
     fake.apply(workload())
     with pytest.raises(InvalidConfig, match='canaries.flagger.app "shop" in namespace default'):
-        driver.validate(delegate({}), Context())
+        driver.validate(delegate({}), sample_context())
     shop.deployment("other")
     with pytest.raises(InvalidConfig, match="takes care of Deployment other"):
-        driver.validate(delegate({}), Context())
+        driver.validate(delegate({}), sample_context())
     with pytest.raises(DriverError, match="takes care of Deployment other"):
         driver.execute(delegate({}), push("2", SHA), context(1))
     assert shop.image("Deployment") == "acme/shop:1"

@@ -13,7 +13,7 @@ import pytest
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.host.http.body import BodyLimits
-from webhook_service.host.limits.memory import FREE, Room
+from webhook_service.host.limits.memory import FREE, BodyMemory
 from webhook_service.host.limits.protocol import bounded
 from webhook_service.testing.samples import dockerhub_push
 
@@ -109,7 +109,7 @@ def test_one_byte_more_is_refused_and_the_connection_closed(
 
 
 def test_large_bodies_share_their_room_and_small_ones_need_none(tmp_path: Path) -> None:
-    room = Room(100_000)
+    room = BodyMemory(100_000)
     with serving(make_service(sqlite_url(tmp_path)), limits=BodyLimits(room=room)) as served:
         _, key = add_receiver(served.service)
         path = f"/v1-webhooks/endpoint?key={key}&projectId={PROJECT}"

@@ -16,7 +16,7 @@ from webhook_service.errors import (
     UnsupportedBody,
 )
 from webhook_service.formats.reading.strict_json import read_json
-from webhook_service.host.limits.memory import FREE, MIB, Room
+from webhook_service.host.limits.memory import FREE, MIB, BodyMemory
 
 NO_CONTENT_TYPE = "Content-Type must be supplied as header. Only application/json is supported"
 
@@ -27,7 +27,7 @@ class BodyLimits:
 
     size: int = MIB
     seconds: float = 10.0
-    room: Room = field(default_factory=Room)
+    room: BodyMemory = field(default_factory=BodyMemory)
 
 
 async def read_body(request: Request, limits: BodyLimits) -> bytes:

@@ -1,4 +1,4 @@
-"""Room: the memory that bodies may take together while they arrive."""
+"""BodyMemory: the memory that bodies may take together while they arrive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FREE = 64 * 1024
 RETRY_AFTER = 5
 
 
-class Room:
+class BodyMemory:
     """Counts the bytes of unfinished bodies beyond what is free. For the event loop alone.
 
     Args:
