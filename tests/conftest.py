@@ -1,11 +1,12 @@
 """What all tests share: real servers as fixtures, and the rules for skipping."""
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 
-from tests.servers.control_plane import ControlPlane
+from tests.servers.control_plane import NEWER, ControlPlane, assets
 from tests.servers.listener import Listener
 from tests.servers.postgres import Postgres
 from tests.servers.rabbitmq import RabbitMQ
@@ -15,6 +16,7 @@ from tests.servers.requirements import VARIABLE, all_required
 
 MARKERS = (
     "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
+    "newer_control_plane: needs a newer Kubernetes; left out where " + NEWER + " names none",
     "postgres: needs a real PostgreSQL; tests with the fixture get the mark",
     "rabbitmq: needs a real RabbitMQ; tests with the fixture get the mark",
     "redis: needs a real Redis; tests with the fixture get the mark",
@@ -26,6 +28,7 @@ SEED = 20171206
 # With `--dist loadgroup` a group stays in one worker, so each server is started once.
 GROUPS = {
     "control_plane": "controlplane",
+    "newer_control_plane": "newercontrolplane",
     "rabbitmq": "brokers",
     "redis": "brokers",
     "postgres": "postgres",
@@ -43,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         names = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
         group = next((GROUPS[name] for name in GROUPS if name in names), None)
@@ -51,6 +54,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
         for name in names & GROUPS.keys():
             item.add_marker(name)
+    if not os.environ.get(NEWER):
+        leave_out(config, items, "newer_control_plane")
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:
+    """Not a skip, which is a failure where everything must be there: nobody has to have this."""
+    if left := [item for item in items if item.get_closest_marker(marker)]:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker(marker)]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -98,6 +110,13 @@ def seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def newer_control_plane() -> Iterator[ControlPlane]:
+    """Optional: for what the API of ``control_plane`` does not have."""
+    with ControlPlane(assets(NEWER, "1.30 or newer")) as running:
         yield running
 
 

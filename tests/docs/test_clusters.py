@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.docs.test_docs import ROOT, blocks
+from webhook_drivers.kubernetes.api.admission import CONTAINERS, SPECS
 from webhook_drivers.kubernetes.api.clusters import Options
 from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_service import DriverError
@@ -50,3 +51,20 @@ def test_the_role_shown_is_a_manifest() -> None:
     role = yaml.safe_load(text)
     assert (role["kind"], role["rules"][0]["verbs"]) == ("ClusterRole", ["impersonate"])
     assert re.search(role["rules"][0]["resourceNames"][0], blocks(PAGE, "toml")[0])
+
+
+def test_the_table_says_what_the_policy_leaves_open() -> None:
+    section = PAGE.partition("## A policy for the cluster")[2]
+    rows = re.findall(r"^\| (.*) \| (.*) \|$", section, re.MULTILINE)
+    said = {
+        (kind, field)
+        for what, kinds in rows
+        for field in {*re.findall(r"`(\w+)`", what)} - {"type", "maxSurge", "maxUnavailable"}
+        for kind in (SPECS if kinds == "all four" else kinds.split(", "))
+        if field not in CONTAINERS
+    }
+    assert said == {
+        (kind, field)
+        for kind, fields in SPECS.items()
+        for field in {*fields} - {"template", "jobTemplate"}
+    }

@@ -88,8 +88,21 @@ def test_a_name_without_a_role_is_told(capsys: pytest.CaptureFixture[str], name:
     assert said.err.startswith(f"There is no Role of {name}; these have one: deploymentUpdate, ")
 
 
-def test_the_policy_binds_the_account(capsys: pytest.CaptureFixture[str]) -> None:
-    rules, binding = printed(capsys, "policy", "--account", "ci:deployer")
+def test_the_policy_binds_the_accounts(capsys: pytest.CaptureFixture[str]) -> None:
+    accounts = ("--account", "ci:deployer", "--account", "shop:deployer")
+    rules, binding = printed(capsys, "policy", *accounts)
     (condition,) = rules["spec"]["matchConditions"]
-    assert condition["expression"].endswith("== 'system:serviceaccount:ci:deployer'")
+    for name in ("ci", "shop"):
+        assert f"'system:serviceaccount:{name}:deployer'" in condition["expression"]
     assert binding["spec"]["policyName"] == rules["metadata"]["name"]
+
+
+@pytest.mark.parametrize("said", ["deployer", "ci/deployer", "ci:", "ci:a:b", "ci:d' || true", ""])
+def test_an_account_that_nobody_has_is_no_policy(
+    capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["policy", "--account", said])
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert f"{said} is not namespace:name of a ServiceAccount" in written.err

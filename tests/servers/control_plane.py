@@ -1,6 +1,7 @@
 """A real Kubernetes control plane: etcd, API server, controller manager, and pods that start.
 
-The programs come from the folder that KUBEBUILDER_ASSETS names, by the convention of envtest.
+The programs come from the folder that KUBEBUILDER_ASSETS names, by the convention of envtest. What
+only a newer API server shows has its programs from the folder that NEWER names.
 """
 
 import json
@@ -22,13 +23,14 @@ from tests.servers.requirements import require
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 ISSUER = "https://kubernetes.default.svc"
+NEWER = "NEWER_KUBEBUILDER_ASSETS"
 
 
 class ControlPlane:
     """Use as a context manager; `kubeconfig` is the cluster administrator's."""
 
-    def __init__(self) -> None:
-        self._assets = assets()
+    def __init__(self, programs: Path | None = None) -> None:
+        self._assets = programs or assets()
         self.folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.server = f"https://127.0.0.1:{free_port()}"
         self._token = secrets.token_hex(16)
@@ -164,12 +166,12 @@ class ControlPlane:
         return Process(command, self.folder)
 
 
-def assets() -> Path:
+def assets(variable: str = "KUBEBUILDER_ASSETS", version: str = "1.20") -> Path:
     how = (
-        "set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kube-controller-manager "
-        "1.20 (envtest's own folders hold no controller manager)"
+        f"set {variable} to a folder with etcd, kube-apiserver and kube-controller-manager "
+        f"{version} (envtest's own folders hold no controller manager)"
     )
-    folder = Path(os.environ.get("KUBEBUILDER_ASSETS", ""))
+    folder = Path(os.environ.get(variable, ""))
     for program in PROGRAMS:
         require(program, os.access(folder.absolute() / program, os.X_OK), how)
     return folder.absolute()

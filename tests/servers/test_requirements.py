@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.control_plane import NEWER
 from tests.servers.requirements import VARIABLE, require
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,6 +36,15 @@ def test_transitive(number, deployed): pass
 @pytest.mark.control_plane
 @pytest.mark.parametrize("number", range(4))
 def test_marked(number, request): request.getfixturevalue("control_plane")
+"""
+
+OPTIONAL = """
+import pytest
+
+@pytest.mark.newer_control_plane
+def test_newer(): pass
+
+def test_any(): pass
 """
 
 
@@ -86,6 +96,16 @@ def test_skipped_module_is_a_failure_where_all_is_required(tmp_path: Path) -> No
     output = run(tmp_path, code, "all")
     assert "1 error" in output
     assert "no_such_module_anywhere" in output
+
+
+def test_what_nobody_has_to_have_is_left_out_even_where_all_is_required(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(NEWER, raising=False)
+    output = run(tmp_path, OPTIONAL, "all")
+    assert "1 passed, 1 deselected" in output and "::test_any" in output
+    monkeypatch.setenv(NEWER, str(tmp_path))
+    assert "2 passed" in run(tmp_path, OPTIONAL, "all")
 
 
 def test_one_worker_starts_a_server_for_all(tmp_path: Path) -> None:

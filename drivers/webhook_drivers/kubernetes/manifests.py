@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -20,6 +21,8 @@ from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdat
 from webhook_drivers.kubernetes.strategies import STRATEGIES
 
 GROUP = "webhook_service.drivers"
+# A namespace is a DNS label, the name of a ServiceAccount a DNS subdomain.
+ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?:[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 
 
 def roles(names: Sequence[str] = ()) -> list[Json]:
@@ -40,10 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for_roles = commands.add_parser("roles", help="the Role of each driver, and of strategies")
     for_roles.add_argument("names", nargs="*", help="only of these; without any, of all")
     for_policy = commands.add_parser("policy", help="what an account may change")
-    for_policy.add_argument("--account", required=True, help="namespace:name, a ServiceAccount")
+    for_policy.add_argument(
+        "--account",
+        action="append",
+        required=True,
+        type=_account,
+        help="namespace:name, a ServiceAccount; may be said several times",
+    )
     said = parser.parse_args(arguments)
     if said.command == "policy":
-        return _print(policy(f"system:serviceaccount:{said.account}"))
+        return _print(policy(said.account))
     try:
         return _print(roles(said.names))
     except KeyError as error:
@@ -62,6 +71,13 @@ def _rights() -> Mapping[str, Sequence[Right]]:
     base = set(DeploymentUpdate.rights)
     more = {name: each.rights for name, each in STRATEGIES.items() if set(each.rights) - base}
     return {name: drivers[name] for name in sorted(drivers)} | more
+
+
+def _account(said: str) -> str:
+    """The name under which a ServiceAccount calls the API."""
+    if not ACCOUNT.fullmatch(said):
+        raise argparse.ArgumentTypeError(f"{said} is not namespace:name of a ServiceAccount")
+    return f"system:serviceaccount:{said}"
 
 
 def _role_name(name: str) -> str:

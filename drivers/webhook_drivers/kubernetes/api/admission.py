@@ -1,79 +1,152 @@
-"""A policy for the cluster: our account may change images, our annotations and replicas only.
+"""A policy for the cluster: of workloads, our account may change what drivers write, and no more.
 
 RBAC cannot restrict fields: who may patch a Deployment may run anything in its namespace. This
 ValidatingAdmissionPolicy closes that, for clusters that have it (Kubernetes 1.30 and later).
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+
+It names what is open, and compares everything else as a whole: a field that a later Kubernetes adds
+is closed from its first day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE
 
 NAME = "webhook-service-images-only"
 API = "admissionregistration.k8s.io/v1"
-PREFIX = "webhook-service.io/"
-
-# Everything else than the image; a test compares these with the API's own types.
-CONTAINER = (
-    "args command env envFrom imagePullPolicy lifecycle livenessProbe ports readinessProbe "
-    "resizePolicy resources restartPolicy restartPolicyRules securityContext startupProbe stdin "
-    "stdinOnce terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts "
-    "workingDir"
-).split()
-POD = (
-    "activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy "
-    "enableServiceLinks ephemeralContainers evictionResponders hostAliases hostIPC hostNetwork "
-    "hostPID hostUsers hostname hostnameOverride imagePullSecrets nodeName nodeSelector os "
-    "overhead preemptionPolicy priority priorityClassName readinessGates resourceClaims resources "
-    "restartPolicy runtimeClassName schedulerName schedulingGates schedulingGroup securityContext "
-    "serviceAccount serviceAccountName setHostnameAsFQDN shareProcessNamespace subdomain "
-    "terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes"
-).split()
-# The rolling settings of a strategy are open: strategy, updateStrategy, minReadySeconds.
-WORKLOAD = (
-    "concurrencyPolicy failedJobsHistoryLimit ordinals paused "
-    "persistentVolumeClaimRetentionPolicy podManagementPolicy progressDeadlineSeconds "
-    "revisionHistoryLimit schedule selector serviceName startingDeadlineSeconds "
-    "successfulJobsHistoryLimit suspend timeZone volumeClaimTemplates"
-).split()
-JOB = (
-    "activeDeadlineSeconds backoffLimit backoffLimitPerIndex completionMode completions managedBy "
-    "manualSelector maxFailedIndexes parallelism podFailurePolicy podReplacementPolicy scheduling "
-    "selector successPolicy suspend ttlSecondsAfterFinished"
-).split()
+OURS = "k.startsWith('webhook-service.io/')"
+MAY = "webhook-service may change images, its own annotations, replicas and rolling settings"
+SPECS: Mapping[str, Sequence[str]] = {
+    "Deployment": ("minReadySeconds", "replicas", "strategy", "template"),
+    "StatefulSet": ("replicas", "template"),
+    "DaemonSet": ("minReadySeconds", "template", "updateStrategy"),
+    "CronJob": ("jobTemplate",),
+}
+"""What is open in the spec of each kind: what drivers write there."""
+CONTAINERS = ("containers", "initContainers")
 
 
-def policy(account: str) -> tuple[Json, Json]:
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One map in a workload: its keys may not change, but for those that are open.
+
+    Attributes:
+        name: of its variables in the policy, which begin with ``new``, ``old`` and ``changed``.
+        what: what messages call it.
+        places: where it is, on from other levels. The first place that exists counts; where none
+            does, the map is empty. Without places it is the whole object.
+        keys: the open ones. What is below them, other levels close.
+        opens: an expression that is true for more open keys ``k``.
+    """
+
+    name: str
+    what: str
+    places: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    opens: str = "false"
+
+    @property
+    def variables(self) -> tuple[Json, ...]:
+        """The map as it is to be, as it was, and the keys that differ and are not open."""
+        new, old = f"variables.new{self.name}", f"variables.old{self.name}"
+        free = f"k in {list(self.keys)}" if self.keys else self.opens
+        put = f"{new}.filter(k, !({free} || (k in {old} && {old}[k] == {new}[k])))"
+        taken = f"{old}.filter(k, !({free} || k in {new}))"
+        return (
+            _variable(f"new{self.name}", self._map("new", "object")),
+            _variable(f"old{self.name}", self._map("old", "oldObject")),
+            _variable(f"changed{self.name}", f"{put} + {taken}"),
+        )
+
+    @property
+    def validation(self) -> Json:
+        changed, message = f"variables.changed{self.name}", f"{MAY}, not {self.what}"
+        return {
+            "expression": f"{changed}.size() == 0",
+            "message": f"{message}.",
+            "messageExpression": f"'{message}: ' + {changed}.join(', ') + '.'",
+        }
+
+    def _map(self, side: str, root: str) -> str:
+        # Typed expressions are checked against every kind, and no kind has the fields of all.
+        found = "{}" if self.places else f"dyn({root})"
+        for place in reversed(self.places):
+            there = f"variables.{side}{place}"
+            found = f"has({there}) ? {there} : {found}"
+        return found
+
+
+LEVELS = (
+    Level("Object", "the object", (), ("metadata", "spec")),
+    # But for the annotations, the API server writes these itself, over what clients say.
+    Level(
+        "Metadata",
+        "its metadata",
+        ("Object.metadata",),
+        ("annotations", "generation", "managedFields", "resourceVersion"),
+    ),
+    Level(
+        "Annotations",
+        "annotations of others",
+        ("Metadata.annotations",),
+        opens=f"k == '{CHANGE_CAUSE}' || {OURS}",
+    ),
+    Level("Spec", "its spec", ("Object.spec",), opens="k in variables.openInSpec"),
+    Level(
+        "Strategy",
+        "its strategy",
+        ("Spec.strategy", "Spec.updateStrategy"),
+        ("rollingUpdate", "type"),
+    ),
+    Level(
+        "Limits",
+        "its rolling updates",
+        ("Strategy.rollingUpdate",),
+        ("maxSurge", "maxUnavailable"),
+    ),
+    Level("JobTemplate", "the template of its jobs", ("Spec.jobTemplate",), ("spec",)),
+    Level("Job", "the spec of its jobs", ("JobTemplate.spec",), ("template",)),
+    Level(
+        "Template",
+        "the template of its pods",
+        ("Job.template", "Spec.template"),
+        ("metadata", "spec"),
+    ),
+    Level("PodMetadata", "the metadata of its pods", ("Template.metadata",), ("annotations",)),
+    Level(
+        "PodAnnotations",
+        "annotations of others on its pods",
+        ("PodMetadata.annotations",),
+        opens=OURS,
+    ),
+    Level("Pod", "the spec of its pods", ("Template.spec",), CONTAINERS),
+)
+
+
+def policy(accounts: Sequence[str]) -> tuple[Json, Json]:
     """The policy and its binding.
 
     Args:
-        account: whom it binds, ``system:serviceaccount:<namespace>:<name>``.
+        accounts: whom it binds, each ``system:serviceaccount:<namespace>:<name>``.
     """
-    validations = [
-        _validation(_same("object.spec", "oldObject.spec", WORKLOAD), "the workload's spec"),
-        _validation(_same_job(), "the settings of jobs"),
-        _validation(_same("variables.pod", "variables.oldPod", POD), "the pods' spec"),
-        *(_validation(_same_containers(key), key) for key in ("containers", "initContainers")),
-        _validation(_ours("object", "oldObject"), "the annotations of others"),
-        _validation(
-            _ours("variables.template", "variables.oldTemplate"), "the pods' other annotations"
-        ),
-        _validation(_same_labels("object", "oldObject"), "the labels"),
-        _validation(
-            _same_labels("variables.template", "variables.oldTemplate"), "the pods' labels"
-        ),
-    ]
+    ours = f"request.userInfo.username in {list(accounts)}"
+    open_in_spec = f"{ {kind: list(keys) for kind, keys in SPECS.items()} }[request.kind.kind]"
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": _RULES},
-        "matchConditions": [
-            {"name": "our-account", "expression": f"request.userInfo.username == '{account}'"}
+        "matchConditions": [{"name": "our-account", "expression": ours}],
+        "variables": [
+            _variable("openInSpec", open_in_spec),
+            *(variable for level in LEVELS for variable in level.variables),
         ],
-        "variables": _VARIABLES,
-        "validations": validations,
+        "validations": [
+            *(level.validation for level in LEVELS),
+            *(_same_but_images(key) for key in CONTAINERS),
+        ],
     }
     binding = {"policyName": NAME, "validationActions": ["Deny"]}
     return (
@@ -82,76 +155,37 @@ def policy(account: str) -> tuple[Json, Json]:
     )
 
 
+# An object's annotations, finalizers and owners can be written through its status, too.
 _RULES = [
     {
         "apiGroups": [group],
         "apiVersions": ["v1"],
         "operations": ["UPDATE"],
-        "resources": resources,
+        "resources": [each for plural in plurals for each in (plural, f"{plural}/status")],
     }
-    for group, resources in (
-        ("apps", ["deployments", "statefulsets", "daemonsets"]),
-        ("batch", ["cronjobs"]),
+    for group, plurals in (
+        ("apps", ("deployments", "statefulsets", "daemonsets")),
+        ("batch", ("cronjobs",)),
     )
 ]
 
 
-def _template(obj: str) -> str:
-    job = f"{obj}.spec.jobTemplate.spec.template"
-    return f"has({obj}.spec.jobTemplate) ? {job} : {obj}.spec.template"
+def _same_but_images(key: str) -> Json:
+    """The same containers in the same order, and all of them as they were but for their images."""
+    new, old = (
+        f"(has({pod}.{key}) ? {pod}.{key} : [])" for pod in ("variables.newPod", "variables.oldPod")
+    )
+    put = "c.all(k, k == 'image' || (k in o && o[k] == c[k]))"
+    taken = "o.all(k, k == 'image' || k in c)"
+    names = f"{new}.map(c, c.name) == {old}.map(o, o.name)"
+    each = f"{new}.all(c, {old}.exists(o, o.name == c.name && {put} && {taken}))"
+    message = f"{MAY}, not anything else of {key}."
+    return {"expression": f"{names} && {each}", "message": message}
 
 
-_VARIABLES = [
-    {"name": "template", "expression": _template("object")},
-    {"name": "oldTemplate", "expression": _template("oldObject")},
-    {"name": "pod", "expression": "variables.template.spec"},
-    {"name": "oldPod", "expression": "variables.oldTemplate.spec"},
-]
+def _variable(name: str, expression: str) -> Json:
+    return {"name": name, "expression": expression}
 
 
 def _manifest(kind: str, spec: Json) -> Json:
     return {"apiVersion": API, "kind": kind, "metadata": {"name": NAME}, "spec": spec}
-
-
-def _validation(expression: str, what: str) -> Json:
-    message = f"webhook-service may change images, its own annotations and replicas, not {what}."
-    return {"expression": expression, "message": message}
-
-
-def _same_field(new: str, old: str) -> str:
-    return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
-
-
-def _same(new: str, old: str, fields: Sequence[str]) -> str:
-    return " && ".join(f"({_same_field(f'{new}.{field}', f'{old}.{field}')})" for field in fields)
-
-
-def _same_job() -> str:
-    job = "object.spec.jobTemplate.spec"
-    return f"!has(object.spec.jobTemplate) || ({_same(job, f'oldObject{job[6:]}', JOB)})"
-
-
-def _same_containers(key: str) -> str:
-    """The same containers in the same number; only their images may differ."""
-    new, old = f"variables.pod.{key}", f"variables.oldPod.{key}"
-    same = _same("c", "o", CONTAINER)
-    each = f"{new}.all(c, {old}.exists(o, o.name == c.name && {same}))"
-    return f"has({new}) == has({old}) && (!has({new}) || ({new}.size() == {old}.size() && {each}))"
-
-
-def _same_labels(new: str, old: str) -> str:
-    same = _same_field(f"{new}.metadata.labels", f"{old}.metadata.labels")
-    return f"!has({new}.metadata) || ({same})"
-
-
-def _ours(new: str, old: str) -> str:
-    """Whatever differs between the annotations is ours, in both directions."""
-    return f"{_kept(new, old)} && {_kept(old, new)}"
-
-
-def _kept(there: str, here: str) -> str:
-    notes, others = f"{there}.metadata.annotations", f"{here}.metadata.annotations"
-    ours = f"k.startsWith('{PREFIX}') || k == '{CHANGE_CAUSE}'"
-    kept = f"(has({here}.metadata) && has({others}) && k in {others} && {others}[k] == {notes}[k])"
-    absent = f"!has({there}.metadata) || !has({notes})"
-    return f"({absent} || {notes}.all(k, {ours} || {kept}))"
