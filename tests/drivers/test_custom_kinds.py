@@ -15,6 +15,7 @@ from tests.drivers.steps import (
     pod_spec,
     push,
     run_to_end,
+    workload,
 )
 from webhook_drivers.kubernetes.api.client import MERGE
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
@@ -156,3 +157,45 @@ def test_a_kind_that_is_not_served_is_a_clear_failure(driver: DeploymentUpdate) 
 def test_a_target_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         config(**wrong)
+
+
+BUILT_IN = [
+    ("Deployment", "apps/v1", "deployments"),
+    ("ReplicaSet", "apps/v1", "replicasets"),
+    ("CronJob", "batch/v1beta1", "cronjobs"),
+    ("Pod", "core/v1", "pods"),
+    ("Deployment", "extensions/v1beta1", "deployments"),
+    ("DeviceClass", "resource.k8s.io/v1", "deviceclasses"),
+]
+
+
+@pytest.mark.parametrize(("kind", "version", "plural"), BUILT_IN)
+def test_a_kind_of_kubernetes_is_no_custom_kind(
+    driver: DeploymentUpdate, fake: FakeCluster, kind: str, version: str, plural: str
+) -> None:
+    fake.apply(workload())
+    target = settings(kind=kind, apiVersion=version, plural=plural)
+    with pytest.raises(InvalidConfig, match=f"^apiVersion: {version} is of Kubernetes itself"):
+        driver.validate(target, Context())
+
+
+def test_a_stored_receiver_of_such_a_kind_fails_and_says_what_to_change(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    before = fake.apply(workload())
+    target = config(kind="Deployment", apiVersion="apps/v1", plural="deployments")
+    for call in (driver.execute, driver.running):
+        with pytest.raises(DriverError) as caught:
+            call(target, push("2", SHA), context(1))
+        assert caught.value.reason == "built_in_kind"
+    assert fake.get("Deployment", "default", "shop") == before
+    assert "leave `apiVersion` and `plural` out for a Deployment" in caught.value.message
+    assert driver.plan(target, push("2"), context(1)).notes == (caught.value.message,)
+    advised = config(kind="Deployment")
+    driver.validate(advised, Context())
+    assert isinstance(run_to_end(driver, advised, push("2", SHA), context(1)), Done)
+
+
+@pytest.mark.parametrize("group", ["sparkoperator.k8s.io", "jobset.x-k8s.io", "apps.example.com"])
+def test_a_group_with_a_dot_may_hold_custom_kinds(group: str) -> None:
+    settings(apiVersion=f"{group}/v1").refuse_built_in()

@@ -7,6 +7,23 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 Json: TypeAlias = dict[str, Any]
+_OWN_DOMAIN = ".k8s.io"
+_OWN_GROUPS = (
+    "admissionregistration apiextensions apiregistration auditregistration authentication "
+    "authorization certificates coordination discovery events flowcontrol.apiserver imagepolicy "
+    "internal.apiserver lifecycle metrics networking node rbac.authorization resource scheduling "
+    "settings storage storagemigration"
+).split()
+
+
+def is_built_in(group: str) -> bool:
+    """Whether the kinds of an API group are Kubernetes' own, and no custom ones.
+
+    The group of a custom kind has a dot, as a domain has.
+    https://kubernetes.io/docs/reference/using-api/#api-groups
+    """
+    own = group.endswith(_OWN_DOMAIN) and group.removesuffix(_OWN_DOMAIN) in _OWN_GROUPS
+    return "." not in group or own
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
         return self._change(config, event, context).step()
 
     def problems(self, config: DeploymentUpdateConfig, context: Context) -> Iterator[str]:
+        config.refuse_built_in()
         cluster = self.cluster(config, context)
         yield from _missing_rights(cluster, config)
         try:
@@ -121,6 +122,7 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
     def _change(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
     ) -> ImageUpdate | Fleet:
+        config.refuse_built_in()
         update = self._update(config, event, context)
         if config.name:
             return update

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from webhook_drivers.kubernetes.api.resources import Address, Resource
+from webhook_drivers.kubernetes.api.resources import Address, Resource, is_built_in
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS, Workload
-from webhook_service import DriverConfig
+from webhook_service import DriverConfig, DriverError
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -81,6 +81,25 @@ class WorkloadTarget(ClusterConfig):
                 f"{self.kind} is none of {known}: a custom kind needs `apiVersion` and `plural`"
             )
         return self
+
+    def refuse_built_in(self) -> None:
+        """
+        Raises:
+            DriverError: a kind of Kubernetes is said to be a custom one, with another place for its
+                pods, other patches and another record of its pushes. Configs of 0.1.0 may say it.
+        """
+        if self.api_version is None or not is_built_in(self.api_version.partition("/")[0]):
+            return
+        instead = (
+            f"leave `apiVersion` and `plural` out for a {self.kind}"
+            if self.kind in WORKLOADS
+            else f"name the {', '.join(WORKLOADS)} or custom kind that owns the {self.kind}"
+        )
+        raise DriverError(
+            f"apiVersion: {self.api_version} is of Kubernetes itself and has no custom kinds: "
+            f"{instead}.",
+            code="built_in_kind",
+        )
 
     @property
     def workload(self) -> Workload:
