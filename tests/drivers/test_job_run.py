@@ -267,6 +267,107 @@ def test_a_config_that_cannot_work_is_refused(change: dict[str, Any]) -> None:
         config(**change)
 
 
+def refused(driver: JobRun, settings: JobRunConfig) -> str:
+    """What is said at creation, and of a config that is stored already."""
+    with pytest.raises(InvalidConfig) as at_creation:
+        driver.validate(settings, context(1))
+    with pytest.raises(DriverError) as at_execution:
+        driver.execute(settings, PUSH, context(1))
+    assert at_execution.value.reason == "unsafe_parameters"
+    assert at_execution.value.message == at_creation.value.message
+    assert driver.plan(settings, PUSH, context(1)).notes == (at_execution.value.message,)
+    return at_execution.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LD_PRELOAD", "actor"),
+        ("PATH", "sourceId"),
+        ("IFS", "tag"),
+        ("PYTHONPATH", "repository"),
+        ("BASH_ENV", "image"),
+        ("NODE_OPTIONS", "actor"),
+        ("GIT_SSH_COMMAND", "actor"),
+        ("https_proxy", "registry"),
+    ],
+)
+def test_a_variable_that_programs_obey_is_not_the_senders_to_set(
+    driver: JobRun, fake: FakeCluster, name: str, value: str
+) -> None:
+    fake.apply(cron_job())
+    message = refused(driver, config(env={"TAG": "tag", name: value}))
+    assert message.startswith(f"env: {name} decides what programs load, run or trust")
+    assert fake.list("Job", "default") == []
+    advised = message.rpartition("such as ")[2].rstrip(".")
+    driver.validate(config(env={"TAG": "tag", advised: value}), context(1))
+
+
+def commanded(*command: str, args: tuple[str, ...] = ()) -> dict[str, Any]:
+    obj = cron_job()
+    main = obj["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    main |= {"command": list(command), "args": list(args)}
+    return obj
+
+
+@pytest.mark.parametrize(
+    ("obj", "args", "written"),
+    [
+        (cron_job(), ["-c", "echo {actor}"], "{actor}"),
+        (cron_job(), ["sh", "-ec", "deploy {tag}"], "{tag}"),
+        (commanded("sh", "-c"), ["echo {sourceId}"], "{sourceId}"),
+        (commanded("bash"), ["-ceuo", "pipefail", "echo $(BY)"], "$(BY)"),
+        (commanded("/tini", "--", "sh", args=("-c",)), ["x {tag}"], "{tag}"),
+        (commanded("python3.12", "-c"), ["print('{actor}')"], "{actor}"),
+        (commanded("node"), ["--eval=load('{actor}')"], "{actor}"),
+        (commanded("ssh", "host"), ["deploy {actor}"], "{actor}"),
+    ],
+)
+def test_the_senders_text_is_no_part_of_code(
+    driver: JobRun, fake: FakeCluster, obj: dict[str, Any], args: list[str], written: str
+) -> None:
+    fake.apply(obj)
+    message = refused(driver, config(args=args, env={"BY": "actor"}))
+    assert message.startswith(f"args: {written} stands in code that a shell or an interpreter runs")
+    assert fake.list("Job", "default") == []
+
+
+def test_kubernetes_puts_no_text_of_the_sender_into_the_templates_own_script(
+    driver: JobRun, fake: FakeCluster
+) -> None:
+    fake.apply(commanded("sh", "-c", "echo $(BY) $$(TAG)"))
+    message = refused(driver, config(env={"BY": "actor", "TAG": "tag"}))
+    assert message.startswith("CronJob default/migrate: $(BY) stands in code")
+    assert message.endswith('in a shell, write "$BY" with the double quotes.')
+    fake.apply(commanded("sh", "-c", 'echo "$BY" $$(TAG) {tag}'))
+    driver.validate(config(env={"BY": "actor", "TAG": "tag"}), context(1))
+    fake.apply(commanded("$(BY)"))
+    assert "$(BY) stands in code" in refused(driver, config(env={"BY": "actor"}))
+
+
+def test_code_may_read_a_variable_and_arguments_of_its_own(
+    driver: JobRun, fake: FakeCluster
+) -> None:
+    fake.apply(commanded("sh", "-c"))
+    message = refused(driver, config(args=['echo "{sourceId}"']))
+    assert 'set "env": {"PUSH_SOURCE_ID": "sourceId"} and let the code read' in message
+    script = 'test "$1" = 1.2.3 && echo "$PUSH_SOURCE_ID"'
+    advised = config(env={"PUSH_SOURCE_ID": "sourceId"}, args=[script, "sh", "{tag}"])
+    driver.validate(advised, context(1))
+    event = replace(PUSH, source_id="a; `b` $(c)")
+    assert isinstance(run_to_end(driver, advised, event, context(1)), Done)
+    assert told(fake)["args"] == [script, "sh", "1.2.3"]
+    assert told(fake)["env"][-1] == {"name": "PUSH_SOURCE_ID", "value": "a; `b` $$(c)"}
+
+
+def test_a_job_that_runs_already_is_followed_to_its_end(driver: JobRun, fake: FakeCluster) -> None:
+    fake.apply(cron_job())
+    waiting = driver.execute(config(), PUSH, context(1))
+    assert isinstance(waiting, Wait)
+    unsafe = config(env={"LD_PRELOAD": "actor"}, args=["-c", "echo {actor}"])
+    assert isinstance(run_to_end(driver, unsafe, PUSH, context(1, state=waiting.state)), Done)
+
+
 def test_names_of_jobs_fit_and_differ() -> None:
     names = {job_name("a." * 60, f"exe_{number}") for number in range(100)}
     assert len(names) == 100 and max(map(len, names)) <= 63

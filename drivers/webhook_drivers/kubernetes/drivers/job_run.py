@@ -33,6 +33,8 @@ from webhook_drivers.kubernetes.jobs.jobs import (
 from webhook_drivers.kubernetes.jobs.parameters import (
     Parameters,
     parametrised,
+    refuse_code,
+    refuse_obeyed,
     unknown_places,
     values_of,
 )
@@ -133,13 +135,15 @@ class JobRun(ClusterDriver[JobRunConfig]):
         return self._follow(cluster, config, context)
 
     def problems(self, config: JobRunConfig, context: Context) -> Iterable[str]:
+        refuse_obeyed(config)
         cluster, source = self.cluster(config, context), config.source
         others = {CRON_JOBS, POD_TEMPLATES} - {source.resource}
         rights = [right for right in self.rights if right.resource not in others]
         if denied := missing(cluster, rights, config.namespace):
             return denied
         found = cluster.get(source)
-        chosen_container(found, job_spec(found), config.container)
+        container = chosen_container(found, job_spec(found), config.container)
+        refuse_code(container, str(source), config)
         return ()
 
     def preview(self, config: JobRunConfig, event: PushEvent, context: Context) -> Plan:
@@ -197,6 +201,8 @@ class JobRun(ClusterDriver[JobRunConfig]):
 def _built(source: Json, config: JobRunConfig, event: PushEvent, context: Context) -> Json:
     spec = job_spec(source)
     container = chosen_container(source, spec, config.container)
+    refuse_obeyed(config)
+    refuse_code(container, str(config.source), config)
     image = str(container.get("image") or "")
     if not context.named and repository(image) != event.reference.name:
         raise TargetConflict(
