@@ -92,8 +92,7 @@ def test_what_the_writer_refuses_is_sent_again(
     known: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    writer = served.service.store.database._writer
-    monkeypatch.setattr(writer, "_max_queued", 0)
+    monkeypatch.setattr(served.service.store.database, "_max_queued", 0)
     answer = call(stranger, known[1], "1")
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert answer.json()["message"] == "Too many writes are waiting; nothing was stored."

@@ -1,5 +1,8 @@
 """Rows for the store's tests."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,6 +12,7 @@ from webhook_service.driver import PushEvent, Request
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Work
 from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.store.database import Database
 from webhook_service.store.store import Store
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -54,3 +58,21 @@ def decision(receiver: str, *works: Work, project: str = PROJECT, **fields: Any)
 def accept(store: Store, receiver: str, *works: Work, project: str = PROJECT) -> Delivery:
     """Store a call that brings the works."""
     return store.deliveries.accept(decision(receiver, *works, project=project))
+
+
+@contextmanager
+def as_one_group(database: Database) -> Iterator[None]:
+    """Let the writer find all that is queued meanwhile at once, when it goes on after this."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold_up(_: object, items: object) -> list[bool]:
+        begun.set()
+        return [gate.wait(20)]
+
+    held_up = database.submit(hold_up, None)
+    assert begun.wait(20)
+    try:
+        yield
+    finally:
+        gate.set()
+    assert held_up.result(20)

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery
-from webhook_service.store.writer import LATE, WRITE_TIMEOUT
+from webhook_service.store.database import LATE, WRITE_TIMEOUT
 
 Write = Future[Delivery | None]
 Waiter = asyncio.Future[Delivery | None]

@@ -1,56 +1,72 @@
-"""Connections: many readers, and one writer thread for every write (see ``writer``).
+"""The database: callers read on their own threads, and one thread commits every write.
 
-SQLite runs in WAL mode with synchronous=FULL, so that a commit survives a power cut;
-PostgreSQL is used through psycopg 3.
+That thread takes what is queued, runs it in one transaction, and resolves the callers only after
+COMMIT: a flush to disk is paid once for many callers, and nobody is told of a write that may be
+lost. Neighbours in a group that have the same batch function are one call of it. A job that fails
+spoils its group, so each job of a spoiled group runs again alone.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from webhook_service.errors import SettingsError, StoreUnavailable
+from webhook_service.errors import StoreUnavailable
+from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Written
-from webhook_service.store.writer import Batch, ItemT, Writer
+from webhook_service.store.dialects import open_engine, parse_url
 
-BUSY_TIMEOUT = 5.0
-STATEMENT_TIMEOUT = 30.0
+MAX_QUEUED = 10_000
+MAX_GROUP = 256
+WRITE_TIMEOUT = 15.0
+LATE = "The database did not take the write in time."
+
+log = logging.getLogger(__name__)
 T = TypeVar("T")
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    # Pages of 4 KiB: each checkpoint flushes twice more, and the commit that meets it waits.
-    "wal_autocheckpoint=4000",
-    "cache_size=-16000",
-)
+ItemT = TypeVar("ItemT")
+Job = Callable[[Connection], T]
+Batch = Callable[[Connection, Sequence[ItemT]], Sequence[T]]
+"""Writes some items, and gives one result for each, in their order."""
+
+
+class _Entry(NamedTuple):
+    batch: Batch[Any, Any]
+    item: Any
+    future: Future[Any]
 
 
 class Database:
-    """One database: reads on the caller's thread, writes through the writer.
+    """One database.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://…``.
+        max_queued: writes that may wait; past it one is refused at once.
 
     Raises:
         SettingsError: the URL cannot be used here.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, max_queued: int = MAX_QUEUED) -> None:
         self.url = parse_url(url)
-        self._readers = self._engine(readers=True)
-        self._writers = self._engine(readers=False)
-        self._writer = Writer(self._writers)
+        self._readers = open_engine(self.url, readers=True)
+        self._writers = open_engine(self.url, readers=False)
+        self._max_queued = max_queued
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._closed = False
+        self._jobs = self._groups = 0
 
     @property
     def is_sqlite(self) -> bool:
@@ -63,7 +79,7 @@ class Database:
     @property
     def written(self) -> Written:
         """What the writer has to do, and has done."""
-        return self._writer.written
+        return Written(self._queue.qsize(), self._jobs, self._groups)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -80,7 +96,7 @@ class Database:
         except SQLAlchemyError as exc:
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
 
-    def write(self, job: Callable[[Connection], T]) -> T:
+    def write(self, job: Job[T]) -> T:
         """Run a job in a transaction of the writer and return its result after the commit.
 
         Args:
@@ -88,8 +104,9 @@ class Database:
 
         Raises:
             StoreUnavailable: it was not committed.
+            IntegrityError: a constraint of the tables forbids it.
         """
-        return self._writer.run(job)
+        return wait(self.submit(_run_each, job))
 
     def submit(self, batch: Batch[ItemT, T], item: ItemT) -> Future[T]:
         """Begin a write that is done together with others of its kind.
@@ -100,7 +117,17 @@ class Database:
         Raises:
             StoreUnavailable: too many writes are waiting; the future may also raise it.
         """
-        return self._writer.submit_to(batch, item)
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("The service is stopping; nothing was stored.")
+            if self._queue.qsize() >= self._max_queued:
+                raise StoreUnavailable("Too many writes are waiting; nothing was stored.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
+                self._thread.start()
+            self._queue.put(_Entry(batch, item, future))
+        return future
 
     def connect_for_migration(self) -> Connection:
         """A connection with a transaction begun, outside the writer's queue."""
@@ -110,89 +137,79 @@ class Database:
             raise StoreUnavailable(f"The database at {self.url!r} does not answer.") from exc
 
     def close(self) -> None:
-        """Finish the queued writes and close all connections."""
-        self._closed = True
-        self._writer.close()
+        """Commit what is queued, end the writer's thread and close all connections."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
         self._readers.dispose()
         self._writers.dispose()
 
-    def _engine(self, *, readers: bool) -> Engine:
-        if not self.is_sqlite:
-            return _postgresql_engine(self.url, readers)
-        return _sqlite_engine(self.url, readers)
+    def _loop(self) -> None:
+        open_ = True
+        while open_:
+            group, open_ = self._take()
+            group = [entry for entry in group if entry.future.set_running_or_notify_cancel()]
+            if group:
+                self._commit(group)
+
+    def _take(self) -> tuple[list[_Entry], bool]:
+        """What is queued now, waiting for the first one; whether to go on after it."""
+        group: list[_Entry] = []
+        entry = self._queue.get()
+        while entry is not None:
+            group.append(entry)
+            if len(group) == MAX_GROUP or self._queue.empty():
+                return group, True
+            entry = self._queue.get()
+        return group, False
+
+    def _commit(self, group: Sequence[_Entry]) -> None:
+        try:
+            with self._writers.begin() as connection:
+                results: list[Any] = []
+                for batch, entries in groupby(group, attrgetter("batch")):
+                    results += batch(connection, [entry.item for entry in entries])
+                failpoint("writer.before_commit")
+        except Exception as exc:
+            if len(group) == 1:
+                return group[0].future.set_exception(_as_told(exc))
+            log.debug("a group of %d writes failed, each runs alone: %s", len(group), exc)
+            for entry in group:
+                self._commit([entry])
+            return
+        failpoint("writer.after_commit")
+        self._jobs += len(group)
+        self._groups += 1
+        for entry, result in zip(group, results, strict=True):
+            entry.future.set_result(result)
 
 
-def parse_url(text: str) -> URL:
-    """Read a database URL; ``postgresql://`` means psycopg 3.
+def wait(future: Future[T]) -> T:
+    """Wait for a commit.
 
     Raises:
-        SettingsError: not a URL, or a database that is not supported.
+        StoreUnavailable: it did not happen, or not in time.
+        IntegrityError: a constraint of the tables forbids it.
     """
     try:
-        url = make_url(text)
-    except ArgumentError as exc:
-        raise SettingsError(
-            "WEBHOOK_SERVICE_DATABASE_URL is not a URL; use sqlite:////path/to/file.db "
-            "or postgresql://user:password@host/database."
-        ) from exc
-    if url.get_backend_name() == "sqlite":
-        if not url.database or url.database == ":memory:":
-            raise SettingsError("SQLite needs a file: sqlite:////path/to/file.db.")
-        return url.set(drivername="sqlite+pysqlite")
-    if url.get_backend_name() == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
-    raise SettingsError(f"{url.get_backend_name()} is not supported: use sqlite or postgresql.")
+        return future.result(WRITE_TIMEOUT)
+    except FutureTimeout as exc:
+        future.cancel()
+        raise StoreUnavailable(LATE) from exc
 
 
-def sqlite_file(url: URL) -> Path:
-    """The file of a SQLite database; its folder is made."""
-    path = Path(url.database or "").expanduser().absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _run_each(connection: Connection, jobs: Sequence[Job[T]]) -> list[T]:
+    return [job(connection) for job in jobs]
 
 
-def _sqlite_engine(url: URL, readers: bool) -> Engine:
-    engine = create_engine(
-        url.set(database=str(sqlite_file(url))),
-        poolclass=QueuePool,
-        pool_size=8 if readers else 1,
-        max_overflow=24 if readers else 0,
-        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
-        connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        if readers:
-            connection.execute("PRAGMA query_only=ON")
-
-    if not readers:
-        # A transaction that reads before it writes would fail with SQLITE_BUSY otherwise.
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _postgresql_engine(url: URL, readers: bool) -> Engine:
-    try:
-        return create_engine(
-            url,
-            pool_size=8 if readers else 1,
-            max_overflow=24 if readers else 1,
-            pool_pre_ping=readers,
-            pool_timeout=BUSY_TIMEOUT,
-            paramstyle="format",
-            isolation_level="AUTOCOMMIT" if readers else "READ COMMITTED",
-            connect_args={
-                "connect_timeout": int(BUSY_TIMEOUT),
-                "options": f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}",
-            },
-        )
-    except ModuleNotFoundError as exc:
-        raise SettingsError(
-            "PostgreSQL needs psycopg: pip install 'webhook-service[postgresql]'."
-        ) from exc
+def _as_told(exc: Exception) -> Exception:
+    """What the caller of a job that failed is told; a broken constraint is for it to explain."""
+    if isinstance(exc, SQLAlchemyError) and not isinstance(exc, IntegrityError):
+        told = StoreUnavailable("The database refused the write; nothing was stored.")
+        told.__cause__ = exc
+        return told
+    return exc

@@ -8,7 +8,8 @@ from webhook_service.errors import SettingsError
 from webhook_service.settings import Settings
 from webhook_service.store import migrate
 from webhook_service.store.chores import ChoreStore
-from webhook_service.store.database import Database, sqlite_file
+from webhook_service.store.database import Database
+from webhook_service.store.dialects import sqlite_file
 from webhook_service.store.history.approvals import ApprovalStore
 from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.history.executions import ExecutionStore

@@ -10,11 +10,10 @@ from sqlalchemy import Row, select
 from webhook_service.errors import NotFound, StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.store.database import Database
+from webhook_service.store.database import Database, wait
 from webhook_service.store.intake import Intake
 from webhook_service.store.pages import fetch
 from webhook_service.store.tables import deliveries
-from webhook_service.store.writer import wait
 
 _FILTERS = {
     "receiver": deliveries.c.receiver,

@@ -12,14 +12,13 @@ from sqlalchemy import Connection, Row
 from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, Verdict
-from webhook_service.store.database import Database
+from webhook_service.store.database import Database, wait
 from webhook_service.store.queue import candidates, leases, slots
 from webhook_service.store.queue import clock as leaps
 from webhook_service.store.queue.handout import hand_out, orphaned, receivers_of
 from webhook_service.store.queue.order import settle, sort
 from webhook_service.store.queue.results import Result, record
 from webhook_service.store.queue.turns import Room, deal
-from webhook_service.store.writer import wait
 
 # Each round ends or moves what is in the way of a claim, some hundreds at most.
 MAX_ROUNDS = 1000

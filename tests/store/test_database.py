@@ -1,0 +1,175 @@
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from tests.store.builders import as_one_group
+from webhook_service.errors import StoreUnavailable
+from webhook_service.store import database as module
+from webhook_service.store.database import Database
+
+
+def new_database(url: str, max_queued: int = 1000) -> Database:
+    database = Database(url, max_queued)
+    database.write(lambda connection: connection.execute(text("CREATE TABLE t (n INT UNIQUE)")))
+    return database
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = new_database(database_url)
+    yield database
+    database.close()
+
+
+def add(number: int) -> Callable[[Connection], int]:
+    def job(connection: Connection) -> int:
+        connection.execute(text("INSERT INTO t VALUES (:n)"), {"n": number})
+        return number
+
+    return job
+
+
+def add_all(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+    connection.execute(text("INSERT INTO t VALUES (:n)"), [{"n": item} for item in items])
+    return items
+
+
+def add_alone(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+    """Another kind of write, which comes to the same."""
+    return add_all(connection, items)
+
+
+def numbers(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.execute(text("SELECT n FROM t ORDER BY n")).scalars())
+
+
+def test_a_write_is_committed_when_it_returns(database: Database) -> None:
+    assert database.write(add(1)) == 1
+    assert numbers(database) == [1]
+
+
+def test_nothing_is_told_before_the_commit(database: Database) -> None:
+    with as_one_group(database):
+        future = database.submit(add_all, 1)
+        assert not future.done()
+        assert numbers(database) == []
+    assert (future.result(5), numbers(database)) == (1, [1])
+
+
+def test_many_writes_share_few_commits(database: Database) -> None:
+    before = database.written
+    with as_one_group(database):
+        futures = [database.submit(add_all, number) for number in range(100)]
+        assert database.written.waiting == 100
+    assert [future.result(5) for future in futures] == list(range(100))
+    assert database.written.jobs - before.jobs == 101
+    assert database.written.groups - before.groups == 2
+    assert database.written.waiting == 0
+
+
+def test_a_group_has_a_bound(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_GROUP", 2)
+    before = database.written
+    with as_one_group(database):
+        futures = [database.submit(add_all, number) for number in range(5)]
+    assert [future.result(5) for future in futures] == list(range(5))
+    assert database.written.groups - before.groups == 4
+
+
+def test_neighbours_of_one_kind_are_one_batch_and_get_their_own_results(
+    database: Database,
+) -> None:
+    batches: list[list[int]] = []
+
+    def double(_: Connection, items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        return [2 * item for item in items]
+
+    with as_one_group(database):
+        futures = [database.submit(double, number) for number in (1, 2)]
+        other = database.submit(lambda connection, items: ["other"], 0)
+        futures.append(database.submit(double, 3))
+    assert [future.result(5) for future in futures] == [2, 4, 6]
+    assert other.result(5) == "other"
+    assert batches == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("kinds", [(add_all,) * 4, (add_all, add_alone) * 2])
+def test_a_bad_row_in_a_group_fails_alone(
+    database: Database,
+    kinds: Sequence[Callable[[Connection, Sequence[int]], Sequence[int]]],
+) -> None:
+    with as_one_group(database):
+        futures = [
+            database.submit(kind, number) for kind, number in zip(kinds, (1, 2, 2, 3), strict=True)
+        ]
+    assert [futures[index].result(5) for index in (0, 1, 3)] == [1, 2, 3]
+    with pytest.raises(IntegrityError):
+        futures[2].result(5)
+    assert numbers(database) == [1, 2, 3]
+
+
+def test_a_full_queue_refuses_at_once(database_url: str) -> None:
+    database = new_database(database_url, max_queued=1)
+    with as_one_group(database):
+        database.submit(add_all, 1)
+        with pytest.raises(StoreUnavailable, match="Too many writes"):
+            database.submit(add_all, 2)
+    assert database.write(add(3)) == 3
+    assert numbers(database) == [1, 3]
+    database.close()
+
+
+def test_a_write_that_nobody_waits_for_any_more_is_not_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WRITE_TIMEOUT", 0.05)
+    with as_one_group(database):
+        with pytest.raises(StoreUnavailable, match="in time"):
+            database.write(add(1))
+        last = database.submit(add_all, 2)
+    assert last.result(5) == 2
+    assert numbers(database) == [2]
+
+
+def test_closing_commits_what_is_queued_and_refuses_more(database_url: str) -> None:
+    database = new_database(database_url)
+    future = database.submit(add_all, 1)
+    database.close()
+    assert future.result(0) == 1
+    with pytest.raises(StoreUnavailable, match="stopping"):
+        database.write(add(2))
+    with pytest.raises(StoreUnavailable, match="stopping"):
+        numbers(database)
+    database.close()
+    again = Database(database_url)
+    assert numbers(again) == [1]
+    again.close()
+
+
+def test_closing_what_was_never_written_to_ends_at_once(database_url: str) -> None:
+    before = threading.active_count()
+    database = Database(database_url)
+    assert threading.active_count() == before
+    database.close()
+
+
+def test_an_error_of_the_job_reaches_its_caller_and_nothing_is_stored(database: Database) -> None:
+    def job(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO t VALUES (7)"))
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        database.write(job)
+    assert numbers(database) == []
+
+
+def test_a_database_error_says_that_nothing_was_stored(database: Database) -> None:
+    with pytest.raises(StoreUnavailable, match="nothing was stored"):
+        database.write(lambda connection: connection.execute(text("INSERT INTO no VALUES (1)")))
+    with pytest.raises(StoreUnavailable, match="does not answer"), database.read() as connection:
+        connection.execute(text("SELECT * FROM no"))
