@@ -86,7 +86,7 @@ class WebhookService:
         self._engine = engine
         self._legacy = legacy
         self._receivers = CompiledReceivers(store.receivers, drivers, formats, schemes)
-        self._async_intake = AsyncIntake(store.deliveries.submit)
+        self._async_intake = AsyncIntake(store.intake.submit)
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
         self._stopped = False
@@ -317,7 +317,7 @@ class WebhookService:
         Raises:
             StoreUnavailable: nothing was stored.
         """
-        return self._conclude(decision, self.store.deliveries.accept(decision))
+        return self._conclude(decision, self.store.intake.accept(decision))
 
     def find_ended(self, executions: Collection[str]) -> Sequence[Execution]:
         """Those of some executions, of any project, that have ended or are settled."""

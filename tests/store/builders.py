@@ -57,7 +57,7 @@ def decision(receiver: str, *works: Work, project: str = PROJECT, **fields: Any)
 
 def accept(store: Store, receiver: str, *works: Work, project: str = PROJECT) -> Delivery:
     """Store a call that brings the works."""
-    return store.deliveries.accept(decision(receiver, *works, project=project))
+    return store.intake.accept(decision(receiver, *works, project=project))
 
 
 @contextmanager

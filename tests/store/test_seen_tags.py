@@ -89,7 +89,7 @@ def found(store: Store, receiver: str, tag: str) -> None:
     delivery = Delivery(
         new_id(DELIVERY), PROJECT, receiver, DeliveryState.IGNORED, NOW, client=CLIENT
     )
-    store.deliveries.accept(Decision(delivery, [work(tag)], "stub", CLIENT, b""))
+    store.intake.accept(Decision(delivery, [work(tag)], "stub", CLIENT, b""))
 
 
 def replace_name(name: str) -> ReceiverSpec:

@@ -1,6 +1,10 @@
 """Bulk inserts: many rows by one statement, past SQLAlchemy's conversion of every value.
 
-By one statement, because Python's threads change places at each one that is executed.
+Every call on the endpoint comes through here, while the event loop wants the interpreter too.
+Python's threads change places at each statement that is executed, so one statement for each row
+would wait for the loop as often as there are rows. SQLAlchemy's ways to one statement for many are
+``values([…])``, which is compiled anew each time, and ``insertmanyvalues``, for rows that are to be
+returned; both convert each value in Python.
 """
 
 from __future__ import annotations
@@ -38,6 +42,9 @@ class BulkInsert:
         if unique is not None:
             statement = statement.on_conflict_do_nothing(index_elements=unique)
         compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+        # SQLAlchemy writes the statement for one row; VALUES of many rows are that row's text again
+        # and again. It has no public way to ask for the parts, so its text is cut: in an INSERT of
+        # plain columns " VALUES " stands once, before the row, and " ON CONFLICT " once after it.
         self._in_order = itemgetter(*(compiled.positiontup or ()))
         self._into, _, values = str(compiled).partition(" VALUES ")
         self._row, self._on, self._conflict = values.partition(" ON CONFLICT ")

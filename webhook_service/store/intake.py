@@ -1,23 +1,30 @@
-"""The intake: calls and the work they bring, stored many at a time by a few statements."""
+"""The intake: calls and the work they bring, stored many at a time by a few statements.
+
+The writer hands over the decisions of all callers that wait at that moment, so a group of them
+costs one INSERT of deliveries, one of executions, and one commit.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from webhook_service.driver import PushEvent
+from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.bulk import BulkInsert, Row
+from webhook_service.store.database import Database, wait
 from webhook_service.store.history.approvals import keep_newest, waiting_for
 from webhook_service.store.receivers import still_live
 from webhook_service.store.tables import deliveries, executions, micros
@@ -53,25 +60,39 @@ Firsts = Mapping[str, _First]
 
 
 class Intake:
-    """Stores decisions in the transaction of the writer.
+    """Takes calls in: one transaction stores what was decided with the work that it brings."""
 
-    Args:
-        dialect: of the database that is written to.
-    """
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+    def accept(self, decision: Decision) -> Delivery:
+        """Store a call with the work it brings; gives the call as stored, after the commit.
 
-    @cached_property
-    def _deliveries(self) -> BulkInsert:
-        return BulkInsert(self._dialect, deliveries, _DELIVERY)
+        Raises:
+            StoreUnavailable: nothing was stored.
+        """
+        if (delivery := wait(self.submit(decision))) is None:
+            raise StoreUnavailable("The receiver is being changed; nothing was stored.")
+        return delivery
 
-    @cached_property
-    def _executions(self) -> BulkInsert:
-        return BulkInsert(self._dialect, executions, _EXECUTION, unique=("receiver", "dedupe"))
+    def submit(self, decision: Decision) -> Future[Delivery | None]:
+        """Begin to store a call with the work it brings, without waiting for the commit.
 
-    def store(self, connection: Connection, decisions: Sequence[Decision]) -> list[Delivery | None]:
-        """Store calls with their work; None for those whose basis is no longer so."""
+        Work whose identity the receiver already has becomes an item that is a duplicate; a call
+        with nothing else in it is one itself.
+
+        Returns:
+            The call as stored, after the commit. None if nothing was, because what the decision
+            is based on is no longer so.
+
+        Raises:
+            StoreUnavailable: nothing was stored; the future may also raise it.
+        """
+        return self._database.submit(self._store, decision)
+
+    def _store(
+        self, connection: Connection, decisions: Sequence[Decision]
+    ) -> list[Delivery | None]:
         live = _live(connection, decisions)
         firsts = self._add_executions(connection, live)
         decided = {each.delivery.id: _revised(each.delivery, firsts) for each in live}
@@ -80,6 +101,15 @@ class Intake:
             self._deliveries.run(connection, rows)
         failpoint("accept.stored")
         return [decided.get(decision.delivery.id) for decision in decisions]
+
+    @cached_property
+    def _deliveries(self) -> BulkInsert:
+        return BulkInsert(self._database.dialect, deliveries, _DELIVERY)
+
+    @cached_property
+    def _executions(self) -> BulkInsert:
+        unique = ("receiver", "dedupe")
+        return BulkInsert(self._database.dialect, executions, _EXECUTION, unique)
 
     def _add_executions(self, connection: Connection, decisions: Sequence[Decision]) -> Firsts:
         """Queue all work but copies, for which it gives what they are copies of."""

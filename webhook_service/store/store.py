@@ -15,6 +15,7 @@ from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.history.executions import ExecutionStore
 from webhook_service.store.history.replays import ReplayStore
 from webhook_service.store.history.revisions import RevisionStore
+from webhook_service.store.intake import Intake
 from webhook_service.store.queue.claims import ClaimStore
 from webhook_service.store.receivers import ReceiverStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
@@ -34,6 +35,7 @@ class Store:
     def __init__(self, database: Database, sealer: Sealer, lease: float = 30.0) -> None:
         self.database = database
         self.receivers = ReceiverStore(database, sealer)
+        self.intake = Intake(database)
         self.deliveries = DeliveryStore(database)
         self.executions = ExecutionStore(database)
         self.replays = ReplayStore(database)
