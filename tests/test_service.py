@@ -24,7 +24,7 @@ from webhook_service.model.receiver import ReceiverState
 from webhook_service.model.tokens import Role
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
-from webhook_service.store.queue.claims import Fenced
+from webhook_service.store.queue.queue import Fenced
 from webhook_service.store.tables import micros
 from webhook_service.testing.samples import dockerhub_push
 from webhook_service.testing.stub import StubDriver

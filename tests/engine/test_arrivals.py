@@ -14,7 +14,7 @@ from tests.engine.shop import REPOSITORY, Shop, deployment_update
 from tests.servers.flaky import Fault, FlakyApi
 from tests.support import make_service, wait_for, wait_for_end
 from webhook_service.service import WebhookService
-from webhook_service.store.queue.claims import Fenced
+from webhook_service.store.queue.queue import Fenced
 from webhook_service.testing import FakeCluster
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

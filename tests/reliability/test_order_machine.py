@@ -27,7 +27,7 @@ from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
-from webhook_service.store.queue.claims import ClaimStore, Fenced
+from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tables import micros
 
@@ -72,7 +72,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.run_number = next(self.numbers)
         # Ahead of the real time, at which pushes are received, and standing still between rules.
         self.time = datetime.now(UTC) + timedelta(hours=1)
-        self.claims = ClaimStore(self.store.database, LEASE, lambda: self.time)
+        self.claims = Queue(self.store.database, LEASE, lambda: self.time)
         self.workers: list[Claim] = []
         self.lost: list[Claim] = []
         self.pushes: list[Work] = []

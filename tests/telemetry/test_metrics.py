@@ -14,7 +14,7 @@ from webhook_service.errors import DriverError, StoreUnavailable
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
-from webhook_service.store.queue.claims import Fenced
+from webhook_service.store.queue.queue import Fenced
 from webhook_service.telemetry.metrics import Metrics
 from webhook_service.telemetry.observer import (
     CallersWaiting,

@@ -32,7 +32,7 @@ from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.plugins.instances import Drivers
-from webhook_service.store.queue.claims import ClaimStore, Fenced
+from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.telemetry.observer import Observer, Recorded, ResultRefused, Stepped
 
 MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
@@ -66,7 +66,7 @@ class Attempts:
 
     def __init__(
         self,
-        claims: ClaimStore,
+        claims: Queue,
         drivers: Drivers,
         resolver: Resolves | None = None,
         observer: Observer | None = None,

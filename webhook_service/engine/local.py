@@ -110,10 +110,10 @@ class LocalEngine(Engine):
 
     def _fill(self) -> float:
         """Claim what there is room for; gives the seconds until it is worth trying again."""
-        room = self._workers.room()
-        if room.free <= 0:
+        capacity = self._workers.capacity()
+        if capacity.free <= 0:
             return self._poll
-        claims = self._claims.claim(room.free, room.running, room.reserved)
+        claims = self._claims.claim(capacity.free, capacity.running, capacity.reserved)
         self._workers.put(claims)
         return 0.0 if claims else self._pause()
 

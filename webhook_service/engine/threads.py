@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from webhook_service.model.execution import Claim
-from webhook_service.store.queue.turns import Room
+from webhook_service.store.queue.capacity import Capacity
 
 # Steps shorter than this are claimed ahead, so that threads need not wait for the next commit.
 SHORT_STEP = 0.05
@@ -90,14 +90,14 @@ class WorkerThreads:
             for _ in range(self._size):
                 self._add_worker()
 
-    def room(self) -> Room:
+    def capacity(self) -> Capacity:
         """What can be claimed now."""
         with self._changed:
             in_hand = Counter(self._projects([*self._running(), *self._queue]))
             ahead = self._size if self._average < SHORT_STEP else 0
             free = self._size + ahead - in_hand.total()
             stuck = len(self._abandoned) >= self._size
-            return Room(0 if stuck or self._closing else free, self._reserved, in_hand)
+            return Capacity(0 if stuck or self._closing else free, self._reserved, in_hand)
 
     def put(self, claims: Iterable[Claim]) -> None:
         """Run claims, in their order as far as their projects' shares allow."""
@@ -164,8 +164,8 @@ class WorkerThreads:
 
     def _startable(self) -> Claim | None:
         running = Counter(self._projects(self._running()))
-        room = Room(self._size - running.total(), self._reserved, running)
-        return next((each for each in self._queue if room.has_place(each.execution.project)), None)
+        left = Capacity(self._size - running.total(), self._reserved, running)
+        return next((each for each in self._queue if left.has_place(each.execution.project)), None)
 
     def _finish(self, worker: _Worker) -> bool:
         """Let a thread go on; says whether there is little left to do."""

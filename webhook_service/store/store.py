@@ -16,7 +16,7 @@ from webhook_service.store.history.executions import ExecutionStore
 from webhook_service.store.history.replays import ReplayStore
 from webhook_service.store.history.revisions import RevisionStore
 from webhook_service.store.intake import Intake
-from webhook_service.store.queue.claims import ClaimStore
+from webhook_service.store.queue.queue import Queue
 from webhook_service.store.receivers import ReceiverStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
 from webhook_service.store.seen_tags import SightingStore
@@ -43,7 +43,7 @@ class Store:
         self.approvals = ApprovalStore(database)
         self.chores = ChoreStore(database)
         self.sightings = SightingStore(database)
-        self.claims = ClaimStore(database, lease)
+        self.claims = Queue(database, lease)
         self.tokens = TokenStore(database)
 
     def ping(self) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from tests.store.builders import accept, request
 from tests.support import PROJECT
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
@@ -28,3 +29,21 @@ def lose_leases(store: Store) -> None:
         f"UPDATE executions SET lease_until = lease_until - {past} WHERE state = 'running'"
     )
     store.database.write(lambda connection: connection.execute(statement))
+
+
+def queue_of(store: Store, execution: str) -> str:
+    query = text("SELECT queue FROM executions WHERE id = :id")
+    with store.database.read() as connection:
+        found: str = connection.execute(query, {"id": execution}).scalar_one()
+    return found
+
+
+def wait_in_line(store: Store, receiver: str, count: int) -> tuple[Claim, list[str]]:
+    """One raw request that runs, and others of its slot that were found to wait behind it."""
+    calls = [request() for _ in range(count)]
+    accept(store, receiver, *calls)
+    claim = claim_one(store)
+    assert store.claims.claim(10) == []
+    waiting = [call.execution for call in calls if call.execution != claim.execution.id]
+    assert {queue_of(store, execution) for execution in waiting} == {"behind"}
+    return claim, waiting

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from webhook_service.store.queue.clock import Leaps
+from webhook_service.store.queue.clock import ClockWatch
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -18,14 +18,14 @@ class Steady:
     ("shown", "went_back"),
     [(10.0, False), (3610.0, False), (9.5, False), (5.0, True), (-3590.0, True)],
 )
-def test_a_leap_back_is_seen_and_nothing_else(shown: float, went_back: bool) -> None:
+def test_a_step_back_is_seen_and_nothing_else(shown: float, went_back: bool) -> None:
     steady = Steady()
-    leaps = Leaps(steady)
-    leaps.went_back(NOON)
+    watch = ClockWatch(steady)
+    watch.went_back(NOON)
     steady.seconds += 10
-    assert leaps.went_back(NOON + timedelta(seconds=shown)) is went_back
+    assert watch.went_back(NOON + timedelta(seconds=shown)) is went_back
 
 
 def test_the_first_look_cannot_know() -> None:
-    leaps = Leaps(Steady())
-    assert [leaps.went_back(NOON), leaps.went_back(NOON)] == [True, False]
+    watch = ClockWatch(Steady())
+    assert [watch.went_back(NOON), watch.went_back(NOON)] == [True, False]

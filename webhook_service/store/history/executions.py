@@ -24,6 +24,7 @@ from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.history.requested import find
 from webhook_service.store.pages import fetch
+from webhook_service.store.queue.attempts import Outcome, close_open
 from webhook_service.store.queue.slots import let_next_go
 from webhook_service.store.tables import (
     LATER,
@@ -94,11 +95,7 @@ class ExecutionStore:
             if row.state in ENDED:
                 raise InvalidRequest(f"The execution has ended already: {row.state}.")
             now, state = datetime.now(UTC), ExecutionState.CANCELLED
-            connection.execute(
-                update(attempts)
-                .where(attempts.c.execution == execution_id, attempts.c.finished.is_(None))
-                .values(state=state, message=message, finished=now)
-            )
+            close_open(connection, [Outcome(execution_id, state, message, now)])
             ended = connection.execute(
                 update(executions)
                 .where(executions.c.id == execution_id)

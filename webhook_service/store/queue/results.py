@@ -12,8 +12,9 @@ from sqlalchemy import JSON, Connection, bindparam, func, select, update
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
-from webhook_service.store.queue import slots
-from webhook_service.store.tables import RUNNING, Moment, attempts, executions
+from webhook_service.store.queue import attempts, slots
+from webhook_service.store.queue.attempts import Outcome
+from webhook_service.store.tables import RUNNING, Moment, executions
 
 
 class Result(NamedTuple):
@@ -26,7 +27,7 @@ class Result(NamedTuple):
 
 _E = executions.c
 _IF_GIVEN = JSON(none_as_null=True)
-_HELD = (
+_STILL_VALID = (
     select(_E.id, _E.fence)
     .where(_E.id.in_(bindparam("ids", expanding=True)), RUNNING)
     .with_for_update()
@@ -50,34 +51,22 @@ _RECORD = (
         event=func.coalesce(bindparam("completed", type_=_IF_GIVEN), _E.event),
     )
 )
-_CLOSE_ATTEMPT = (
-    update(attempts)
-    .where(
-        attempts.c.execution == bindparam("of_execution"),
-        attempts.c.number == bindparam("of_number"),
-    )
-    .values(
-        state=bindparam("to_state"),
-        message=bindparam("said"),
-        finished=bindparam("now", type_=Moment),
-    )
-)
 
 
-def held(connection: Connection, claims: Sequence[Claim]) -> set[str]:
+def still_valid(connection: Connection, claims: Sequence[Claim]) -> set[str]:
     """Which of some claims are still valid, locked until the transaction ends; their ids."""
     wanted = {(claim.execution.id, claim.fence) for claim in claims}
-    rows = connection.execute(_HELD, {"ids": [id_ for id_, _ in wanted]})
+    rows = connection.execute(_STILL_VALID, {"ids": [id_ for id_, _ in wanted]})
     return {row.id for row in rows if (row.id, row.fence) in wanted}
 
 
 def record(connection: Connection, results: Sequence[Result]) -> list[bool]:
     """Store results; says of each whether its claim was still valid, else it is not stored."""
-    valid = held(connection, [result.claim for result in results])
+    valid = still_valid(connection, [result.claim for result in results])
     stored = [result for result in results if result.claim.execution.id in valid]
     if stored:
         connection.execute(_RECORD, [_execution_values(*result) for result in stored])
-        connection.execute(_CLOSE_ATTEMPT, [_attempt_values(*result) for result in stored])
+        attempts.close(connection, [_attempted(*result) for result in stored])
         freed = {result.claim.execution.slot for result in stored if _frees(result.verdict)}
         slots.let_next_go(connection, freed)
     failpoint("record.before_commit")
@@ -107,11 +96,6 @@ def _execution_values(claim: Claim, verdict: Verdict, at: datetime) -> Mapping[s
     }
 
 
-def _attempt_values(claim: Claim, verdict: Verdict, at: datetime) -> Mapping[str, Any]:
-    return {
-        "of_execution": claim.execution.id,
-        "of_number": claim.attempt,
-        "to_state": verdict.state.value,
-        "said": verdict.message,
-        "now": None if verdict.state is ExecutionState.WAITING else at,
-    }
+def _attempted(claim: Claim, verdict: Verdict, at: datetime) -> tuple[int, Outcome]:
+    finished = None if verdict.state is ExecutionState.WAITING else at
+    return claim.attempt, Outcome(claim.execution.id, verdict.state, verdict.message, finished)

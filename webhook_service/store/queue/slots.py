@@ -1,4 +1,7 @@
-"""Slots: what is changed in order. Each has a watermark, the newest push that ever ran in it."""
+"""Slots: what is changed in order. One execution is active in a slot; the others wait or give way.
+
+A slot's watermark is the newest push that ever ran in it: nothing older runs after that.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from sqlalchemy.sql.dml import Insert
 
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.dialects import insert_into
+from webhook_service.store.queue import attempts
+from webhook_service.store.queue.attempts import Outcome
 from webhook_service.store.tables import (
     ACTIVE,
     BEHIND,
@@ -20,17 +25,18 @@ from webhook_service.store.tables import (
     PENDING,
     SETTLED,
     Moment,
-    attempts,
     executions,
     slots,
 )
 
 MAX_ENDED = 200
+Place = tuple[datetime, int]
 
 _E = executions.c
 _SLOTS: BindParameter[Any] = bindparam("slots", expanding=True)
+_SEQS: BindParameter[Any] = bindparam("seqs", expanding=True)
 _LINE = (_E.seq, _E.id, _E.slot, _E.ordered, _E.state, _E.settled)
-_COALESCING: Select[Any] = (
+_WAITING_PUSHES: Select[Any] = (
     select(*_LINE)
     .where(_E.slot.in_(_SLOTS), OPEN, PENDING, _E.coalesce)
     .order_by(_E.slot, _E.ordered, _E.seq)
@@ -40,19 +46,19 @@ _COALESCING: Select[Any] = (
 _SETTLED: Select[Any] = (
     select(*_LINE).where(_E.slot.in_(_SLOTS), SETTLED).with_for_update(skip_locked=True)
 )
-_MARKS = select(slots).where(slots.c.slot.in_(_SLOTS)).order_by(slots.c.slot).with_for_update()
+# Hosts lock watermarks in the same order, so that none waits for another in a circle.
+_MARKS: Select[Any] = (
+    select(slots.c.slot, slots.c.ordered, slots.c.seq, slots.c.execution.label("id"))
+    .where(slots.c.slot.in_(_SLOTS))
+    .order_by(slots.c.slot)
+    .with_for_update()
+)
+# Locked for reading: whoever ends one of them waits until this transaction has.
 _STILL_ACTIVE = (
-    select(_E.seq)
-    .where(_E.seq.in_(bindparam("seqs", expanding=True)), ACTIVE)
-    .with_for_update(read=True, skip_locked=True)
+    select(_E.seq).where(_E.seq.in_(_SEQS), ACTIVE).with_for_update(read=True, skip_locked=True)
 )
 _NEXT_BEHIND = select(func.min(_E.seq)).where(_E.slot.in_(_SLOTS), BEHIND).group_by(_E.slot)
-_LET_GO = (
-    update(executions)
-    .where(_E.seq.in_(bindparam("seqs", expanding=True)), BEHIND)
-    .values(queue="ready")
-    .returning(_E.id)
-)
+_LET_GO = update(executions).where(_E.seq.in_(_SEQS), BEHIND).values(queue="ready")
 _END = (
     update(executions)
     .where(_E.seq == bindparam("of_seq"), OPEN)
@@ -63,15 +69,6 @@ _END = (
         superseded_by=bindparam("by"),
         due=None,
         lease_until=None,
-    )
-)
-_CLOSE_ATTEMPTS = (
-    update(attempts)
-    .where(attempts.c.execution == bindparam("of_execution"), attempts.c.finished.is_(None))
-    .values(
-        state=bindparam("to_state"),
-        message=bindparam("said"),
-        finished=bindparam("now", type_=Moment),
     )
 )
 
@@ -85,14 +82,10 @@ class Ending:
     message: str
     by: str | None = None
 
-    def execution_values(self, now: datetime) -> Mapping[str, Any]:
-        return {**self._said(now), "of_seq": self.row.seq, "by": self.by}
 
-    def attempt_values(self, now: datetime) -> Mapping[str, Any]:
-        return {**self._said(now), "of_execution": self.row.id}
-
-    def _said(self, now: datetime) -> Mapping[str, Any]:
-        return {"to_state": self.state.value, "said": self.message, "now": now}
+def place(row: Row[Any]) -> Place:
+    """Where an execution, or a watermark, stands in the order of its slot."""
+    return row.ordered, row.seq
 
 
 def superseded(row: Row[Any], by: str) -> Ending:
@@ -108,15 +101,28 @@ def end(connection: Connection, endings: Sequence[Ending], now: datetime) -> Non
     """End open executions."""
     if not endings:
         return
-    connection.execute(_END, [each.execution_values(now) for each in endings])
-    if attempts_left := [each.attempt_values(now) for each in endings if each.row.settled]:
-        connection.execute(_CLOSE_ATTEMPTS, attempts_left)
+    values = [
+        {
+            "of_seq": each.row.seq,
+            "to_state": each.state.value,
+            "said": each.message,
+            "by": each.by,
+            "now": now,
+        }
+        for each in endings
+    ]
+    connection.execute(_END, values)
+    # Only what is settled can have an attempt under way that it did not end itself.
+    tries = [
+        Outcome(each.row.id, each.state, each.message, now) for each in endings if each.row.settled
+    ]
+    attempts.close_open(connection, tries)
 
 
-def coalescing(connection: Connection, names: Iterable[str]) -> Sequence[Row[Any]]:
+def waiting_pushes(connection: Connection, names: Iterable[str]) -> Sequence[Row[Any]]:
     """The pushes that wait in some slots, the oldest first, up to 200."""
     wanted = list(names)
-    return connection.execute(_COALESCING, {"slots": wanted}).all() if wanted else ()
+    return connection.execute(_WAITING_PUSHES, {"slots": wanted}).all() if wanted else ()
 
 
 def settled(connection: Connection, names: Iterable[str]) -> Sequence[Row[Any]]:
@@ -132,7 +138,7 @@ def still_active(connection: Connection, seqs: Iterable[int]) -> set[int]:
 
 
 def watermarks(connection: Connection, names: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """The watermarks of those slots that have one, locked in their order."""
+    """The watermarks of those slots that have one, locked until the transaction ends."""
     wanted = sorted(names)
     found = connection.execute(_MARKS, {"slots": wanted}) if wanted else ()
     return {row.slot: row for row in found}
@@ -148,18 +154,15 @@ def raise_watermarks(connection: Connection, rows: Iterable[Row[Any]]) -> None:
         connection.execute(_raise_watermark(connection.dialect.name), marks)
 
 
-def let_next_go(connection: Connection, names: Iterable[str]) -> list[str]:
-    """Let the first that waits behind others in each of these slots be claimed; gives their ids.
+def let_next_go(connection: Connection, names: Iterable[str]) -> None:
+    """Let the first that waits behind others in each of these slots be claimed.
 
     To be called in the transaction that frees a slot.
     """
     wanted = list(names)
-    if not wanted:
-        return []
-    first = list(connection.execute(_NEXT_BEHIND, {"slots": wanted}).scalars())
-    if not first:
-        return []
-    return list(connection.execute(_LET_GO, {"seqs": first}).scalars())
+    first = connection.execute(_NEXT_BEHIND, {"slots": wanted}).scalars().all() if wanted else ()
+    if first:
+        connection.execute(_LET_GO, {"seqs": list(first)})
 
 
 @cache

@@ -8,7 +8,7 @@ from tests.store.builders import accept, add_receiver, request, work
 from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import ExecutionState, Verdict
-from webhook_service.store.queue.claims import Fenced
+from webhook_service.store.queue.queue import Fenced
 from webhook_service.store.store import Store
 
 SETTLED = Verdict(ExecutionState.WAITING, "deployed", settled=True, driver_state={"old": "blue"})

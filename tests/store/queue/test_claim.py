@@ -1,16 +1,13 @@
 import threading
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from tests.store.builders import accept, add_receiver, request, work
-from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
+from tests.store.queue.claiming import DONE, claim_one, read
 from tests.support import PROJECT
-from webhook_service.driver import Change
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
-from webhook_service.store.queue.claims import Fenced
-from webhook_service.store.queue.leases import MAX_LOST_LEASES
+from webhook_service.store.queue.slots import MAX_ENDED
 from webhook_service.store.store import Store
 
 
@@ -23,19 +20,6 @@ def test_an_accepted_push_is_claimed_once(store: Store) -> None:
     assert (claim.attempt, claim.config) == (1, {"target": "t"})
     assert store.claims.claim(10) == []
     assert read(store, push).state is ExecutionState.RUNNING
-
-
-def test_a_recorded_end_is_kept_with_its_changes(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    push = work()
-    accept(store, receiver, push)
-    change = Change("Deployment shop/shop", "image", "a", "b")
-    store.claims.record(claim_one(store), replace(DONE, changes=(change,)))
-    execution = read(store, push)
-    assert (execution.state, execution.message) == (ExecutionState.SUCCEEDED, "done")
-    assert execution.changes == (change,)
-    assert execution.finished is not None
-    assert [(a.number, a.state, a.steps) for a in execution.attempts] == [(1, "succeeded", 1)]
 
 
 def test_of_several_waiting_pushes_only_the_newest_runs(store: Store) -> None:
@@ -102,31 +86,6 @@ def test_no_more_is_claimed_than_was_asked_for(store: Store) -> None:
     assert len(store.claims.claim(2)) == 2
 
 
-def test_a_waiting_execution_comes_back_with_its_state_in_the_same_attempt(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    push = work()
-    accept(store, receiver, push)
-    wait = Verdict(ExecutionState.WAITING, "rolling", driver_state={"step": 1})
-    store.claims.record(claim_one(store), wait)
-    claim = claim_one(store)
-    assert (claim.attempt, claim.execution.driver_state) == (1, {"step": 1})
-    store.claims.record(claim, DONE)
-    (attempt,) = read(store, push).attempts
-    assert (attempt.steps, attempt.state) == (2, "succeeded")
-
-
-def test_a_retry_is_a_new_attempt_after_its_pause(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    push = work()
-    accept(store, receiver, push)
-    later = Verdict(ExecutionState.RETRYING, "API down", "transient", pause=3600)
-    store.claims.record(claim_one(store), later)
-    assert store.claims.claim(10) == []
-    execution = read(store, push)
-    assert (execution.state, execution.reason) == (ExecutionState.RETRYING, "transient")
-    assert store.claims.next_due() == execution.due
-
-
 def test_a_retrying_push_gives_way_to_a_newer_one(store: Store) -> None:
     receiver, _ = add_receiver(store)
     failing, newer = work("1", at=1), work("2", at=2)
@@ -149,53 +108,16 @@ def test_raw_requests_run_one_after_the_other_and_none_is_dropped(store: Store) 
     assert store.claims.claim(10) == []
 
 
-def test_a_lost_lease_is_taken_over_and_the_late_result_refused(store: Store) -> None:
+def test_a_flood_in_one_slot_ends_in_bounded_transactions(store: Store) -> None:
     receiver, _ = add_receiver(store)
-    push = work()
-    accept(store, receiver, push)
-    late = claim_one(store)
-    assert store.claims.sweep() == 0
-    lose_leases(store)
-    assert store.claims.sweep() == 1
-    again = claim_one(store)
-    assert (again.attempt, again.fence > late.fence) == (2, True)
-    with pytest.raises(Fenced):
-        store.claims.record(late, Verdict(ExecutionState.FAILED, "late"))
-    store.claims.record(again, DONE)
-    assert read(store, push).state is ExecutionState.SUCCEEDED
-
-
-def test_a_result_after_the_sweep_but_before_the_next_claim_is_refused(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    accept(store, receiver, work())
-    late = claim_one(store)
-    lose_leases(store)
-    store.claims.sweep()
-    with pytest.raises(Fenced):
-        store.claims.record(late, DONE)
-
-
-def test_a_renewed_lease_is_not_lost(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    accept(store, receiver, work())
-    claim = claim_one(store)
-    lose_leases(store)
-    store.claims.renew([claim])
-    assert store.claims.sweep() == 0
-
-
-def test_what_kills_its_workers_ends_in_the_dead_letter(store: Store) -> None:
-    receiver, _ = add_receiver(store)
-    push = work()
-    accept(store, receiver, push)
-    for _ in range(MAX_LOST_LEASES):
-        claim_one(store)
-        lose_leases(store)
-        store.claims.sweep()
-    assert store.claims.claim(10) == []
-    execution = read(store, push)
-    assert (execution.state, execution.reason) == (ExecutionState.FAILED, "worker_lost")
-    assert len(execution.attempts) == MAX_LOST_LEASES
+    count = 2 * MAX_ENDED + 50
+    pushes = [work(str(number), at=number) for number in range(count)]
+    accept(store, receiver, *pushes)
+    assert claim_one(store).execution.id == pushes[-1].execution
+    assert store.executions.backlog().open == {"running": 1, "queued": count - 1 - MAX_ENDED}
+    assert store.claims.claim(1) == []
+    assert store.executions.backlog().open == {"running": 1, "queued": 1}
+    assert read(store, pushes[0]).superseded_by == pushes[-1].execution
 
 
 def test_work_of_a_deleted_receiver_is_cancelled(store: Store) -> None:
@@ -262,15 +184,22 @@ def test_naming_an_execution_before_its_time_claims_nothing(store: Store) -> Non
     assert store.claims.claim_execution(push.execution) is None
 
 
-def test_overdue_names_what_could_run_and_nobody_took(store: Store) -> None:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_claims_read_no_more_than_the_partial_indexes(store: Store, statements: list[str]) -> None:
     receiver, _ = add_receiver(store)
-    running, behind = work("1", at=1, slot="busy"), work("2", at=2, slot="busy")
-    accept(store, receiver, running)
-    claim_one(store)
-    accept(store, receiver, behind)
-    free = [work(slot=str(number)) for number in range(3)]
-    for push in free:
-        accept(store, receiver, push)
-    assert list(store.claims.overdue(10, timedelta(0))) == [push.execution for push in free]
-    assert list(store.claims.overdue(2, timedelta(0))) == [push.execution for push in free[:2]]
-    assert store.claims.overdue(10, timedelta(minutes=1)) == {}
+    accept(store, receiver, work("1", at=1), work("2", at=2), request("b"))
+    store.claims.sweep()  # the first one of a process looks at all that is open
+    statements.clear()
+    claims = store.claims.claim(10)
+    accept(store, receiver, work("3", at=3))
+    store.claims.claim(10)
+    store.claims.renew(claims)
+    for claim in claims:
+        store.claims.record(claim, DONE)
+    store.claims.sweep()
+    with store.database.read() as connection:
+        for statement in {each for each in statements if each.startswith(("SEL", "UPD", "WITH"))}:
+            values = (None,) * statement.count("?")
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            scans = [row.detail for row in plan if row.detail.startswith("SCAN")]
+            assert set(scans) <= {"SCAN walk"}, f"{scans} in {statement}"

@@ -1,4 +1,4 @@
-"""Turns: projects take from an engine's room one after the other, and none takes all of it."""
+"""Capacity: how many executions an engine can take, and each project's fair share of that."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """How many executions an engine can take.
 
     Attributes:
         free: how many in all.
-        reserved: the last so many of them are for projects that run nothing yet.
+        reserved: the last so many of them are for projects that run nothing yet, so that a project
+            with a long queue never keeps all others waiting.
         running: how many executions of each project it has in hand.
     """
 
@@ -29,14 +30,13 @@ class Room:
         idle = not self.running.get(project) and project not in taken
         return free > self.reserved or (free > 0 and idle)
 
-
-def deal(queues: Mapping[str, Sequence[T]], room: Room) -> list[T]:
-    """Give each project's first one in turn, then each one's second, until the room is full."""
-    dealt: list[T] = []
-    taken: list[str] = []
-    for place in range(max(map(len, queues.values()), default=0)):
-        for project, queue in queues.items():
-            if place < len(queue) and room.has_place(project, taken):
-                dealt.append(queue[place])
-                taken.append(project)
-    return dealt
+    def share(self, queues: Mapping[str, Sequence[T]]) -> list[T]:
+        """The first one of each project's queue, then each one's second, until it is full."""
+        shared: list[T] = []
+        taken: list[str] = []
+        for place in range(max(map(len, queues.values()), default=0)):
+            for project, queue in queues.items():
+                if place < len(queue) and self.has_place(project, taken):
+                    shared.append(queue[place])
+                    taken.append(project)
+        return shared

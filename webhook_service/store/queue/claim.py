@@ -1,0 +1,339 @@
+"""A claim: which executions run next, told from top to bottom. One transaction does all of it.
+
+1. What has come due goes to where claims look.
+2. Of each project that has something ready the longest due is read; projects take turns.
+3. In each slot one execution may run: of pushes the newest, unless a newer one ran before it (the
+   slot's watermark); of raw requests, which are not coalesced, the next. What it overtakes ends.
+4. Those are taken, for the time of a lease and with the next fence, each attempt counted before it
+   runs.
+
+``executions.queue`` says where to look for what is open: ``later`` until it is due, ``ready`` from
+then on, ``behind`` while another one is active in its slot. It is a hint: state, due time and slot
+decide, and what is found in the wrong queue goes to the right one. So a claim reads only what may
+really run, however much waits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+    update,
+)
+
+from webhook_service.failpoints import failpoint
+from webhook_service.model.execution import Claim, ExecutionState
+from webhook_service.model.receiver import TagRule
+from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.store.history.executions import execution_from_row
+from webhook_service.store.queue import attempts, slots
+from webhook_service.store.queue.capacity import Capacity
+from webhook_service.store.queue.slots import Ending, place, superseded
+from webhook_service.store.tables import (
+    ACTIVE,
+    LATER,
+    OPEN,
+    PENDING,
+    READY,
+    Moment,
+    executions,
+    receivers,
+)
+
+Candidate = Row[Any]
+"""An open execution that may run, with what is ``newest`` and what is ``active`` in its slot."""
+MAX_DUE = 512
+
+_E = executions.c
+_SEQS: BindParameter[Any] = bindparam("seqs", expanding=True)
+
+# Hosts that claim at the same moment must not wait for each other: each passes over the rows that
+# another has locked. SQLite has no such locks and needs none, as one transaction writes at a time.
+_DUE = (
+    select(_E.seq)
+    .where(LATER, _E.due <= bindparam("now", type_=Moment))
+    .order_by(_E.due)
+    .limit(MAX_DUE)
+    .with_for_update(skip_locked=True)
+)
+_MAKE_READY = update(executions).where(_E.seq.in_(_DUE)).values(queue="ready")
+_MOVE = update(executions).where(_E.seq.in_(_SEQS), OPEN).values(queue=bindparam("to"))
+_RECEIVERS: Select[Any] = select(
+    receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry
+).where(receivers.c.id.in_(bindparam("ids", expanding=True)))
+_TAKE = (
+    update(executions)
+    .where(_E.seq.in_(_SEQS), OPEN)
+    .values(
+        state=ExecutionState.RUNNING,
+        lease_until=bindparam("until", type_=Moment),
+        fence=_E.fence + 1,
+        attempt=_E.attempt + case((text("state = 'waiting'"), 0), else_=1),
+        due=None,
+    )
+    .returning(executions)
+)
+
+
+def _projects() -> Select[Any]:
+    # DISTINCT would read every row of a project with a long queue. This asks the index for the
+    # first project, then for the first one after it, and so on: one probe each. Neither database
+    # has such a loose index scan of its own (https://wiki.postgresql.org/wiki/Loose_indexscan).
+    first = select(func.min(_E.project).label("project"))
+    walk = first.where(READY, _E.project > bindparam("after")).cte("walk", recursive=True)
+    following = select(func.min(_E.project)).where(READY, _E.project > walk.c.project)
+    walk = walk.union_all(select(following.scalar_subquery()).where(walk.c.project.is_not(None)))
+    return select(walk.c.project).where(walk.c.project.is_not(None)).limit(bindparam("count"))
+
+
+def _candidates() -> Select[Any]:
+    # What else is in the slot decides whether the candidate may run, so it comes along: one probe
+    # of a partial index each, while a query for each slot afterwards would be a statement each.
+    # The rows of the subqueries are not locked: whoever runs the newest one reads it again.
+    other = executions.alias("other")
+    same_slot = other.c.slot == _E.slot
+    newest = (
+        select(other.c.seq)
+        .where(same_slot, OPEN, PENDING, other.c.coalesce, other.c.due.is_not(None))
+        .order_by(other.c.ordered.desc(), other.c.seq.desc())
+        .limit(1)
+    )
+    # At most one: a partial unique index (uq_executions_active_slot) sees to it.
+    active = select(other.c.seq).where(same_slot, ACTIVE)
+    return select(
+        *(_E.seq, _E.id, _E.project, _E.receiver, _E.slot, _E.coalesce, _E.ordered),
+        *(_E.state, _E.settled, _E.due, _E.queue),
+        newest.scalar_subquery().label("newest"),
+        active.scalar_subquery().label("active"),
+    ).with_for_update(skip_locked=True, of=executions)
+
+
+_PROJECTS = _projects()
+_CANDIDATES = _candidates()
+_OF_PROJECT = (
+    _CANDIDATES.where(READY, _E.project == bindparam("project"))
+    .order_by(_E.due)
+    .limit(bindparam("count"))
+)
+_NAMED = _CANDIDATES.where(OPEN, _E.id == bindparam("id"))
+_BY_SEQ = _CANDIDATES.where(OPEN, _E.seq.in_(_SEQS))
+
+
+class Claimed(NamedTuple):
+    """What one transaction claimed, and how many others it moved out of the way or ended."""
+
+    claims: list[Claim]
+    moved: int
+
+
+def claim_next(
+    connection: Connection, capacity: Capacity, served: str, now: datetime, until: datetime
+) -> Claimed:
+    """Claim what is ready, as far as the capacity goes.
+
+    Args:
+        served: the project that was served last; those after it are first.
+        until: when the leases end.
+    """
+    moved = connection.execute(_MAKE_READY, {"now": now}).rowcount
+    # Those that run something may get no place, so as many more are looked for.
+    found = _projects_after(connection, served, capacity.free + len(capacity.running))
+    projects = [project for project in found if capacity.has_place(project)][: capacity.free]
+    count = capacity.free // max(1, len(projects)) + 1
+    candidates = [
+        row
+        for project in projects
+        for row in connection.execute(_OF_PROJECT, {"project": project, "count": count})
+    ]
+    done = _claim(connection, candidates, capacity, now, until)
+    return Claimed(done.claims, done.moved + moved)
+
+
+def claim_named(
+    connection: Connection, execution_id: str, now: datetime, until: datetime
+) -> Claimed:
+    """Claim this execution if it may run, or the one of its slot that runs instead."""
+    candidates = connection.execute(_NAMED, {"id": execution_id}).all()
+    return _claim(connection, candidates, Capacity(1), now, until)
+
+
+def _projects_after(connection: Connection, served: str, count: int) -> list[str]:
+    """Up to ``count`` projects that have something ready: those after ``served``, then the rest."""
+    found = list(connection.execute(_PROJECTS, {"after": served, "count": count}).scalars())
+    if served and len(found) < count:
+        again = connection.execute(_PROJECTS, {"after": "", "count": count - len(found)})
+        found += [project for project in again.scalars() if project <= served]
+    return found
+
+
+def _claim(
+    connection: Connection,
+    candidates: Sequence[Candidate],
+    capacity: Capacity,
+    now: datetime,
+    until: datetime,
+) -> Claimed:
+    """Of these candidates, take those that may run, and put the others where they belong."""
+    due: dict[str, dict[str, Candidate]] = defaultdict(dict)
+    behind, early = [], []
+    for row in candidates:
+        if row.due is None or row.due > now:
+            early.append(row)
+        elif row.active not in (None, row.seq):
+            behind.append(row)
+        else:
+            due[row.project].setdefault(row.slot, row)
+    chosen = capacity.share({project: list(rows.values()) for project, rows in due.items()})
+    run, endings = _decide(connection, chosen, behind, now)
+
+    known = _receivers_of(connection, run)
+    endings += [_orphaned(row) for row in run if row.receiver not in known]
+    run = [row for row in run if row.receiver in known]
+    slots.end(connection, endings, now)
+    claims = _take(connection, run, known, now, until)
+
+    moved = len(endings) + _move(connection, early, "later")
+    moved += _put_behind(connection, behind, {each.row.seq for each in endings})
+    # What ended may have been the first of its slot, for which others wait behind.
+    busy = {row.slot for row in (*run, *behind)}
+    slots.let_next_go(connection, {each.row.slot for each in endings} - busy)
+    failpoint("claim.before_commit")
+    return Claimed(claims, moved)
+
+
+def _decide(
+    connection: Connection,
+    chosen: Sequence[Candidate],
+    behind: Sequence[Candidate],
+    now: datetime,
+) -> tuple[list[Candidate], list[Ending]]:
+    """What runs in the slot of each chosen candidate, and what ends because of it.
+
+    In the slots of those that wait behind others, all but the newest push ends now.
+    """
+    newest = _newest_pushes(connection, [*chosen, *behind])
+    first = [_first_of_slot(row, newest.get(row.slot), now) for row in chosen]
+    run = [row for row in first if row is not None]
+    pushes = [row for row in run if _is_push(row)]
+    marks = slots.watermarks(connection, [row.slot for row in pushes])
+    late = {row.slot for row in pushes if row.slot in marks and place(marks[row.slot]) > place(row)}
+    run = [row for row in run if row.slot not in late]
+    slots.raise_watermarks(connection, [row for row in pushes if row.slot not in late])
+
+    # Each slot's newest push so far. Those that wait there and are older give way to it.
+    latest = newest | {slot: marks[slot] for slot in late}
+    latest |= {row.slot: row for row in run if row.coalesce}
+    endings = [
+        superseded(row, latest[row.slot].id)
+        for row in slots.waiting_pushes(connection, latest)
+        if place(row) < place(latest[row.slot])
+    ]
+    running = {row.slot: row for row in run}
+    endings += [
+        superseded(row, running[row.slot].id)
+        for row in slots.settled(connection, running)
+        if row.seq != running[row.slot].seq
+    ]
+    return run, endings
+
+
+def _newest_pushes(connection: Connection, rows: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The newest push that waits in each slot, where there is one and no other host has it."""
+    waiting = {row.seq: row for row in rows if row.coalesce and row.newest == row.seq}
+    others = {row.newest for row in rows if row.coalesce and row.newest is not None}
+    others -= waiting.keys()
+    found = [*waiting.values()]
+    if others:
+        found += connection.execute(_BY_SEQ, {"seqs": list(others)})
+    return {row.slot: row for row in found}
+
+
+def _first_of_slot(row: Candidate, newest: Candidate | None, now: datetime) -> Candidate | None:
+    """What may run in the candidate's slot: itself, the newest push instead, or nothing yet."""
+    follows_rollout = row.state == ExecutionState.WAITING and not row.settled
+    if not row.coalesce or row.newest is None or follows_rollout:
+        return row
+    if newest is None:
+        return None  # another host has it in hand
+    # The newest may have to wait for its own time, and nothing older runs in its place. Only the
+    # tidying up of what is settled goes on meanwhile, or if all that waits is older.
+    if newest.due > now or (row.settled and place(newest) < place(row)):
+        return row if row.state == ExecutionState.WAITING else None
+    return newest
+
+
+def _is_push(row: Candidate) -> bool:
+    """Whether the candidate competes for its slot by its place; one that waited has won it."""
+    return bool(row.coalesce) and row.state != ExecutionState.WAITING
+
+
+def _receivers_of(connection: Connection, rows: Sequence[Candidate]) -> Mapping[str, Row[Any]]:
+    """What the candidates' receivers say now, by id; a deleted one is missing."""
+    ids = {row.receiver for row in rows}
+    found = connection.execute(_RECEIVERS, {"ids": list(ids)}) if ids else ()
+    return {row.id: row for row in found}
+
+
+def _orphaned(row: Candidate) -> Ending:
+    return Ending(row, ExecutionState.CANCELLED, "The receiver was deleted.")
+
+
+def _take(
+    connection: Connection,
+    run: Sequence[Candidate],
+    known: Mapping[str, Row[Any]],
+    now: datetime,
+    until: datetime,
+) -> list[Claim]:
+    if not run:
+        return []
+    resumed = {row.seq: row.state == ExecutionState.WAITING for row in run}
+    rows = connection.execute(_TAKE, {"seqs": list(resumed), "until": until}).all()
+    taken = {row.seq: row for row in rows}
+    claims = [
+        _as_claim(taken[seq], known[taken[seq].receiver], again)
+        for seq, again in resumed.items()
+        if seq in taken
+    ]
+    attempts.begin(connection, claims, now)
+    return claims
+
+
+def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool) -> Claim:
+    rule = receiver.registry
+    return Claim(
+        execution=execution_from_row(row),
+        config=receiver.config,
+        tags=TagRule.model_validate(receiver.match["tags"]),
+        registry=None if rule is None else RegistryRule.model_validate(rule),
+        named=row.named,
+        attempt=row.attempt,
+        retries=row.retries,
+        fence=row.fence,
+        resumed=resumed,
+    )
+
+
+def _put_behind(connection: Connection, rows: Sequence[Candidate], ended: set[int]) -> int:
+    # Only behind what stays active until this commits. Another host may have just ended it, and
+    # let nobody go, as nobody was behind yet: what is put there then would wait for ever.
+    active = slots.still_active(connection, {row.active for row in rows})
+    waiting = [row for row in rows if row.active in active and row.seq not in ended]
+    return _move(connection, waiting, "behind")
+
+
+def _move(connection: Connection, rows: Iterable[Candidate], to: Literal["later", "behind"]) -> int:
+    seqs = [row.seq for row in rows]
+    return connection.execute(_MOVE, {"seqs": seqs, "to": to}).rowcount if seqs else 0
