@@ -18,8 +18,10 @@ def test_a_push_without_time_is_ordered_by_its_receipt() -> None:
 
 
 def test_a_time_far_in_the_future_cannot_freeze_the_slot() -> None:
-    ahead = NOW + timedelta(minutes=4)
+    ahead = NOW + timedelta(minutes=5)
     assert order_time(replace(EVENT, pushed_at=ahead), NOW) == ahead
+    farther = ahead + timedelta(microseconds=1)
+    assert order_time(replace(EVENT, pushed_at=farther), NOW) == NOW
     assert order_time(replace(EVENT, pushed_at=datetime(9999, 1, 1, tzinfo=UTC)), NOW) == NOW
 
 

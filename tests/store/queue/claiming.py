@@ -1,6 +1,6 @@
 """What tests of claims do with a store: claim, read, lose leases."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
@@ -11,6 +11,22 @@ from webhook_service.model.execution import Claim, Execution, ExecutionState, Ve
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")
+LEASE = 30.0
+MOMENT = timedelta(microseconds=1)
+"""As exactly as times are stored."""
+
+
+class Clock:
+    """A clock that stands still, ahead of the real one at which pushes are received."""
+
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def wait(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
 
 
 def claim_one(store: Store) -> Claim:

@@ -3,7 +3,22 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import event
 
+from tests.store.queue.claiming import LEASE, Clock
+from webhook_service.store.queue.queue import Queue
 from webhook_service.store.store import Store
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(store: Store, clock: Clock) -> Queue:
+    """The queue of an engine whose clock is the test's; leases last 30 seconds."""
+    queue = Queue(store.database, LEASE, clock)
+    queue.sweep()  # the first one of a process looks at all that is open
+    return queue
 
 
 @pytest.fixture

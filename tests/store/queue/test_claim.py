@@ -1,12 +1,14 @@
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from tests.store.builders import accept, add_receiver, request, work
-from tests.store.queue.claiming import DONE, claim_one, read
+from tests.store.builders import NOW, accept, add_receiver, request, work
+from tests.store.queue.claiming import DONE, MOMENT, Clock, claim_one, queue_of, read
 from tests.support import PROJECT
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
+from webhook_service.store.queue.queue import Queue
 from webhook_service.store.queue.slots import MAX_ENDED
 from webhook_service.store.store import Store
 
@@ -203,3 +205,88 @@ def test_claims_read_no_more_than_the_partial_indexes(store: Store, statements: 
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
             scans = [row.detail for row in plan if row.detail.startswith("SCAN")]
             assert set(scans) <= {"SCAN walk"}, f"{scans} in {statement}"
+
+
+def test_a_followed_rollout_goes_on_when_a_newer_push_waits_behind_it(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    followed, newer = work("1", at=1), work("2", at=2)
+    accept(store, receiver, followed)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.WAITING, "rolling"))
+    accept(store, receiver, newer)
+    again = claim_one(store)
+    assert (again.execution.id, again.resumed) == (followed.execution, True)
+    assert read(store, newer).state is ExecutionState.QUEUED
+    store.claims.record(again, DONE)
+    assert claim_one(store).execution.id == newer.execution
+    assert read(store, followed).state is ExecutionState.SUCCEEDED
+
+
+def test_what_is_due_at_this_moment_runs(store: Store, queue: Queue, clock: Clock) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    received = accept(store, receiver, push).received
+    clock.time = received - MOMENT
+    assert queue.claim(10) == []
+    clock.time = received
+    (claim,) = queue.claim(10)
+    queue.record(claim, Verdict(ExecutionState.RETRYING, "down", pause=5))
+    clock.time += timedelta(seconds=5) - MOMENT
+    assert queue.claim(10) == []
+    clock.time += MOMENT
+    (again,) = queue.claim(10)
+    assert again.execution.id == push.execution
+
+
+def test_what_is_found_before_its_time_is_not_looked_at_again(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    held = replace(work(), held_until=clock.time + timedelta(hours=1))
+    accept(store, receiver, held)
+    assert queue.claim(10) == []
+    assert queue_of(store, held.execution) == "later"
+    clock.wait(3600)
+    (claim,) = queue.claim(10)
+    assert claim.execution.id == held.execution
+
+
+def test_nothing_older_runs_while_the_newest_waits_for_its_time(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    older, newest = work("1", at=1), work("2", at=2)
+    accept(store, receiver, newest)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "down", pause=3600))
+    accept(store, receiver, older)
+    assert store.claims.claim(10) == []
+    assert read(store, older).superseded_by == newest.execution
+    assert read(store, newest).state is ExecutionState.RETRYING
+
+
+def test_raw_requests_run_in_order_of_receipt_whatever_their_times(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    ahead = replace(request(), ordered_at=NOW + timedelta(minutes=1))
+    for call in (ahead, request()):
+        accept(store, receiver, call)
+        store.claims.record(claim_one(store), DONE)
+        assert read(store, call).state is ExecutionState.SUCCEEDED
+
+
+def test_a_late_push_is_told_which_newer_one_ran_last(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    first, second, late = work("a", at=1), work("b", at=1), work("c", at=0)
+    for push in (first, second):
+        accept(store, receiver, push)
+        store.claims.record(claim_one(store), DONE)
+    accept(store, receiver, late)
+    assert store.claims.claim(10) == []
+    assert read(store, late).superseded_by == second.execution
+
+
+def test_all_that_ends_in_a_claim_leaves_other_slots_alone(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    slots = {slot: [work(tag, at=int(tag), slot=slot) for tag in "123"] for slot in "ab"}
+    accept(store, receiver, *[push for pushes in slots.values() for push in pushes])
+    assert {claim.execution.slot[-1] for claim in store.claims.claim(10)} == {"a", "b"}
+    for first, second, newest in slots.values():
+        assert read(store, newest).state is ExecutionState.RUNNING
+        for older in (first, second):
+            assert read(store, older).superseded_by == newest.execution

@@ -1,7 +1,9 @@
 """Projects take turns, and none takes all of an engine."""
 
 from tests.store.builders import accept, add_receiver, work
+from tests.store.queue.claiming import DONE, claim_one
 from tests.support import PROJECT
+from webhook_service.store.queue.queue import Queue
 from webhook_service.store.store import Store
 
 OTHER = "2b6"
@@ -35,3 +37,20 @@ def test_a_project_leaves_the_reserve_to_others(store: Store) -> None:
     accept(store, quiet, work(slot="b"), project=OTHER)
     (claim,) = store.claims.claim(2, {PROJECT: 6}, 2)
     assert claim.execution.project == OTHER
+
+
+def test_a_project_with_nothing_ready_takes_nobodys_turn(store: Store, queue: Queue) -> None:
+    for project in ("b", "a", "c"):
+        receiver, _ = add_receiver(store, project=project)
+        accept(store, receiver, work(), project=project)
+        if project == "b":
+            store.claims.record(claim_one(store), DONE)
+    assert {claim.execution.project for claim in queue.claim(2)} == {"a", "c"}
+
+
+def test_a_project_that_gets_no_place_takes_nobodys_turn(store: Store) -> None:
+    for project in ("a", "b", "c"):
+        receiver, _ = add_receiver(store, project=project)
+        accept(store, receiver, work(), project=project)
+    claims = store.claims.claim(2, {"a": 6}, 2)
+    assert {claim.execution.project for claim in claims} == {"b", "c"}

@@ -1,6 +1,7 @@
 """What has only tidying up left makes room for the next push of its slot."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -106,3 +107,33 @@ def test_lost_tidying_up_is_taken_over_and_still_gives_way(store: Store, receive
     assert read(store, settled).state is ExecutionState.SUCCEEDED
     with pytest.raises(Fenced):
         store.claims.record(late, DONE)
+
+
+def test_tidying_up_goes_on_while_a_newer_push_waits_for_its_time(
+    store: Store, receiver: str
+) -> None:
+    settled = work("1", at=1)
+    settle(store, receiver, settled, SETTLED)
+    frozen = datetime.now(UTC) + timedelta(hours=1)
+    accept(store, receiver, replace(work("2", at=2), held_until=frozen))
+    assert claim_one(store).execution.id == settled.execution
+
+
+def test_what_retries_its_tidying_up_does_it_again(store: Store, receiver: str) -> None:
+    push = work()
+    settle(store, receiver, push, SETTLED)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "API down"))
+    assert claim_one(store).execution.id == push.execution
+
+
+def test_what_takes_over_ends_no_other_attempts(store: Store, receiver: str) -> None:
+    settled, elsewhere = work("1", at=1), work(slot="elsewhere")
+    settle(store, receiver, settled, SETTLED)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "down", pause=3600))
+    accept(store, receiver, elsewhere)
+    claim_one(store)
+    newer = work("2", at=2)
+    accept(store, receiver, newer)
+    assert claim_one(store).execution.id == newer.execution
+    assert [each.state for each in read(store, settled).attempts] == ["retrying"]
+    assert [each.state for each in read(store, elsewhere).attempts] == ["running"]

@@ -4,9 +4,18 @@ import pytest
 from sqlalchemy import text
 
 from tests.store.builders import accept, add_receiver, work
-from tests.store.queue.claiming import DONE, claim_one, lose_leases, queue_of, read
+from tests.store.queue.claiming import (
+    DONE,
+    LEASE,
+    MOMENT,
+    Clock,
+    claim_one,
+    lose_leases,
+    queue_of,
+    read,
+)
 from webhook_service.model.execution import ExecutionState, Verdict
-from webhook_service.store.queue.queue import Fenced
+from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.store.store import Store
 
 
@@ -68,3 +77,163 @@ def test_what_is_held_is_looked_at_again_only_when_it_is_due(store: Store) -> No
     due = text("UPDATE executions SET due = 1")
     store.database.write(lambda connection: connection.execute(due))
     assert claim_one(store).execution.id == push.execution
+
+
+def test_a_lease_lasts_as_long_as_it_says(store: Store, queue: Queue, clock: Clock) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, work())
+    queue.claim(1)
+    clock.wait(LEASE)
+    assert queue.sweep() == 0
+    clock.time += MOMENT
+    assert queue.sweep() == 1
+
+
+def test_a_lease_that_is_renewed_lasts_from_then_on(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, work(slot="renewed"), work(slot="left"))
+    (renewed, left) = queue.claim(2)
+    clock.wait(LEASE - 1)
+    queue.renew([])
+    queue.renew([renewed])
+    clock.wait(2)
+    assert queue.sweep() == 1
+    clock.wait(LEASE - 2)
+    assert queue.sweep() == 0
+    clock.time += MOMENT
+    assert queue.sweep() == 1
+    with pytest.raises(Fenced):
+        queue.record(left, DONE)
+
+
+def test_a_worker_that_lost_its_lease_renews_nothing(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, work())
+    late = queue.claim(1)
+    clock.wait(LEASE + 1)
+    queue.sweep()
+    queue.claim(1)
+    clock.wait(LEASE)
+    queue.renew(late)
+    clock.time += MOMENT
+    assert queue.sweep() == 1
+
+
+def test_a_lease_in_doubt_ends_early_unless_it_is_renewed(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, *[work(slot=slot) for slot in ("gone", "lives", "other")])
+    claims = {claim.execution.slot.split("/")[1]: claim for claim in queue.claim(3)}
+    queue.doubt(claims["gone"].execution.id)
+    queue.doubt(claims["lives"].execution.id)
+    clock.wait(LEASE / 10)
+    queue.renew([claims["lives"]])
+    clock.wait(LEASE / 10)
+    assert queue.sweep() == 0
+    clock.time += MOMENT
+    assert queue.sweep() == 1
+    with pytest.raises(Fenced):
+        queue.record(claims["gone"], DONE)
+
+
+def test_a_doubt_never_makes_a_lease_longer(store: Store, queue: Queue, clock: Clock) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, work())
+    (claim,) = queue.claim(1)
+    clock.wait(LEASE - 1)
+    queue.doubt(claim.execution.id)
+    clock.wait(1)
+    clock.time += MOMENT
+    assert queue.sweep() == 1
+
+
+def test_what_is_released_is_as_if_it_had_never_been_claimed(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push, other = work(slot="a"), work(slot="b")
+    accept(store, receiver, push, other)
+    released, kept = sorted(store.claims.claim(2), key=lambda claim: claim.execution.slot)
+    assert store.claims.release([released]) == 1
+    execution = read(store, push)
+    assert (execution.state, execution.attempts) == (ExecutionState.QUEUED, ())
+    again = claim_one(store)
+    assert (again.execution.id, again.attempt) == (push.execution, 1)
+    with pytest.raises(Fenced):
+        store.claims.record(released, DONE)
+    for claim in (again, kept):
+        store.claims.record(claim, DONE)
+    assert [len(read(store, each).attempts) for each in (push, other)] == [1, 1]
+
+
+def test_a_resumed_claim_that_is_released_goes_on_waiting_in_its_attempt(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    rolling = Verdict(ExecutionState.WAITING, "rolling", driver_state={"step": 1})
+    store.claims.record(claim_one(store), rolling)
+    assert store.claims.release([claim_one(store)]) == 1
+    execution = read(store, push)
+    assert execution.state is ExecutionState.WAITING
+    assert [(each.number, each.steps) for each in execution.attempts] == [(1, 1)]
+    claim = claim_one(store)
+    assert (claim.attempt, claim.resumed) == (1, True)
+    assert claim.execution.driver_state == {"step": 1}
+
+
+def test_what_is_no_longer_ours_is_neither_released_nor_given_up(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    late = claim_one(store)
+    lose_leases(store)
+    store.claims.sweep()
+    current = claim_one(store)
+    assert store.claims.release([late]) == 0
+    assert store.claims.give_up([late], "It hung", "timed_out") == 0
+    store.claims.record(current, DONE)
+    assert [each.state for each in read(store, push).attempts] == ["retrying", "succeeded"]
+
+
+def test_what_is_given_up_runs_again_at_once_and_fails_for_the_third_time(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    for _ in range(3):
+        claim = claim_one(store)
+        assert store.claims.give_up([claim], "It hung", "timed_out") == 1
+        with pytest.raises(Fenced):
+            store.claims.record(claim, DONE)
+    execution = read(store, push)
+    assert (execution.state, execution.reason) == (ExecutionState.FAILED, "timed_out")
+    assert execution.message == "It hung (3 times in a row)."
+
+
+def test_what_was_due_later_is_overdue_too_and_comes_in_its_turn(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    retried, first, second = work(slot="retried"), work("1", at=1), work("2", at=2)
+    accept(store, receiver, retried)
+    (claim,) = queue.claim(1)
+    queue.record(claim, Verdict(ExecutionState.RETRYING, "down", pause=5))
+    due = clock.time + timedelta(seconds=5)
+    assert queue.next_due() == due
+    for push in (first, second):
+        accept(store, receiver, push)
+    assert list(queue.overdue(10, timedelta(0))) == [first.execution, second.execution]
+    clock.wait(5)
+    found = queue.overdue(10, timedelta(0))
+    assert list(found) == [first.execution, second.execution, retried.execution]
+    assert found[retried.execution] == due
+    assert len(queue.overdue(10, MOMENT)) == 2
+
+
+def test_nothing_is_due_where_nothing_waits_for_its_time(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    assert store.claims.next_due() is None
+    accept(store, receiver, work())
+    assert store.claims.next_due() is None

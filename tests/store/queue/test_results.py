@@ -1,9 +1,15 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
-from tests.store.builders import accept, add_receiver, work
+import pytest
+
+from tests.store.builders import accept, add_receiver, as_one_group, work
 from tests.store.queue.claiming import DONE, claim_one, read
+from tests.support import PROJECT
 from webhook_service.driver import Change
 from webhook_service.model.execution import ExecutionState, Verdict
+from webhook_service.store.queue.queue import Fenced
+from webhook_service.store.queue.results import Result, record
 from webhook_service.store.store import Store
 
 
@@ -43,3 +49,62 @@ def test_a_retry_is_a_new_attempt_after_its_pause(store: Store) -> None:
     execution = read(store, push)
     assert (execution.state, execution.reason) == (ExecutionState.RETRYING, "transient")
     assert store.claims.next_due() == execution.due
+
+
+def test_only_retries_are_counted_as_such(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, work())
+    counted = []
+    for state in (ExecutionState.WAITING, ExecutionState.RETRYING) * 2:
+        claim = claim_one(store)
+        counted.append((claim.retries, claim.attempt))
+        store.claims.record(claim, Verdict(state))
+    assert counted == [(0, 1), (0, 1), (1, 2), (1, 2)]
+    assert claim_one(store).retries == 2
+
+
+def test_a_result_is_stored_once(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    claim = claim_one(store)
+    store.claims.record(claim, DONE)
+    with pytest.raises(Fenced, match=push.execution):
+        store.claims.record(claim, Verdict(ExecutionState.FAILED, "again"))
+    assert read(store, push).message == "done"
+
+
+def test_results_that_come_together_are_each_stored_or_refused(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    pushes = [work(slot=slot) for slot in "abc"]
+    accept(store, receiver, *pushes)
+    claims = {claim.execution.id: claim for claim in store.claims.claim(3)}
+    first, cancelled, last = [claims[push.execution] for push in pushes]
+    store.executions.cancel(PROJECT, cancelled.execution.id, "no")
+    now = datetime.now(UTC)
+    results = [
+        Result(first, DONE, now),
+        Result(cancelled, DONE, now),
+        Result(last, Verdict(ExecutionState.FAILED, "broken", "why"), now),
+    ]
+    with as_one_group(store.database):
+        stored = [store.database.submit(record, result) for result in results]
+    assert [each.result(5) for each in stored] == [True, False, True]
+    ends = [read(store, push) for push in pushes]
+    assert [each.state for each in ends] == ["succeeded", "cancelled", "failed"]
+    assert [each.attempts[0].state for each in ends] == ["succeeded", "cancelled", "failed"]
+    assert (ends[2].message, ends[2].reason) == ("broken", "why")
+
+
+def test_what_a_result_does_not_say_is_kept(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work("1")
+    accept(store, receiver, push)
+    change = Change("Deployment shop/shop", "image", "a", "b")
+    resolved = replace(push.event, digest="sha256:" + "a" * 64)
+    rolling = Verdict(ExecutionState.WAITING, "rolling", changes=(change,), event=resolved)
+    store.claims.record(claim_one(store), rolling)
+    store.claims.record(claim_one(store), DONE)
+    execution = read(store, push)
+    assert (execution.changes, execution.event) == ((change,), resolved)
+    assert execution.driver_state == {}

@@ -73,3 +73,23 @@ def test_the_sweep_finds_what_waits_behind_nothing(store: Store) -> None:
     assert store.claims.claim(10) == []
     store.claims.sweep()
     assert claim_one(store).execution.id == waiting[0]
+
+
+def test_what_waits_behind_something_active_is_left_there(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    _, waiting = wait_in_line(store, receiver, 3)
+    store.claims.sweep()
+    assert {queue_of(store, execution) for execution in waiting} == {"behind"}
+
+
+def test_the_sweep_looks_at_every_slot(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    lines = {slot: [request(slot) for _ in range(2)] for slot in ("a", "b", "c")}
+    accept(store, receiver, *[call for calls in lines.values() for call in calls])
+    assert len(store.claims.claim(10)) == 3
+    assert store.claims.claim(10) == []
+    forget = text("UPDATE executions SET state = 'cancelled' WHERE state = 'running'")
+    store.database.write(lambda connection: connection.execute(forget))
+    store.claims.sweep()
+    waiting = {calls[1].execution for calls in lines.values()}
+    assert {claim.execution.id for claim in store.claims.claim(10)} == waiting
