@@ -131,6 +131,19 @@ def test_work_of_a_deleted_receiver_is_cancelled(store: Store) -> None:
     assert read(store, push).state is ExecutionState.CANCELLED
 
 
+def test_a_rollout_whose_receiver_is_deleted_is_cancelled_with_its_attempt(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.WAITING, "rolling"))
+    store.receivers.remove(PROJECT, receiver)
+    assert store.claims.claim(10) == []
+    execution = read(store, push)
+    assert execution.state is ExecutionState.CANCELLED
+    (attempt,) = execution.attempts
+    assert (attempt.state, attempt.finished) == ("cancelled", execution.finished)
+
+
 def test_parallel_claims_never_share_an_execution_or_a_slot(store: Store) -> None:
     receiver, _ = add_receiver(store)
     accept(store, receiver, *[work(slot=str(number % 20)) for number in range(60)])

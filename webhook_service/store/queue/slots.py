@@ -112,11 +112,10 @@ def end(connection: Connection, endings: Sequence[Ending], now: datetime) -> Non
         for each in endings
     ]
     connection.execute(_END, values)
-    # Only what is settled can have an attempt under way that it did not end itself.
-    tries = [
-        Outcome(each.row.id, each.state, each.message, now) for each in endings if each.row.settled
-    ]
-    attempts.close_open(connection, tries)
+    # An attempt is open while its execution waits; a retry has closed it.
+    waited = [each for each in endings if each.row.state == ExecutionState.WAITING]
+    outcomes = [Outcome(each.row.id, each.state, each.message, now) for each in waited]
+    attempts.close_open(connection, outcomes)
 
 
 def waiting_pushes(connection: Connection, names: Iterable[str]) -> Sequence[Row[Any]]:
