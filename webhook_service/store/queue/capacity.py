@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -29,6 +30,12 @@ class Capacity:
         free = self.free - len(taken)
         idle = not self.running.get(project) and project not in taken
         return free > self.reserved or (free > 0 and idle)
+
+    def without(self, taken: Sequence[str]) -> Capacity:
+        """What is left after one was taken for each of these projects."""
+        running = Counter(self.running)
+        running.update(taken)
+        return Capacity(self.free - len(taken), self.reserved, running)
 
     def share(self, queues: Mapping[str, Sequence[T]]) -> list[T]:
         """The first one of each project's queue, then each one's second, until it is full."""

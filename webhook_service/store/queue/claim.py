@@ -16,7 +16,7 @@ really run, however much waits.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -138,14 +138,25 @@ class Claimed(NamedTuple):
     moved: int
 
 
+Take = Callable[[Connection, Sequence[Candidate], Capacity, datetime, datetime], Claimed]
+"""Claims of some candidates those that may run, as far as the capacity goes."""
+
+
 def claim_next(
-    connection: Connection, capacity: Capacity, served: str, now: datetime, until: datetime
+    connection: Connection,
+    now: datetime,
+    until: datetime,
+    *,
+    capacity: Capacity,
+    served: str,
+    take: Take,
 ) -> Claimed:
     """Claim what is ready, as far as the capacity goes.
 
     Args:
-        served: the project that was served last; those after it are first.
         until: when the leases end.
+        served: the project that was served last; those after it are first.
+        take: claims of the candidates (see ``take_together``).
     """
     moved = connection.execute(_MAKE_READY, {"now": now}).rowcount
     # Those that run something may get no place, so as many more are looked for.
@@ -157,16 +168,21 @@ def claim_next(
         for project in projects
         for row in connection.execute(_OF_PROJECT, {"project": project, "count": count})
     ]
-    done = _claim(connection, candidates, capacity, now, until)
+    done = take(connection, candidates, capacity, now, until)
     return Claimed(done.claims, done.moved + moved)
 
 
 def claim_named(
-    connection: Connection, execution_id: str, now: datetime, until: datetime
+    connection: Connection,
+    now: datetime,
+    until: datetime,
+    *,
+    execution: str,
+    take: Take,
 ) -> Claimed:
     """Claim this execution if it may run, or the one of its slot that runs instead."""
-    candidates = connection.execute(_NAMED, {"id": execution_id}).all()
-    return _claim(connection, candidates, Capacity(1), now, until)
+    candidates = connection.execute(_NAMED, {"id": execution}).all()
+    return take(connection, candidates, Capacity(1), now, until)
 
 
 def _projects_after(connection: Connection, served: str, count: int) -> list[str]:
@@ -178,7 +194,7 @@ def _projects_after(connection: Connection, served: str, count: int) -> list[str
     return found
 
 
-def _claim(
+def take_together(
     connection: Connection,
     candidates: Sequence[Candidate],
     capacity: Capacity,
@@ -247,6 +263,12 @@ def _decide(
         if row.seq != running[row.slot].seq
     ]
     return run, endings
+
+
+def read_again(connection: Connection, rows: Iterable[Candidate]) -> Sequence[Candidate]:
+    """Candidates as they are now, without those that another host has in hand."""
+    seqs = [row.seq for row in rows]
+    return connection.execute(_BY_SEQ, {"seqs": seqs}).all() if seqs else ()
 
 
 def _newest_pushes(connection: Connection, rows: Sequence[Candidate]) -> dict[str, Candidate]:

@@ -6,8 +6,10 @@ hands, so a worker that comes back after its lease finds its result refused.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, TextClause, bindparam, exists, func, select, update
@@ -17,8 +19,15 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.store.database import Database, wait
 from webhook_service.store.queue import attempts, slots
+from webhook_service.store.queue.bad_slots import take_slot_by_slot
 from webhook_service.store.queue.capacity import Capacity
-from webhook_service.store.queue.claim import claim_named, claim_next
+from webhook_service.store.queue.claim import (
+    Claimed,
+    Take,
+    claim_named,
+    claim_next,
+    take_together,
+)
 from webhook_service.store.queue.clock import ClockWatch, make_due_again
 from webhook_service.store.queue.leases import RENEWALS, WORKER_LOST, take_back
 from webhook_service.store.queue.results import Result, record, still_valid
@@ -28,6 +37,8 @@ from webhook_service.store.tables import ACTIVE, BEHIND, LATER, READY, RUNNING, 
 MAX_ROUNDS = 1000
 MAX_SWEPT = 500
 MAX_SLOTS = 10_000
+
+log = logging.getLogger(__name__)
 
 _E = executions.c
 _NOW = bindparam("now", type_=Moment)
@@ -134,11 +145,7 @@ class Queue:
         """
         capacity = Capacity(limit, reserved, running or {})
         for _ in range(MAX_ROUNDS):
-            claims, moved = self._database.write(
-                lambda connection: claim_next(
-                    connection, capacity, self._served, *self._from_now_on()
-                )
-            )
+            claims, moved = self._claim(partial(claim_next, capacity=capacity, served=self._served))
             if claims or not moved:
                 break
         failpoint("claim.committed")
@@ -152,9 +159,7 @@ class Queue:
         Args:
             execution_id: what a message of a broker named; it may have run long ago.
         """
-        claims, _ = self._database.write(
-            lambda connection: claim_named(connection, execution_id, *self._from_now_on())
-        )
+        claims, _ = self._claim(partial(claim_named, execution=execution_id))
         failpoint("claim.committed")
         return claims[0] if claims else None
 
@@ -263,7 +268,18 @@ class Queue:
             )
         failpoint("record.committed")
 
-    def _from_now_on(self) -> tuple[datetime, datetime]:
-        """The time, and when a lease ends that begins now."""
-        now = self._now()
-        return now, now + self.lease
+    def _claim(self, claim: Callable[..., Claimed]) -> Claimed:
+        """Claim in one transaction, or slot by slot if something in one of them makes it fail."""
+
+        def job(connection: Connection, take: Take = take_together) -> Claimed:
+            now = self._now()
+            return claim(connection, now, now + self.lease, take=take)
+
+        try:
+            return self._database.write(job)
+        except StoreUnavailable:
+            raise
+        except Exception as exc:
+            # No fault yet: of two hosts that claim in one slot at the same moment, one comes here.
+            log.debug("a claim failed, and is made slot by slot: %s", exc)
+            return self._database.write(partial(job, take=take_slot_by_slot))
