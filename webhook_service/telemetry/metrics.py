@@ -67,7 +67,7 @@ class Metrics(Observer):
         self._codes: set[str] = set()
         self._deliveries = Counter(
             "webhook_deliveries",
-            "Calls that were stored: each thing that a call spoke of, by the decision on it.",
+            "Items of stored calls, by decision; a call without items counts as one.",
             ("format", "state", "reason"),
             registry=registry,
         )
@@ -76,7 +76,7 @@ class Metrics(Observer):
         )
         self._limits = Counter(
             "webhook_limit_hits",
-            "Calls and connections that met a limit, and were refused unseen.",
+            "Calls and connections that a limit refused before anything was looked up.",
             ("limit",),
             registry=registry,
         )
@@ -88,27 +88,27 @@ class Metrics(Observer):
         )
         self._start = Histogram(
             "webhook_start_seconds",
-            "From a call's arrival to the driver's first call, unless it was held back.",
+            "From a call's arrival to the first call of its driver; held executions do not count.",
             ("driver",),
             buckets=END_BUCKETS,
             registry=registry,
         )
         self._steps = Histogram(
             "webhook_step_seconds",
-            "One call of a driver, by what it came to.",
+            "How long one call of a driver took, by its result.",
             ("driver", "state", "reason"),
             buckets=STEP_BUCKETS,
             registry=registry,
         )
         self._attempts = Counter(
             "webhook_attempts",
-            "Attempts that are over, by what they came to.",
+            "Attempts that have ended, by result.",
             ("driver", "state"),
             registry=registry,
         )
         self._end = Histogram(
             "webhook_end_seconds",
-            "From a call's arrival to the end of an execution that a driver ended.",
+            "From a call's arrival to the end of its execution, if the driver ended it.",
             ("driver", "state"),
             buckets=END_BUCKETS,
             registry=registry,
@@ -118,7 +118,7 @@ class Metrics(Observer):
         )
         self._fenced = Counter(
             "webhook_fenced_results",
-            "Results refused because the worker had lost its execution.",
+            "Results that were refused because their worker had lost the execution.",
             registry=registry,
         )
         self._busy = Gauge(
@@ -126,7 +126,7 @@ class Metrics(Observer):
         )
         self._abandoned = Gauge(
             "webhook_abandoned_workers",
-            "Workers that hang in a driver that was given up.",
+            "Workers that hang in a step that was given up.",
             registry=registry,
         )
         self._connections = Gauge(
@@ -134,7 +134,7 @@ class Metrics(Observer):
         )
         self._callers = Gauge(
             "webhook_waiting_callers",
-            "Callers that wait for what comes of their call.",
+            "Callers that wait for the outcome of their call.",
             registry=registry,
         )
 
@@ -242,7 +242,7 @@ class _Backlog(Collector):
             ),
             GaugeMetricFamily(
                 "webhook_oldest_due_seconds",
-                "For how long the oldest execution has been due that waits for a worker.",
+                "How long the oldest execution that waits for a worker has been due.",
                 labels=[],
             ),
         )
@@ -264,7 +264,7 @@ class _Writes(Collector):
         )
         yield CounterMetricFamily(
             "webhook_commits",
-            "Commits; writes divided by commits is the size of a group.",
+            "Commits; writes divided by commits give the mean size of a group.",
             value=written.groups,
         )
 
