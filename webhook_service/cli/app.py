@@ -65,4 +65,4 @@ def root(
         typer.Option("--version", help="Print the version.", callback=_print_version),
     ] = False,
 ) -> None:
-    """Settings come from WEBHOOK_SERVICE_* variables or the file WEBHOOK_SERVICE_CONFIG names."""
+    """Settings come from WEBHOOK_SERVICE_* variables, or the file in WEBHOOK_SERVICE_CONFIG."""

@@ -35,15 +35,17 @@ Project = Annotated[
     ),
 ]
 Listen = Annotated[
-    str | None, typer.Option("--listen", help="address:port; overrides WEBHOOK_SERVICE_LISTEN.")
+    str | None,
+    typer.Option("--listen", help="address:port to serve on; overrides WEBHOOK_SERVICE_LISTEN."),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at most.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")]
 Marker = Annotated[
-    str | None, typer.Option("--marker", help="Go on after the page that ended with this marker.")
+    str | None,
+    typer.Option("--marker", help="Show the page after the one that ended with this marker."),
 ]
 
 By = Annotated[
-    str | None, typer.Option("--by", help="Who you are, for the history; else your login name.")
+    str | None, typer.Option("--by", help="Your name for the history; default: your login name.")
 ]
 
 

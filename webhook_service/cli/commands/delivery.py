@@ -25,8 +25,12 @@ COLUMNS = {
 @app.command("list")
 def list_deliveries(
     project: Project,
-    receiver: Annotated[str | None, typer.Option(help="Only this receiver's.")] = None,
-    state: Annotated[str | None, typer.Option(help="accepted, ignored or duplicate.")] = None,
+    receiver: Annotated[
+        str | None, typer.Option(help="Only the deliveries of this receiver.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only this state: accepted, ignored or duplicate.")
+    ] = None,
     limit: Limit = 100,
     marker: Marker = None,
     output: OutputOption = Output.TABLE,
@@ -50,7 +54,7 @@ def show(
     project: Project,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show what a call was about and what was decided."""
+    """Show what a call reported, and the decision on it."""
     from webhook_service.host.http.wire import delivery_json
 
     with session() as opened:

@@ -15,18 +15,18 @@ from webhook_service.cli.options import Listen
 
 def demo(
     once: Annotated[
-        bool, typer.Option("--once", help="End after one push; fail unless it rolled out.")
+        bool, typer.Option("--once", help="Send one push and end; fail if it does not roll out.")
     ] = False,
     listen: Listen = None,
     kubeconfig: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Use this real cluster."),
+        typer.Option(exists=True, dir_okay=False, help="Use the real cluster of this file."),
     ] = None,
     context: Annotated[str | None, typer.Option(help="The context in --kubeconfig.")] = None,
 ) -> None:
-    """Run the service with a simulated cluster, push an image, and show the rollout.
+    """Show a push and its rollout, in a simulated cluster.
 
-    With --kubeconfig it makes a namespace and a Deployment 'shop' there, which stay.
+    With --kubeconfig it creates a namespace and a Deployment 'shop' there, and leaves them there.
     """
     from webhook_service.demo.run import Options, run
 

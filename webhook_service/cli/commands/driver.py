@@ -26,7 +26,7 @@ COLUMNS = {
 
 @app.command("list")
 def list_drivers(output: OutputOption = Output.TABLE) -> None:
-    """List the drivers; broken ones are shown with what is wrong."""
+    """List the drivers; a broken driver is shown with its error."""
     items = [_as_json(plugin) for plugin in _installed()]
     print_page(output, {"type": "collection", "resourceType": "driver", "data": items}, COLUMNS)
 

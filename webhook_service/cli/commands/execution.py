@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from webhook_service.model.execution import ExecutionState
 
 app = typer.Typer(
-    help="Look at what was done with pushes; repeat, end or approve it.", no_args_is_help=True
+    help="Look at executions; replay, cancel, approve or refuse them.", no_args_is_help=True
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The execution's id, exe_….")]
@@ -36,8 +36,8 @@ COLUMNS = {
 @app.command("list")
 def list_executions(
     project: Project,
-    receiver: Annotated[str | None, typer.Option(help="Only this receiver's.")] = None,
-    delivery: Annotated[str | None, typer.Option(help="Only this delivery's.")] = None,
+    receiver: Annotated[str | None, typer.Option(help="Only those of this receiver.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="Only those of this delivery.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     limit: Limit = 100,
     marker: Marker = None,
@@ -90,30 +90,38 @@ def replay(
     project: Project,
     execution: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="One execution; without it, all that the options mean."),
+        typer.Argument(metavar="ID", help="One execution; without it: all that fit the options."),
     ] = None,
-    state: Annotated[str | None, typer.Option(help="Those in this state, such as failed.")] = None,
+    state: Annotated[str | None, typer.Option(help="All in this state, such as failed.")] = None,
     receiver: Annotated[
-        str | None, typer.Option(help="Only of this receiver (id or name).")
+        str | None, typer.Option(help="Only those of this receiver (id or name).")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(parser=read_moment, metavar="AGE|TIME", help="Ended since then: 2h, 3d, …."),
+        typer.Option(
+            parser=read_moment, metavar="AGE|TIME", help="Only those that ended since: 2h, 3d, …."
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(parser=read_moment, metavar="AGE|TIME", help="Ended before then."),
+        typer.Option(parser=read_moment, metavar="AGE|TIME", help="Only those that ended before."),
     ] = None,
     limit: Limit = 1000,
     as_of: Annotated[
-        bool, typer.Option("--as-of", help="Keep the old places: newer pushes still win.")
+        bool,
+        typer.Option("--as-of", help="Keep their old place in the order: newer pushes still win."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ones.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list them, and replay nothing.")
+    ] = False,
     by: By = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run ended executions' events once more: one by its ID, or all that --state … finds."""
+    """Run the events of ended executions again.
+
+    Give the ID of one execution, or choose many with --state and other options.
+    """
     from webhook_service.host.http.wire import execution_json, replayed_json
     from webhook_service.model.execution import ExecutionState
     from webhook_service.model.replays import ReplayFilter
@@ -137,7 +145,7 @@ def replay(
 
 @app.command()
 def cancel(execution: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
-    """End an execution that has not ended; what it has changed already stays."""
+    """End an execution early; what it has already changed stays."""
     with session() as opened:
         opened.service.interventions.cancel(project, execution)
         _print(opened, project, execution, output)
@@ -147,7 +155,7 @@ def cancel(execution: Id, project: Project, output: OutputOption = Output.TABLE)
 def approve(
     execution: Id, project: Project, by: By = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """Say yes to an execution that waits for approval."""
+    """Approve an execution that waits for approval."""
     with session() as opened:
         opened.service.interventions.approve(project, execution, person(by))
         _print(opened, project, execution, output)
@@ -157,7 +165,7 @@ def approve(
 def refuse(
     execution: Id, project: Project, by: By = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """Say no to an execution that waits for approval, which ends it."""
+    """Refuse an execution that waits for approval; this ends it."""
     with session() as opened:
         opened.service.interventions.refuse(project, execution, person(by))
         _print(opened, project, execution, output)

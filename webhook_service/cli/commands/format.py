@@ -29,7 +29,7 @@ COLUMNS = {
 
 @app.command("list")
 def list_formats(output: OutputOption = Output.TABLE) -> None:
-    """List the formats; broken ones are shown with what is wrong."""
+    """List the formats; a broken format is shown with its error."""
     items = [_as_json(plugin) for plugin in _installed()]
     print_page(output, {"type": "collection", "resourceType": "format", "data": items}, COLUMNS)
 
@@ -40,13 +40,15 @@ def detect(
         str, typer.Option("--file", "-f", metavar="FILE", help="The body of a call; - is stdin.")
     ],
     headers: Annotated[
-        list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="Repeatable.")
+        list[str] | None,
+        typer.Option("--header", metavar="NAME:VALUE", help="A header of the call; repeatable."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say which formats a body fits, and what they read; fails unless one alone can read it.
+    """Say which formats fit a body, and what they read.
 
-    Formats with options that a receiver must give (generic), and gitlab, cannot be detected.
+    It fails unless exactly one format can read the body. It cannot detect gitlab, nor a format
+    whose options a receiver must give (generic).
     """
     from webhook_service.formats.auto import Auto, AutoOptions
 

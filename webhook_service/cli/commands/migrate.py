@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def migrate(
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; fail unless it is current.")
+        bool, typer.Option("--check", help="Change nothing; fail if the schema is not current.")
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Bring the database to the schema that this version needs."""
+    """Update the database to the schema that this version needs."""
     from webhook_service.settings import load_settings
 
     found, needed = (read_revisions if check else upgrade)(load_settings())

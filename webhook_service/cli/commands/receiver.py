@@ -36,7 +36,7 @@ COLUMNS = {
 Id = Annotated[str, typer.Argument(metavar="ID", help="The receiver's id, rcv_….")]
 Name = Annotated[str | None, typer.Option("--name", help="A name, unique in the project.")]
 Driver = Annotated[
-    str | None, typer.Option("--driver", help="What acts on a push; see 'driver list'.")
+    str | None, typer.Option("--driver", help="The driver that acts on a push; see 'driver list'.")
 ]
 Config = Annotated[
     dict[str, Any] | None,
@@ -54,26 +54,31 @@ Body = Annotated[
         "-f",
         parser=read_object_file,
         metavar="PATH|-",
-        help="The whole receiver as JSON; the other options win over it.",
+        help="The whole receiver as JSON; other options win over it.",
     ),
 ]
-Format = Annotated[str | None, typer.Option("--format", help="The registry's payload format.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="The format of the calls; see 'format list'.")
+]
 Repository = Annotated[
     list[str] | None,
-    typer.Option("--repository", help="A repository whose pushes pass; may be repeated."),
+    typer.Option("--repository", help="A repository whose pushes pass; repeatable."),
 ]
 TagPolicy = Annotated[
-    str | None, typer.Option("--tag-policy", help="any, exact, glob or semver; see --tag.")
+    str | None,
+    typer.Option(
+        "--tag-policy", help="any, exact, glob, newer, regex or semver; --tag gives its value."
+    ),
 ]
 Tag = Annotated[
-    str | None, typer.Option("--tag", help="The value of --tag-policy, which defaults to exact.")
+    str | None, typer.Option("--tag", help="The value for --tag-policy; alone: exactly this tag.")
 ]
 V16Key = Annotated[
     str | None,
     typer.Option(
         "--key-from-v16",
         metavar="KEY",
-        help="The receiver's key in v1.6, so that its old URL goes on working.",
+        help="The receiver's key in v1.6; its old URL then goes on working.",
     ),
 ]
 Verify = Annotated[
@@ -82,7 +87,7 @@ Verify = Annotated[
         "--verify",
         parser=read_name_or_object,
         metavar="SCHEME|JSON|@FILE",
-        help="How calls are proven genuine; 'none' relies on the secrecy of the URL alone.",
+        help="How calls are proven genuine; with 'none' only the secret URL protects the receiver.",
     ),
 ]
 
@@ -102,7 +107,10 @@ def create(
     v16_key: V16Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Create a receiver and print its URL; at a terminal, asks for what --verify leaves out."""
+    """Create a receiver and print its URL.
+
+    At a terminal it asks for missing options of --verify.
+    """
     options = given(name=name, driver=driver)
     with session() as opened:
         asked = ask_for_options(verify, opened.service.schemes)
@@ -157,7 +165,10 @@ def update(
     verify: Verify = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Change what is given; the rest, the URL and the history stay."""
+    """Change the parts of a receiver that you give.
+
+    Everything else, the URL and the history stay as they are.
+    """
     from webhook_service.model.receiver import as_json
 
     options = given(name=name, driver=driver)
@@ -171,7 +182,10 @@ def update(
 
 @app.command()
 def delete(receiver: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
-    """Delete a receiver; its URL ends at once, its history stays."""
+    """Delete a receiver.
+
+    Its URL stops working at once. Its history stays.
+    """
     with session() as opened:
         opened.service.delete_receiver(project, receiver)
     if output is Output.JSON:
@@ -199,7 +213,10 @@ def rotate(
 
 @app.command()
 def suspend(receiver: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
-    """Record calls as ignored, and run nothing, until 'resume'."""
+    """Suspend a receiver.
+
+    Until 'resume', its calls are recorded as ignored and nothing runs.
+    """
     with session() as opened:
         found = opened.service.suspend_receiver(project, receiver)
         print_record(output, _as_json(opened, found))
@@ -207,7 +224,7 @@ def suspend(receiver: Id, project: Project, output: OutputOption = Output.TABLE)
 
 @app.command()
 def resume(receiver: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
-    """End a suspension."""
+    """Let a suspended receiver run again."""
     with session() as opened:
         found = opened.service.resume_receiver(project, receiver)
         print_record(output, _as_json(opened, found))
@@ -258,7 +275,8 @@ def simulate(
         str, typer.Option("--file", "-f", metavar="FILE", help="The body of a call; - is stdin.")
     ],
     headers: Annotated[
-        list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="Repeatable.")
+        list[str] | None,
+        typer.Option("--header", metavar="NAME:VALUE", help="A header of the call; repeatable."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:

@@ -24,7 +24,10 @@ COLUMNS = {
 
 
 def history(receiver: Receiver, project: Project, output: OutputOption = Output.TABLE) -> None:
-    """List what a receiver has deployed, newest first; each can be rolled back to."""
+    """List what a receiver has deployed, newest first.
+
+    You can roll back to each entry.
+    """
     from webhook_service.host.http.wire import collection, revision_json
 
     with session() as opened:
@@ -41,15 +44,20 @@ def rollback(
     project: Project,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="ID|IMAGE", help="One of its history; else what ran before."),
+        typer.Option(
+            "--to", metavar="ID|IMAGE", help="An entry of its history; default: what ran before."
+        ),
     ] = None,
     repository: Annotated[
-        str | None, typer.Option(help="Which image, if the receiver deploys several.")
+        str | None, typer.Option(help="The image, if the receiver deploys several.")
     ] = None,
     by: By = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Deploy what ran before, as the newest push; also in a freeze window."""
+    """Deploy again what ran before, as the newest push.
+
+    A freeze window does not stop it.
+    """
     from webhook_service.host.http.wire import execution_json
 
     with session() as opened:

@@ -27,7 +27,7 @@ COLUMNS = {
 
 @app.command("list")
 def list_schemes(output: OutputOption = Output.TABLE) -> None:
-    """List the schemes; broken ones are shown with what is wrong."""
+    """List the schemes; a broken scheme is shown with its error."""
     from webhook_service.plugins.discovery import SCHEMES, discover
     from webhook_service.schemes.scheme import Scheme
 

@@ -23,15 +23,18 @@ OK = 200
 def send(
     url: Annotated[str, typer.Argument(help="The receiver's URL.")],
     image: Annotated[str, typer.Option(help="What was pushed: acme/shop:1.2.3.")],
-    format: Annotated[str, typer.Option(help="The registry's payload format.")] = "dockerhub",
+    format: Annotated[str, typer.Option(help="The format of the push.")] = "dockerhub",
     digest: Annotated[str | None, typer.Option(help="The pushed digest, sha256:….")] = None,
     wait: Annotated[
         int | None,
-        typer.Option(min=1, help="Seconds to wait for the outcome; fails if it is no success."),
+        typer.Option(
+            min=1,
+            help="Seconds to wait for the outcome; fail if an execution does not succeed by then.",
+        ),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Post a sample push to a receiver's URL, and print the answer."""
+    """Send a sample push to a receiver's URL, and print the answer."""
     from webhook_service.testing.samples import sample_push
 
     if urlsplit(url).scheme not in ("http", "https"):

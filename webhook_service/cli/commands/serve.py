@@ -12,7 +12,7 @@ from webhook_service.cli.options import Listen, given
 def serve(
     listen: Listen = None,
     migrate: Annotated[
-        bool, typer.Option("--migrate", help="First bring the database's schema up to date.")
+        bool, typer.Option("--migrate", help="First update the schema of the database.")
     ] = False,
 ) -> None:
     """Serve the endpoint and the management API, and run executions."""

@@ -13,7 +13,7 @@ from webhook_service.cli.session import session
 if TYPE_CHECKING:
     from webhook_service.model.tokens import Token
 
-app = typer.Typer(help="Make and end API tokens.", no_args_is_help=True)
+app = typer.Typer(help="Create and revoke API tokens.", no_args_is_help=True)
 
 COLUMNS = {
     "ID": "id",
@@ -32,7 +32,7 @@ def create(
     ],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Make a token and print it: this is the only time it is shown."""
+    """Create a token and print it; it is never shown again."""
     from webhook_service.model.tokens import Role
 
     with session() as opened:
@@ -42,10 +42,15 @@ def create(
 
 @app.command("list")
 def list_tokens(
-    project: Annotated[str | None, typer.Option("--project", "-p", help="Only of one.")] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", "-p", help="Only the tokens of this project.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the tokens, newest first; nobody can read their secrets again."""
+    """List the tokens, newest first.
+
+    Their secrets cannot be shown again.
+    """
     with session() as opened:
         items = [_as_json(token) for token in opened.service.list_tokens(project)]
     print_page(output, {"type": "collection", "resourceType": "token", "data": items}, COLUMNS)
@@ -56,7 +61,7 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="The token's id, tok_….")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """End a token now."""
+    """Revoke a token; it stops working at once."""
     with session() as opened:
         opened.service.revoke_token(token)
     if output is Output.JSON:

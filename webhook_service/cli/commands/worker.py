@@ -17,11 +17,14 @@ def worker(
             "-c",
             min=1,
             max=256,
-            help="Processes that run drivers; WEBHOOK_SERVICE_WORKERS if left out.",
+            help="Processes that run drivers; default: WEBHOOK_SERVICE_WORKERS.",
         ),
     ] = None,
 ) -> None:
-    """Run executions that hosts put on the broker (WEBHOOK_SERVICE_ENGINE=celery)."""
+    """Run executions that hosts put on the broker.
+
+    It needs WEBHOOK_SERVICE_ENGINE=celery, here and at the hosts.
+    """
     from webhook_service.settings import load_settings
     from webhook_service.telemetry.logs import configure
 
