@@ -1,8 +1,8 @@
 """The contract of schemes: how a call is proven genuine, or refused.
 
-A scheme is one module: a ``Scheme`` subclass, registered as an entry point of the group
-``webhook_service.schemes``, or given to ``service.schemes.add``; its name is what receivers
-write in ``verify.scheme``. The names here are all that its author needs.
+A scheme is one module with a ``Scheme`` subclass. Register it as an entry point of the group
+``webhook_service.schemes``, or give it to ``service.schemes.add``. Receivers write its name in
+``verify.scheme``. The author of a scheme needs only the names in this module.
 """
 
 from webhook_service.schemes.proving.signature import (

@@ -1,7 +1,8 @@
 """The scheme ``address``: calls from the sender's networks only.
 
-The address is the caller's behind the trusted proxies of the deployment. It proves little where
-others share the sender's network; together with a signature (scheme ``all``) it proves more.
+Behind the trusted proxies of the deployment, the address is that of the caller, not of a proxy.
+If others share the sender's network, the address proves little. Use the scheme ``all`` to demand
+a signature as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The scheme ``all``: several schemes, and a call has to pass every one of them.
+"""The scheme ``all``: several schemes. A call has to pass every one of them.
 
-A part is said under its scheme's name: ``{"scheme": "all", "address": {"networks": […]},
-"github": {"secret": "…"}}``. Any scheme of the service can be a part, but for ``none``, which
-proves nothing, and ``all`` itself.
+The options of a part stand under the name of its scheme: ``{"scheme": "all", "address":
+{"networks": […]}, "github": {"secret": "…"}}``. Any scheme of the service can be a part, except
+``all`` itself and ``none``, which proves nothing.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class AllOptions(SchemeOptions):
 
 
 class All(Scheme[AllOptions]):
-    """Several schemes, of which every one has to pass; without parts no call does.
+    """Several schemes. A call passes if it passes every part; without parts no call passes.
 
     Args:
-        parts: by alphabet of their names: ``address`` comes before anything is fetched.
+        parts: in the alphabetical order of their names: ``address`` is checked before a scheme
+            that fetches something.
     """
 
     Options = AllOptions
@@ -46,7 +47,7 @@ class All(Scheme[AllOptions]):
         self._parts = parts
 
     def secret_fields(self, options: Mapping[str, Any], others: Others) -> frozenset[str]:
-        """The parts that have a secret: such a part is sealed and hidden as a whole."""
+        """The parts that have a secret. The whole of such a part is sealed and hidden."""
         return frozenset(name for name in options if _has_secret(name, others))
 
     def bind(self, options: AllOptions, others: Others) -> All:

@@ -12,7 +12,7 @@ from webhook_service.schemes.scheme import Proof, Scheme, SchemeOptions, Secrets
 
 
 class BasicOptions(SchemeOptions):
-    """The user may have two passwords while they change."""
+    """The user and the password; two passwords are possible while the sender changes them."""
 
     user: str = Field(max_length=255, pattern=r"^[^:\x00-\x1f\x7f]*$")
     password: Secrets

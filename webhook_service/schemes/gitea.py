@@ -1,8 +1,9 @@
 """The scheme ``gitea``: the signatures of Gitea and Forgejo over the body.
 
-Both send one and the same HMAC-SHA256 under several names (Gitea: services/webhook/deliver.go;
+Both send the same HMAC-SHA256 in several headers (Gitea: services/webhook/deliver.go;
 forgejo.org/docs, "Webhooks"): hexadecimal in ``X-Gitea-Signature`` and ``X-Forgejo-Signature``,
-and with the prefix ``sha256=`` in ``X-Hub-Signature-256``. One is enough, but none may be wrong.
+and with the prefix ``sha256=`` in ``X-Hub-Signature-256``. One of them is enough, but none may
+be wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PREFIXES = {
 
 
 class Gitea(Scheme[SecretOptions]):
-    """The HMAC-SHA256 of the body, under any of the names that Gitea and Forgejo give it."""
+    """The HMAC-SHA256 of the body, in any of the headers that Gitea and Forgejo use."""
 
     Options = SecretOptions
     computes_only = True

@@ -1,8 +1,9 @@
 """The scheme ``gitlab``: the secret token and the signing token of a GitLab webhook.
 
-docs.gitlab.com, "Webhooks": the secret token is sent as it is in ``X-Gitlab-Token``; a signing
-token (GitLab 19, ``whsec_…``) signs as Standard Webhooks do. ``webhook-id`` proves nothing, since
-GitLab may send it without a signature: what has to be there is what the receiver knows.
+docs.gitlab.com, "Webhooks": GitLab sends the secret token unchanged in ``X-Gitlab-Token``. With a
+signing token (GitLab 19, ``whsec_…``) it signs as Standard Webhooks do. ``webhook-id`` alone proves
+nothing, because GitLab may send it without a signature. So a call must carry every token that the
+receiver has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from webhook_service.schemes.standard_webhooks import check_keys, is_signed, mes
 
 
 class GitLabOptions(SchemeOptions):
-    """One of the two or both; what is given is demanded of every call."""
+    """One token or both. Every call must carry each token that is given here."""
 
     secret: Secrets = Field(default=(), description="the secret token")
     signing_secret: Secrets = Field(default=(), description="the signing token, whsec_…")

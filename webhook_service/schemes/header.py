@@ -1,8 +1,8 @@
-"""The scheme ``header``: a secret value in a header, as registries send that cannot sign.
+"""The scheme ``header``: a secret value in a header, for registries that cannot sign.
 
 Harbor's "Auth Header", the custom headers of Azure and the ``headers`` of CNCF distribution are
-sent as they were typed, often as ``Authorization`` without any scheme before the value: it is
-the header's whole value that is compared.
+sent as somebody typed them. Often that is ``Authorization`` with no scheme before the value. So
+the whole value of the header is compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from webhook_service.schemes.scheme import Proof, Scheme
 
 
 class HeaderOptions(SecretOptions):
-    """Which header; ``secret`` is its whole value."""
+    """The name of the header; ``secret`` is its whole value."""
 
     header: HeaderName = Field(
         default="authorization", description="the header whose whole value is the secret"

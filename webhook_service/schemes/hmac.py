@@ -1,4 +1,4 @@
-"""The scheme ``hmac``: a signature over the body by a sender that has no scheme of its own."""
+"""The scheme ``hmac``: a signature over the body, for senders without a scheme of their own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Encoding = Literal["hex", "base64", "base64url"]
 
 
 class HmacOptions(SecretOptions):
-    """Where the signature stands and how it is written."""
+    """In which header the signature is, and how it is written."""
 
     header: HeaderName = Field(description="the header with the signature, or several by commas")
     hash: Literal["sha1", "sha256", "sha512"] = "sha256"
@@ -39,7 +39,7 @@ class HmacOptions(SecretOptions):
 
 
 class GenericHmac(Scheme[HmacOptions]):
-    """An HMAC of the body in a header of choice."""
+    """An HMAC of the body, in a header that the receiver names."""
 
     Options = HmacOptions
     computes_only = True

@@ -1,7 +1,7 @@
 """The scheme ``jfrog``: the secret of a JFrog webhook, sent in plain or used to sign.
 
-docs.jfrog.com, "Predefined Webhooks": ``X-JFrog-Event-Auth`` holds the secret itself, or, when
-"Use secret for payload signing" is on, the hexadecimal HMAC-SHA256 of the body.
+docs.jfrog.com, "Predefined Webhooks": ``X-JFrog-Event-Auth`` has the secret itself. If "Use secret
+for payload signing" is on, it has the hexadecimal HMAC-SHA256 of the body instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from webhook_service.schemes.scheme import Proof, Scheme
 
 
 class JFrogOptions(SecretOptions):
-    """Which of the two; a call of the other kind is refused."""
+    """Whether JFrog signs or sends the secret. A call of the other kind is refused."""
 
     signed: bool = Field(
         default=False, description='whether "Use secret for payload signing" is on at JFrog'

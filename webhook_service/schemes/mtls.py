@@ -1,8 +1,9 @@
 """The scheme ``mtls``: a client certificate that a reverse proxy has verified.
 
-The proxy ends TLS and says in headers whose certificate it saw; the defaults are the names that
-ingress-nginx uses. They are believed only of the deployment's trusted proxies, and only if the
-proxy also says that the certificate is valid: some are set to let invalid ones through.
+The proxy ends TLS and writes into headers whose certificate it saw. The default names of these
+headers are those of ingress-nginx. The service believes the headers only if they come from a
+trusted proxy of the deployment. The proxy must also say that the certificate is valid, because
+some proxies let calls with invalid certificates through.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from webhook_service.schemes.scheme import Proof, Scheme, SchemeOptions
 
 
 class MtlsOptions(SchemeOptions):
-    """Which clients, and how the proxy names them."""
+    """The clients that may call, and the headers in which the proxy names them."""
 
     clients: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = Field(
         min_length=1,
@@ -37,7 +38,7 @@ class MtlsOptions(SchemeOptions):
 
 
 class Mtls(Scheme[MtlsOptions]):
-    """A client certificate, verified and named by a trusted proxy."""
+    """A client certificate that a trusted proxy has verified and named."""
 
     Options = MtlsOptions
     computes_only = True

@@ -1,7 +1,7 @@
 """The scheme ``nexus``: the signature of Sonatype Nexus Repository 3 over the body.
 
 help.sonatype.com, "Working with HMAC Payloads": ``X-Nexus-Webhook-Signature`` is the hexadecimal
-HMAC-SHA1 of the body. SHA-1's collisions do not weaken an HMAC; Nexus offers nothing else.
+HMAC-SHA1 of the body. Nexus offers nothing else. The collisions of SHA-1 do not weaken an HMAC.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scheme ``none``: the URL alone is the credential, as Docker Hub leaves no other choice."""
+"""The scheme ``none``: the URL is the only credential. Docker Hub leaves no other choice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from webhook_service.schemes.scheme import Proof, Scheme, SchemeOptions
 
 
 class Unsigned(Scheme):
-    """Lets every call pass; a receiver has to ask for it."""
+    """Lets every call pass. A receiver uses it only if it asks for it."""
 
     computes_only = True
     proof = Proof(

@@ -1,7 +1,8 @@
 """The scheme ``oidc``: a bearer token of an OpenID Connect issuer, as Google Pub/Sub sends.
 
-A valid signature only says that the issuer knows the caller: every account of it has one. So
-the audience and the caller have to be named (OpenID Connect Core 1.0, section 3.1.3.7).
+A valid signature only says that the issuer knows the caller. Every account of the issuer can get
+one. So a receiver must name the audience and the caller (OpenID Connect Core 1.0, section
+3.1.3.7).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class OidcOptions(SchemeOptions):
-    """Who may call: the issuer, what the token is for, and which account it speaks for."""
+    """Who may call: the issuer, the audience of the token, and the account of the caller."""
 
     issuer: str = Field(max_length=512, description="The issuer's URL, as in the claim iss.")
     audience: str = Field(
@@ -87,7 +88,7 @@ class OidcOptions(SchemeOptions):
 
     @property
     def keys_url(self) -> str | None:
-        """Where the keys are; without it the issuer's discovery document says."""
+        """The URL of the keys; None if the issuer's discovery document names it."""
         return self.jwks_uri or WELL_KNOWN_KEYS.get(self.issuer)
 
 
@@ -96,8 +97,8 @@ class Oidc(Scheme[OidcOptions]):
 
     Args:
         fetch: GETs the issuer's documents.
-        clock: the time that tokens are judged by.
-        ticks: seconds that only grow, for the age of keys.
+        clock: gives the present time, for checking tokens.
+        ticks: gives seconds that only grow, for the age of keys.
     """
 
     Options = OidcOptions
@@ -120,7 +121,7 @@ class Oidc(Scheme[OidcOptions]):
 
     @classmethod
     def create(cls, fetch: Fetch) -> Self:
-        """One instance keeps the keys of all issuers, for all receivers."""
+        """Make one instance; it keeps the keys of all issuers, for all receivers."""
         return cls(fetch)
 
     def check(self, call: Call, options: OidcOptions) -> None:

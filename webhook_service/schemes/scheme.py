@@ -1,4 +1,4 @@
-"""The contract of a verification scheme: it refuses a call, or lets it pass."""
+"""The contract of a scheme: it lets a call pass, or refuses it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ Secrets = Annotated[
     BeforeValidator(_as_list),
     Field(min_length=1, max_length=2),
 ]
-"""One secret, or two while senders change from the one to the other."""
+"""One secret. While senders change it, two: the new one and the old one."""
 
 
 class SchemeOptions(BaseModel):
-    """What a receiver's ``verify`` may say beside ``scheme``; schemes add fields of their own."""
+    """What a receiver's ``verify`` may have beside ``scheme``. Each scheme adds its own fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
@@ -47,7 +47,7 @@ class SchemeOptions(BaseModel):
 
     @classmethod
     def secret_fields(cls) -> frozenset[str]:
-        """The JSON names of the fields that hold secrets: sealed at rest and never shown."""
+        """The JSON names of the fields with secrets. They are stored sealed, and never shown."""
         return frozenset(
             field.alias or name
             for name, field in cls.model_fields.items()
@@ -60,9 +60,9 @@ class Proof:
     """How a scheme proves a call: for people, and for ``docs/formats.md``.
 
     Attributes:
-        headers: what is looked at.
-        algorithm: what is computed or compared, and over what.
-        replay: what happens to a genuine call that somebody sends again.
+        headers: the headers that the scheme reads.
+        algorithm: what the scheme computes or compares, and over what.
+        replay: what happens when somebody sends a genuine call again.
     """
 
     headers: tuple[str, ...] = ()
@@ -72,16 +72,17 @@ class Proof:
 
 OptionsT = TypeVar("OptionsT", bound=SchemeOptions, default=SchemeOptions)
 Fetch = Callable[[str], bytes]
-"""GETs a URL of another server: the body of a 200, or an exception for everything else."""
+"""GETs a URL of another server. Returns the body of a 200; raises for any other answer."""
 Others = Callable[[str], "Scheme[Any]"]
-"""Gives another scheme of the service by its name; raises PluginUnavailable if there is none."""
+"""Returns a scheme of the service by its name; raises PluginUnavailable if there is none."""
 
 
 class Scheme(ABC, Generic[OptionsT]):
-    """One way to verify. An instance serves all receivers and is called from many threads.
+    """One way to verify calls. One instance serves all receivers; many threads call it.
 
     Attributes:
-        computes_only: whether it waits for nothing, so that it may be called on an event loop.
+        computes_only: true if the scheme only computes and never waits. Then it may be called on
+            an event loop.
     """
 
     Options: ClassVar[type[SchemeOptions]] = SchemeOptions
@@ -90,50 +91,54 @@ class Scheme(ABC, Generic[OptionsT]):
 
     @classmethod
     def create(cls, fetch: Fetch) -> Self:
-        """The service's one instance; schemes that need keys from outside keep ``fetch``."""
+        """Make the service's one instance; keep ``fetch`` if keys come from other servers."""
         return cls()
 
     def secret_fields(self, options: Mapping[str, Any], others: Others) -> frozenset[str]:
-        """The fields of a receiver's options that hold secrets: sealed at rest and never shown.
+        """The fields of a receiver's options with secrets. They are stored sealed, and never shown.
 
         Args:
-            options: as they were written, not checked yet.
+            options: the options as somebody wrote them, not checked yet.
         """
         return self.Options.secret_fields()
 
     def bind(self, options: OptionsT, others: Others) -> Scheme[Any]:
-        """The scheme as it checks one receiver's calls; asked for once, when it is saved.
+        """Return the scheme that checks the calls of one receiver; default: this instance.
+
+        The service calls it once when the receiver is saved or loaded, not for each call.
 
         Args:
-            others: for a scheme that hands calls on to others.
+            others: gives other schemes, for a scheme that hands calls on to them.
 
         Raises:
-            InvalidConfig: the options name something that is not there.
+            InvalidConfig: the options name something that does not exist.
         """
         return self
 
     @abstractmethod
     def check(self, call: Call, options: OptionsT) -> None:
-        """Let a genuine call pass.
+        """Return if the call is genuine.
 
         Raises:
-            Unauthenticated: the call is not proven genuine; the message reveals nothing.
-            IssuerUnavailable: what proves it cannot be had now; the sender tries again.
+            Unauthenticated: the call is not proven genuine; the message must reveal nothing.
+            IssuerUnavailable: what proves the call cannot be fetched now; the sender tries again.
         """
 
     def greet(self, call: Call, options: OptionsT) -> None:
-        """Do what a sender asks for before it sends pushes; ``check`` has let this call pass.
+        """Answer a handshake: do what the sender asks for before it sends pushes.
 
-        Called once per call and never in a simulation; it must bear repetition.
+        The service calls it once per call, after ``check`` has passed, and never in a simulation.
+        It must do no harm when the same call comes again.
 
         Raises:
-            IssuerUnavailable: it could not be done now; the sender tries again.
+            IssuerUnavailable: it cannot be done now; the sender tries again.
         """
         return None
 
     def message_id(self, call: Call, options: OptionsT) -> str | None:
-        """What the sender names a call by, if the proof covers it; asked only after ``check``.
+        """The sender's id of a call, if the proof covers that id; None if not.
 
-        A second call with the same id is a copy, also when it is replayed by somebody else.
+        The service asks for it only after ``check`` has passed. A second call with the same id is
+        a copy, even if somebody else sends it.
         """
         return None

@@ -1,9 +1,10 @@
-"""The scheme ``sns``: messages that Amazon SNS has signed, of one topic.
+"""The scheme ``sns``: messages of one topic, signed by Amazon SNS.
 
 Source: Amazon SNS documentation, "Verifying the signatures of Amazon SNS messages". A signature
-only says that some topic of some account sent the message, so the topic has to be named. Its
-region fixes the one host that certificates and confirmations are fetched from: a looser rule
-would let a bucket called ``sns`` (sns.s3.amazonaws.com) hand out certificates.
+only says that some topic of some account sent the message. So a receiver must name the topic.
+Certificates and confirmations are fetched from one host only, which follows from the region of
+the topic. With a looser rule, a bucket called ``sns`` (sns.s3.amazonaws.com) could hand out
+certificates.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class SnsOptions(SchemeOptions):
-    """Which topic's messages are genuine."""
+    """The topic whose messages are genuine."""
 
     topic_arn: str = Field(
         max_length=512, description="The topic, arn:aws:sns:region:account:name."
@@ -59,12 +60,12 @@ class SnsOptions(SchemeOptions):
 
 
 class Sns(Scheme[SnsOptions]):
-    """Verifies notifications and confirmations, and confirms a subscription that is genuine.
+    """Verifies notifications and confirmations, and confirms genuine subscriptions.
 
     Args:
         fetch: GETs certificates, and the URL that confirms a subscription.
-        clock: the time that messages and certificates are judged by.
-        ticks: seconds that only grow, for the age of kept certificates.
+        clock: gives the present time, for checking messages and certificates.
+        ticks: gives seconds that only grow, for the age of kept certificates.
     """
 
     Options = SnsOptions
@@ -85,7 +86,7 @@ class Sns(Scheme[SnsOptions]):
 
     @classmethod
     def create(cls, fetch: Fetch) -> Self:
-        """One instance keeps the certificates for all receivers."""
+        """Make one instance; it keeps the certificates for all receivers."""
         return cls(fetch)
 
     def check(self, call: Call, options: SnsOptions) -> None:
@@ -96,7 +97,7 @@ class Sns(Scheme[SnsOptions]):
             raise Unauthenticated(REFUSED) from None
 
     def greet(self, call: Call, options: SnsOptions) -> None:
-        """Confirm a subscription. The end of one is confirmed by doing nothing."""
+        """Confirm a subscription. To confirm its end, nothing has to be done."""
         message = read_message(call.body)
         if message.subscribes:
             try:
@@ -108,7 +109,7 @@ class Sns(Scheme[SnsOptions]):
             log.info("The subscription to %s is confirmed.", options.topic_arn)
 
     def message_id(self, call: Call, options: SnsOptions) -> str | None:
-        """SNS keeps a message's id when it sends it again, and signs it."""
+        """Return the id of the message: SNS signs it, and keeps it when it repeats the message."""
         return read_message(call.body).fields["MessageId"]
 
     def _check(self, call: Call, options: SnsOptions) -> None:

@@ -1,9 +1,10 @@
 """The scheme ``standardWebhooks``: signatures of the Standard Webhooks specification 1.0.
 
-Signed is ``id.timestamp.body``; ``webhook-signature`` lists signatures by spaces, ``v1`` (HMAC
-with a ``whsec_`` secret) or ``v1a`` (Ed25519, checked with a ``whpk_`` public key). An id is told
-apart from the timestamp by the full stop, so ids with one are refused, as the specification asks
-of senders. The id is remembered with the push: a replay within the window is a duplicate.
+The signature covers ``id.timestamp.body``. ``webhook-signature`` lists signatures, separated by
+spaces: ``v1`` (HMAC with a ``whsec_`` secret) or ``v1a`` (Ed25519, checked with a ``whpk_`` public
+key). A full stop separates the id from the timestamp. So an id with a full stop is refused; the
+specification forbids it to senders. The id is stored with the push: a call that is sent again
+within the window is a duplicate.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Key(ABC):
 
     @abstractmethod
     def signed(self, content: bytes, signatures: Sequence[bytes]) -> bool:
-        """Whether one of the signatures is this key's over the content."""
+        """Whether this key made one of the signatures over the content."""
 
 
 class SharedKey(Key):
@@ -81,12 +82,13 @@ class PublicKey(Key):
 
 
 def read_key(text: str) -> Key:
-    """A key from the form in which senders show it.
+    """Read a key in the form in which senders show it.
 
-    The prefix is needed: a public key that was taken for a secret would let anybody sign.
+    The prefix is needed. Without it, a public key could be taken for a secret, and then anybody
+    could sign.
 
     Raises:
-        ValueError: it has no such form; the message does not repeat it.
+        ValueError: the text has no such form; the message does not repeat the text.
     """
     for prefix, kind in ((SECRET, SharedKey), (PUBLIC_KEY, PublicKey)):
         if text.startswith(prefix):
@@ -99,10 +101,10 @@ def read_key(text: str) -> Key:
 
 
 def check_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    """The secrets unchanged, when each is a key.
+    """Return the secrets unchanged if each is a key.
 
     Raises:
-        ValueError: one is none.
+        ValueError: one of them is no key.
     """
     for secret in secrets:
         read_key(secret.get_secret_value())
@@ -122,7 +124,7 @@ def is_signed(call: Call, secrets: Iterable[SecretStr], now: float) -> bool:
 
 
 def message_of(call: Call) -> str:
-    """The id of a signed call: the same for all attempts to deliver one message."""
+    """The id of a signed call. It is the same for all attempts to deliver one message."""
     return header_of(call, "webhook-id").decode("ascii")
 
 

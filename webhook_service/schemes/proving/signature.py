@@ -1,7 +1,7 @@
 """What schemes share: reading a header, and comparing without telling how much was right.
 
-A header that is missing reads as nothing, which equals no signature and no secret: a missing
-header, a malformed one and a wrong one take the same way to the same answer.
+A missing header reads as an empty value, which equals no signature and no secret. So a missing, a
+malformed and a wrong header take the same way to the same answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
 
 class SecretOptions(SchemeOptions):
-    """Options of a scheme that needs no more than the secret that was given to the sender."""
+    """Options of a scheme that only needs a secret, which the sender has too."""
 
     secret: Secrets = Field(description="what the sender was given; two while it changes")
 
@@ -42,10 +42,10 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 def header_of(call: Call, name: str) -> bytes:
-    """A header's value as it was sent, or nothing.
+    """The value of a header as it was sent; empty if the header is missing.
 
     Args:
-        name: in lower case.
+        name: the header's name in lower case.
     """
     value = call.headers.get(name, "")
     try:
@@ -65,10 +65,10 @@ def hex_macs(secrets: Iterable[SecretStr], body: bytes, hash_name: str) -> tuple
 
 
 def any_same(given: Iterable[bytes], expected: Iterable[bytes]) -> bool:
-    """Whether one of the given is one of the expected.
+    """Whether one of the given values is one of the expected values.
 
-    All are compared, each in constant time and over digests: the time tells neither which one
-    was right, nor how long a secret is.
+    It compares all of them, each in constant time and over digests. So the time does not tell
+    which value was right, nor how long a secret is.
     """
     wanted = [hashlib.sha256(value).digest() for value in expected]
     results = [
@@ -80,10 +80,10 @@ def any_same(given: Iterable[bytes], expected: Iterable[bytes]) -> bool:
 
 
 def require(genuine: bool) -> None:
-    """Let a genuine call pass.
+    """Return if the call is genuine.
 
     Raises:
-        Unauthenticated: it is not; every scheme says so in the same words.
+        Unauthenticated: it is not genuine; every scheme says so in the same words.
     """
     if not genuine:
         raise Unauthenticated(REFUSED)
