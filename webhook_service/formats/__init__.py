@@ -1,8 +1,8 @@
 """The contract of formats: how the body of one sender becomes pushed images.
 
-A format is one module: a ``Format`` subclass, registered as an entry point of the group
-``webhook_service.formats``, or given to ``service.formats.add``; its name is what receivers
-write in ``source.format``. The names here are all that its author needs.
+A format is one module with a ``Format`` subclass. Register it as an entry point of the group
+``webhook_service.formats``, or give it to ``service.formats.add``. Receivers write its name in
+``source.format``. The author of a format needs only the names in this module.
 """
 
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender

@@ -1,8 +1,8 @@
 """Alibaba Cloud Container Registry's trigger, Personal and Enterprise Edition.
 
 Source: Alibaba Cloud documentation, "Container Registry: Manage triggers". The body looks like
-Docker Hub's, but names its repository in ``repo_full_name`` and its registry only by region;
-the host of an Enterprise instance is not in it at all.
+Docker Hub's. But it names the repository in ``repo_full_name``, and of the registry it names only
+the region. It does not name the host of an Enterprise instance at all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class AliCloudOptions(FormatOptions):
 
 
 class AliCloud(Format[AliCloudOptions]):
-    """Read one push."""
+    """Reads one push."""
 
     Options = AliCloudOptions
     sender = Sender(

@@ -1,7 +1,7 @@
-"""``auto``: one URL for several senders, each call read by the one format that claims it.
+"""``auto``: one URL for several senders. The one format that claims a call reads the call.
 
-It is never the default. A call that two formats claim is refused like one that none does: a
-guess would read a delete as a push. Formats that need options of their own take no part.
+``auto`` is never the default. If no format or more than one claims a call, the call is refused: a
+wrong guess could read a delete as a push. Formats that need options of their own take no part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Candidates = Mapping[str, tuple[Format[Any], FormatOptions]]
 
 
 class AutoOptions(FormatOptions):
-    """``registry`` is handed to whichever format reads the call."""
+    """The formats to choose from. The format that reads a call also gets ``registry``."""
 
     formats: tuple[str, ...] = Field(
         default=(),
@@ -30,10 +30,10 @@ class AutoOptions(FormatOptions):
 
 
 class Auto(Format[AutoOptions]):
-    """Find the format of a call, and let it read the call.
+    """Finds the format of a call, and lets that format read the call.
 
     Args:
-        candidates: the formats to choose from, with the options they read by.
+        candidates: the formats to choose from, each with its options.
     """
 
     Options = AutoOptions
@@ -68,7 +68,7 @@ class Auto(Format[AutoOptions]):
         """The names of the formats that a call fits.
 
         Raises:
-            InvalidPayload: the body can be read by none of them.
+            InvalidPayload: no format can read the body.
         """
         shape = _shape(body, headers)
         return [
@@ -78,7 +78,7 @@ class Auto(Format[AutoOptions]):
         ]
 
     def parse_as(self, name: str, body: bytes, headers: Mapping[str, str]) -> Parsed:
-        """Read a call by one of the formats; raises InvalidPayload as that does."""
+        """Let one of the formats read a call; raises InvalidPayload if that format does."""
         format_, options = self._candidates[name]
         return format_.parse(body, headers, options)
 

@@ -1,10 +1,10 @@
-"""Azure Container Registry: the registry's own webhook, and the same news through Event Grid.
+"""Azure Container Registry: the registry's own webhook, and the same events through Event Grid.
 
 Source: Azure documentation, "Container Registry webhook reference", "Azure Container Registry as
 an Event Grid source" and "Endpoint validation with Event Grid event schema". The webhook sends
-one event of the registry without an envelope: pushes, deletes, pings, quarantine and Helm charts
-have one shape and are told apart by ``action`` alone. Event Grid puts that event into the
-``data`` of its own, in an array, or of CloudEvents.
+one event of the registry without an envelope. Pushes, deletes, pings, quarantine and Helm charts
+have the same shape; only ``action`` tells which it is. Event Grid puts that event into ``data``:
+of its own events, which it sends in an array, or of CloudEvents.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _VALIDATION = f"{_GRID}SubscriptionValidationEvent"
 
 
 class Azure(Format):
-    """Read one event of the registry, or an array of Event Grid's; the host is in each."""
+    """Reads one event of the registry, or an array of Event Grid. Each event has the host."""
 
     sender = Sender(
         name="Azure Container Registry",

@@ -1,8 +1,8 @@
-"""CloudEvents 1.0 over HTTP in its three modes, with a CDEvent or the receiver's own data inside.
+"""CloudEvents 1.0 over HTTP in its three modes, with a CDEvent or data of another type inside.
 
 Source: CloudEvents, "HTTP Protocol Binding" (binary, structured and batched mode) and "JSON
-Event Format". ``source`` and ``id`` together name an event for good, also over redeliveries. An
-event of a batch that cannot be read is dropped, and the rest of the batch is kept.
+Event Format". ``source`` and ``id`` together identify an event; a redelivery has the same two. If
+an event of a batch cannot be read, it is dropped, and the rest of the batch is kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BATCH = "application/cloudevents-batch+json"
 
 
 class CloudEventsOptions(PickOptions):
-    """Nothing for CDEvents; for other types, which ones are pushes, and where the image is."""
+    """For CDEvents nothing. For other types: which of them are pushes, and where the image is."""
 
     types: tuple[str, ...] = Field(
         default=(),
@@ -53,7 +53,7 @@ class CloudEventsOptions(PickOptions):
 
 
 class CloudEvents(Format[CloudEventsOptions]):
-    """Read one event, or a batch."""
+    """Reads one event, or a batch."""
 
     Options = CloudEventsOptions
     sender = Sender(
@@ -99,7 +99,7 @@ class CloudEvents(Format[CloudEventsOptions]):
         return options.fixed_registry
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
-        """CDEvents only: what other types mean, a receiver has to say."""
+        """CDEvents only: for other types the receiver has to say what they mean."""
         event = body[0] if isinstance(body, list) and body else body
         named = headers.get("ce-type")
         if forms.media_type(headers) in (_STRUCTURED, _BATCH) and isinstance(event, dict):

@@ -1,10 +1,11 @@
 """The notifications of CNCF distribution (``registry:2`` and ``registry:3``; GitLab ships it).
 
 Source: distribution documentation, "Work with notifications". Version 2 sends the content type
-``…events.v1+json``, version 3 ``…events.v2+json``, people's proxies plain JSON: the envelope is
-the same, so the body decides. One push is many calls (each blob, each pull during it), and only
-one event in them has the tag. The registry repeats a refused call for ever, in front of all
-others, so an event that cannot be read is dropped and the rest of its envelope is kept.
+``…events.v1+json``, version 3 ``…events.v2+json``, and proxies of other people plain JSON. The
+envelope is the same, so the body decides. One push causes many calls (for each blob, and for each
+pull during the push). Only one event in them has the tag. The registry repeats a refused call for
+ever, and sends no other call before it. So if an event cannot be read, it is dropped, and the rest
+of its envelope is kept.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MAX_EVENTS = 1000
 
 
 class Distribution(Format):
-    """Read an envelope of events that need not belong together."""
+    """Reads an envelope. Its events need not belong to the same push."""
 
     sender = Sender(
         name="CNCF distribution (registry:2, registry:3)",
@@ -58,7 +59,7 @@ class Distribution(Format):
 
 
 def read_envelope(envelope: Fields, registry: str | None) -> Parsed:
-    """Read the events of an envelope; ``registry`` is the host to assume instead of theirs.
+    """Read the events of an envelope; ``registry`` is a host to use instead of theirs.
 
     Raises:
         InvalidPayload: ``events`` is missing, no array, or too long.

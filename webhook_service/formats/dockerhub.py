@@ -1,7 +1,7 @@
-"""Docker Hub's webhook, and whoever sends the same body: a build server, a script, v1.6's users.
+"""Docker Hub's webhook, and other senders of the same body: build servers, scripts, v1.6's users.
 
-Source: Docker Hub documentation, "Webhooks". The body has no signature, no id and no digest.
-``callback_url`` is never called: whoever knows the key could make the service send requests.
+Source: Docker Hub documentation, "Webhooks". The body has no signature, no id and no digest. The
+service never calls ``callback_url``: if it did, whoever knows the key could make it send requests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FIELD = "repository.repo_name"
 
 
 class DockerHub(Format):
-    """Read one push. A name with a registry host in front belongs to that registry, as in v1.6."""
+    """Reads one push. If its name begins with a registry host, that registry counts, as in v1.6."""
 
     sender = Sender(
         name="Docker Hub",

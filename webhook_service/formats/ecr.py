@@ -1,9 +1,9 @@
-"""Amazon Elastic Container Registry: events of EventBridge, as they are or on a detour.
+"""Amazon Elastic Container Registry: events of EventBridge, sent directly or through SNS.
 
 Source: Amazon ECR documentation, "Amazon ECR events and EventBridge". EventBridge calls an API
-destination with its own event, or with the CloudEvent into which argocd-image-updater's
-documented input transformer turns it; a topic of SNS wraps either in an envelope. The registry's
-host is in none of them and follows from account and region.
+destination with its own event. With the input transformer that argocd-image-updater documents, it
+sends a CloudEvent instead. A topic of SNS wraps either of them in an envelope. None of them names
+the host of the registry; it follows from account and region.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _DOMAINS = {
 
 
 class Ecr(Format):
-    """Read one event; the id is the event's, or that of the envelope around it."""
+    """Reads one event. If the event has no id, the id of the envelope counts."""
 
     sender = Sender(
         name="Amazon Elastic Container Registry",

@@ -1,4 +1,4 @@
-"""The contract of a payload format: bytes and headers in, pushed images and dropped items out."""
+"""The contract of a format: bytes and headers in, pushed images and dropped items out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webhook_service.driver import PushEvent
 
 
 class FormatOptions(BaseModel):
-    """What a receiver's ``source`` may say beside ``format``; formats add fields of their own."""
+    """What a receiver's ``source`` may have beside ``format``. Each format adds its own fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
@@ -30,7 +30,7 @@ class FormatOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An item that is no deployable push: what it was, and a reason code."""
+    """An item that is no push to deploy: what it was, and the code of the reason."""
 
     subject: str
     reason: str
@@ -38,11 +38,13 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """All that a body spoke of.
+    """All items that a body reports.
 
     Attributes:
-        reply: JSON to answer with instead of the delivery, for senders that want to be
-            answered before they send pushes (a handshake).
+        events: the pushed images.
+        dropped: the items that are no push to deploy.
+        reply: a JSON answer, sent instead of the delivery. It is for senders that want an answer
+            before they send pushes (a handshake).
     """
 
     events: tuple[PushEvent, ...] = ()
@@ -61,17 +63,17 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What is known of who sends a format: for people, and for ``docs/formats.md``.
+    """What people should know of the sender; ``docs/formats.md`` shows it.
 
     Attributes:
-        name: as its maker writes it.
-        fields: what is read, in the sender's own words: the image first.
-        verification: names of the schemes that fit, the best one first.
-        identity: what two calls that report one push have in common.
-        time: where the sender's time of the push is; without one the call's arrival counts.
-        digest: where the pushed digest is.
-        gaps: what the sender does not tell, or gets wrong.
-        page: how to set it up, below ``docs``.
+        name: the name of the sender, as its maker writes it.
+        fields: the fields that the format reads, in the sender's own words, the image first.
+        verification: the names of the schemes that fit, the best one first.
+        identity: what two calls that report the same push have in common.
+        time: the field with the sender's time of the push; None if the arrival of the call counts.
+        digest: the field with the pushed digest; None if there is none.
+        gaps: what the sender does not report, or reports wrongly.
+        page: the page below ``docs`` that says how to set the sender up.
     """
 
     name: str = ""
@@ -88,42 +90,44 @@ OptionsT = TypeVar("OptionsT", bound=FormatOptions, default=FormatOptions)
 
 
 class Format(ABC, Generic[OptionsT]):
-    """One sender's payload shape. Instances hold no state."""
+    """Reads the calls of one sender. Instances hold no state."""
 
     Options: ClassVar[type[FormatOptions]] = FormatOptions
     sender: ClassVar[Sender] = Sender()
 
     @abstractmethod
     def parse(self, body: bytes, headers: Mapping[str, str], options: OptionsT) -> Parsed:
-        """Read a body; deletes, pulls, pings and untagged pushes are dropped with their reason.
+        """Read a body. Drop deletes, pulls, pings and untagged pushes, each with its reason.
 
         Args:
             body: the raw bytes, at most 1 MiB.
-            headers: of the call, with names in lower case.
+            headers: the headers of the call, with names in lower case.
 
         Raises:
             InvalidPayload: the body cannot be read, or is not of this format.
         """
 
     def home(self, options: OptionsT) -> str | None:
-        """The registry that all pushes of this sender are in, if the body cannot choose it."""
+        """The registry of all pushes of this sender; None if the body can choose it."""
         return options.registry
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
-        """Whether a call is this sender's, told by its shape and headers; for ``auto``.
+        """Whether a call looks like this sender's; the format ``auto`` asks for it.
 
         Args:
-            body: the JSON value, or the fields of a form; of any type.
+            body: the JSON value, or the fields of a form; it may have any type.
         """
         return False
 
     def bind(self, options: OptionsT, others: Mapping[str, type[Format[Any]]]) -> Format[Any]:
-        """The format as it reads one receiver's calls; asked for once, when it is saved.
+        """Return the format that reads the calls of one receiver; default: this instance.
+
+        The service calls it once when the receiver is saved or loaded, not for each call.
 
         Args:
-            others: all installed formats, for one that hands calls on to them.
+            others: all installed formats, for a format that hands calls on to them.
 
         Raises:
-            InvalidConfig: the options name something that is not there.
+            InvalidConfig: the options name something that does not exist.
         """
         return self

@@ -1,7 +1,8 @@
-"""Any sender's JSON or form, read at the places that the receiver names.
+"""JSON or a form of any sender, read at the places that the receiver names.
 
-For build servers and scripts that send a body of their own. Every call is taken for a push; one
-that leaves the tag empty is ignored as untagged, so an expression can say which calls are none.
+For build servers and scripts that send a body of their own. Every call counts as a push. A call
+with an empty tag is ignored as untagged. So an expression can mark calls that are no pushes: it
+leaves their tag empty.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from webhook_service.formats.reading.strict_json import read_json
 
 
 class GenericOptions(PickOptions):
-    """``image``, or ``repository`` and ``tag``, must be given."""
+    """A receiver must give ``image``, or ``repository`` and ``tag``."""
 
     @model_validator(mode="after")
     def _names_an_image(self) -> Self:
@@ -28,7 +29,7 @@ class GenericOptions(PickOptions):
 
 
 class Generic(Format[GenericOptions]):
-    """Read one push."""
+    """Reads one push."""
 
     Options = GenericOptions
     sender = Sender(

@@ -1,10 +1,11 @@
 """Gitea's and Forgejo's packages: the event ``package`` of container packages.
 
 Source: go-gitea/gitea, ``structs.Package`` and the webhook's delivery; Forgejo documentation,
-"Webhooks". Every call also carries GitHub's headers, so the senders' own decide. Each manifest of
-a multi-platform push is a package version named by its digest, the index one named by its tag; a
-tag that is pushed again is deleted and created anew, with the time of the last push. Versions
-are lower-cased, so a tag with capitals cannot be told from its small namesake.
+"Webhooks". Every call also carries GitHub's headers, so the headers of Gitea and Forgejo decide.
+Each manifest of a multi-platform push is a package version whose name is its digest. The index is
+a version whose name is its tag. When a tag is pushed again, its version is deleted and created
+anew, with the time of the last push. Versions are in lower case. So two tags that differ only in
+capitals look the same.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _MAX_URL = 2048
 
 
 class Gitea(Format):
-    """Read one event, as JSON or as a form; the registry is the host of ``package.html_url``."""
+    """Reads one event, as JSON or as a form. The registry is the host of ``package.html_url``."""
 
     sender = Sender(
         name="Gitea and Forgejo",

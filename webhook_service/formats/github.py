@@ -1,10 +1,10 @@
 """GitHub Packages: the events ``package`` and ``registry_package`` of container packages.
 
 Source: GitHub documentation, "Webhook events and payloads", and octokit/webhooks. The two events
-carry the same object under their own name. Each manifest of a multi-platform push is an event of
-its own; only the index, which comes last, has a tag. ``package_version.name`` and ``.version``
-are digests, and its times are mostly zero. The package's own times are those of its first push,
-so they order nothing.
+carry the same object, each under its own name. Each manifest of a multi-platform push is an event
+of its own. Only the index has a tag, and it comes last. ``package_version.name`` and ``.version``
+are digests. The times of a version are mostly zero. The times of the package are those of its
+first push, so they cannot order pushes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_URL = 1024
 
 
 class GitHub(Format):
-    """Read one event, as JSON or as a form; ``registry`` is the host of one's own GitHub server."""
+    """Reads one event, as JSON or as a form. ``registry`` is the host of your own GitHub server."""
 
     sender = Sender(
         name="GitHub Packages",

@@ -1,11 +1,11 @@
 """GitLab: the notifications of its container registry, and pipelines that push an image.
 
 Source: GitLab documentation, "Container registry administration" (notifications) and "Webhook
-events" (pipelines). GitLab has no project webhook for its registry. The administrator of an own
-GitLab can have the registry notify, in CNCF distribution's envelope; all others can have a
-pipeline's success reported, which names no image: the receiver's template makes it of project,
-ref and commit. GitLab switches a webhook off that is refused four times in a row. ``auto`` does
-not look for GitLab: the envelope is distribution's, and a pipeline needs its template.
+events" (pipelines). GitLab has no project webhook for its registry. The administrator of a GitLab
+server can let the registry notify, in CNCF distribution's envelope. All others can let GitLab
+report that a pipeline has succeeded. Such a report names no image: the receiver's template builds
+its name from project, ref and commit. GitLab switches a webhook off after four refusals in a row.
+``auto`` does not detect GitLab: the envelope is distribution's, and a pipeline needs its template.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RefPattern = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^*]*
 
 
 class GitLabOptions(FormatOptions):
-    """Pipelines need ``imageTemplate``; the registry's notifications need nothing."""
+    """Pipelines need ``imageTemplate``. The notifications of the registry need no options."""
 
     image_template: str | None = Field(
         default=None,
@@ -76,7 +76,7 @@ class GitLabOptions(FormatOptions):
 
 
 class GitLab(Format[GitLabOptions]):
-    """Read an envelope of the registry, or one event of a project's webhook."""
+    """Reads an envelope of the registry, or one event of a project's webhook."""
 
     Options = GitLabOptions
     sender = Sender(

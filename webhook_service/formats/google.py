@@ -1,9 +1,9 @@
 """Google Artifact Registry and Container Registry, through a push subscription of Pub/Sub.
 
 Source: Artifact Registry documentation, "Configure Pub/Sub notifications"; Pub/Sub
-documentation, "Receive messages from push subscriptions" and "Payload unwrapping". One topic has
-the news of all repositories of a project. A message names digest and tag, each as a whole image
-reference; a tag that is added later is an INSERT too, and nothing tells charts from images.
+documentation, "Receive messages from push subscriptions" and "Payload unwrapping". One topic
+reports all repositories of a project. A message names digest and tag, each as a whole image
+reference. If somebody adds a tag later, that is an INSERT too. Nothing tells charts from images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Message:
 
 
 class Google(Format):
-    """Read one message, in Pub/Sub's wrapper or without it."""
+    """Reads one message, in Pub/Sub's wrapper or without it."""
 
     sender = Sender(
         name="Google Artifact Registry",

@@ -1,8 +1,8 @@
 """Harbor's webhook: version 1, version 2 in its default format, and version 2 as CloudEvents.
 
-Source: goharbor/harbor, its notifier's formats and the webhook of artifacts. The three carry one
-object, under ``event_data`` or ``data``. A push without a tag has its digest in the place of the
-tag. The default format has no id, but a repeated call has the same time; a repeated CloudEvent
+Source: goharbor/harbor, its notifier's formats and the webhook of artifacts. All three carry the
+same object, under ``event_data`` or ``data``. A push without a tag has its digest in the field of
+the tag. The default format has no id, but a repeated call has the same time. A repeated CloudEvent
 has the same id.
 """
 
@@ -40,7 +40,7 @@ class _Occasion:
 
 
 class Harbor(Format):
-    """Read one event; the registry is the host in ``resource_url``."""
+    """Reads one event. The registry is the host in ``resource_url``."""
 
     sender = Sender(
         name="Harbor",

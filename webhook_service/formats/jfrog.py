@@ -1,8 +1,9 @@
 """JFrog Artifactory's webhook of the domain "docker".
 
-Source: JFrog documentation, "Webhook event types: domain docker". Pushed, deleted and promoted
-tags have one shape; older servers send it flat, without ``data`` and without the server's
-address. ``image_name`` may be the last part of the name only, so the name is read from ``path``.
+Source: JFrog documentation, "Webhook event types: domain docker". Calls about pushed, deleted and
+promoted tags have the same shape. Older servers send it flat, without ``data`` and without the
+address of the server. ``image_name`` may be only the last part of the name, so the name is read
+from ``path``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _MAX_URL = 2048
 
 
 class JFrogOptions(FormatOptions):
-    """``registry`` is the host of Artifactory, if the body does not name the right one."""
+    """``registry`` is the host of Artifactory, if ``jpd_origin`` is not the right one."""
 
     repo_key_in_host: bool = Field(
         default=False,
@@ -44,7 +45,7 @@ class JFrogOptions(FormatOptions):
 
 
 class JFrog(Format[JFrogOptions]):
-    """Read one event."""
+    """Reads one event."""
 
     Options = JFrogOptions
     sender = Sender(

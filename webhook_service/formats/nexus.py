@@ -1,8 +1,9 @@
 """Sonatype Nexus Repository 3's repository webhooks.
 
-Source: Sonatype documentation, "Webhooks: Example headers and payloads". A component is a tag;
-assets (layers and manifests) have webhooks of their own. The body names Nexus' repository and
-the image in it, but no host: that is an option. A proxy repository "creates" components on pull.
+Source: Sonatype documentation, "Webhooks: Example headers and payloads". A component is a tag.
+Assets (layers and manifests) have webhooks of their own. The body names the repository in Nexus
+and the image in it, but no host. So the host is an option. A proxy repository "creates" a
+component when somebody pulls.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _ZONE = re.compile(r"([+-][0-9]{2})([0-9]{2})\Z")
 
 
 class NexusOptions(FormatOptions):
-    """Nexus names no host: ``registry`` is that of all repositories not in ``repositories``."""
+    """Nexus names no host. ``registry`` is the host of repositories not in ``repositories``."""
 
     repositories: Places = Field(
         default_factory=dict,
@@ -40,7 +41,7 @@ class NexusOptions(FormatOptions):
 
 
 class Nexus(Format[NexusOptions]):
-    """Read one event; the id is that of the call."""
+    """Reads one event. Its id is the id of the call."""
 
     Options = NexusOptions
     sender = Sender(

@@ -1,9 +1,9 @@
-"""Quay's notification "Push to Repository", of quay.io and of one's own Quay.
+"""Quay's notification "Push to Repository", of quay.io and of your own Quay server.
 
 Source: quay/quay, notifications and its event ``repo_push``. The body names one repository and
-all tags that the push changed, and neither digest, time nor id. Builds, vulnerability scans and
-mirrors notify with the same outline and are told apart by ``updated_tags`` alone. Quay switches
-a notification off after three refusals, so a tag that cannot be read is dropped by itself.
+all tags that the push changed. It has no digest, time or id. Notifications about builds,
+vulnerability scans and mirrors look the same, but have no ``updated_tags``. Quay switches a
+notification off after three refusals. So if a tag cannot be read, only that tag is dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _URL = "docker_url"
 
 
 class Quay(Format):
-    """Read one push, which may be of several tags."""
+    """Reads one push. It may have several tags."""
 
     sender = Sender(
         name="Quay",

@@ -1,9 +1,10 @@
 """CDEvents' "artifact published", and the purl in it that names an image.
 
 Sources: the CDEvents specification, "Continuous Integration Events" (``subject.id`` is a purl)
-and "CloudEvents Binding" (the envelope repeats the context's type); purl specification, type
-``oci``: the name is the last part of the repository, ``repository_url`` says where it is. Tools
-write that URL with the name at its end (as the specification does) or without it (as GUAC does).
+and "CloudEvents Binding" (the envelope repeats the type in the context); the purl specification,
+type ``oci``: the name is the last part of the repository, and ``repository_url`` says where it is.
+Some tools write that URL with the name at its end, as the specification does. Others, such as
+GUAC, write it without the name.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ def read_published(
     """Read one CDEvent.
 
     Args:
-        event_type: the type that the CloudEvent around it has.
-        registry: the host to assume instead of the purl's.
+        event_type: the type of the CloudEvent around it.
+        registry: the host to use instead of the purl's.
 
     Raises:
-        InvalidPayload: it is malformed, or of another type than its envelope says.
+        InvalidPayload: the event is malformed, or its type is not the one of its envelope.
     """
     context = data.child("context")
     if context.text("type") != event_type:

@@ -1,10 +1,10 @@
-"""Options that say where a body holds what: for senders whose shape only the receiver knows.
+"""Options that say where a body has what, for bodies whose shape only the receiver knows.
 
-An option that starts with ``$`` is a JSONPath (RFC 9535), one that starts with ``cel:`` is a CEL
-expression over ``body``. Both are compiled when the receiver is saved, and bounded: a path must
-be a singular query, which names one place and costs its own length; CEL may not loop, because
-its evaluator cannot be stopped, and does not see bodies over 64 KiB, the size up to which
-CloudEvents has to be forwarded everywhere.
+An option that starts with ``$`` is a JSONPath (RFC 9535). An option that starts with ``cel:`` is a
+CEL expression over ``body``. Both are compiled when the receiver is saved, and both are bounded. A
+path must be a singular query: it names one place, and its cost is its own length. A CEL expression
+must not loop, because its evaluator cannot be stopped. It does not see bodies over 64 KiB; up to
+that size CloudEvents must be forwarded everywhere.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ Find = Callable[[Any], Any]
 
 
 def is_expression(text: str) -> bool:
-    """Whether an option's text is looked up in the body, and not meant as it stands."""
+    """Whether an option's text is an expression to look up in the body, and not a plain text."""
     return text.startswith(("$", _CEL))
 
 
 @lru_cache(maxsize=4096)
 def compile_pick(source: str) -> Find:
-    """A function from a body to the one value that the expression names; None if it has none.
+    """Return a function that finds the value of the expression in a body; None if there is none.
 
     Raises:
         ValueError: the expression cannot be used; the message says why.
@@ -74,7 +74,7 @@ ExpressionOrText = Annotated[
 
 
 class PickOptions(FormatOptions):
-    """Where the parts of a push are. ``registry`` and ``repository`` may also be plain texts."""
+    """Where a body has the parts of a push. ``registry`` and ``repository`` may be plain texts."""
 
     registry: ExpressionOrText | None = Field(
         default=None, description="Registry host, instead of the one that the repository names."
@@ -96,14 +96,14 @@ class PickOptions(FormatOptions):
 
     @property
     def fixed_registry(self) -> str | None:
-        """The registry that the body cannot change."""
+        """The registry, if the body cannot choose it; else None."""
         return None if self.registry is None or is_expression(self.registry) else self.registry
 
     def require_image(self) -> None:
-        """Check that the options name an image, in one way.
+        """Check that the options name an image, and in one way only.
 
         Raises:
-            ValueError: they do not.
+            ValueError: they name none, or name it twice.
         """
         if self.image is not None:
             if self.repository is not None or self.tag is not None:
@@ -120,7 +120,7 @@ def read_pushed(options: PickOptions, value: Any, size: int) -> Pushed:
         size: bytes of the body that it came from.
 
     Raises:
-        InvalidPayload: what a decision rests on is missing, or is no text.
+        InvalidPayload: a part that the decision needs is missing, or is no text.
     """
     read = _Reader(options, value, size)
     field, name = "source.repository", read.text("repository")

@@ -15,8 +15,8 @@ MAX_TEXT = 255
 class Fields:
     """One JSON object of a body, and the path that leads to it.
 
-    ``child``, ``elements``, ``text`` and ``optional_text`` are for what a decision rests on;
-    ``part`` and ``note`` are for what is only shown, and never raise.
+    Use ``child``, ``elements``, ``text`` and ``optional_text`` for what the decision needs: they
+    raise. Use ``part`` and ``note`` for what is only shown: they never raise.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -92,12 +92,12 @@ class Fields:
         return value or None
 
     def part(self, key: str) -> Fields:
-        """An object that is only shown: anything else reads as an empty one."""
+        """An object that is only shown. Anything else reads as an empty object."""
         value = self.values.get(key)
         return Fields(value if isinstance(value, dict) else {}, self.name(key))
 
     def note(self, key: str, limit: int = MAX_TEXT) -> str | None:
-        """A short printable text that is only shown: anything else reads as ``None``."""
+        """A short printable text that is only shown. Anything else reads as ``None``."""
         value = self.values.get(key)
         if isinstance(value, str) and 0 < len(value) <= limit and value.isprintable():
             return value

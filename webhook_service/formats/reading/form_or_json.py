@@ -1,4 +1,4 @@
-"""JSON that a sender may wrap into a form, as GitHub, Gitea and Forgejo can be told to.
+"""JSON that a sender may wrap into a form; GitHub, Gitea and Forgejo have a setting for that.
 
 Source: GitHub documentation, "Creating webhooks": with the content type
 ``application/x-www-form-urlencoded`` the JSON is the form's field ``payload``.

@@ -1,4 +1,4 @@
-"""Image names made of what a build server tells, for senders that name no image themselves."""
+"""Image names, built from what a build server reports; for senders that name no image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageTemplate:
         return placeholder in _PLACEHOLDER.findall(f"{self.path}:{self.tag}")
 
     def fill(self, values: Mapping[str, str]) -> tuple[str, str]:
-        """Path and tag with each placeholder's value; all that occur must have one."""
+        """Path and tag with values for their placeholders; each placeholder must have a value."""
         return _fill(self.path, values), _fill(self.tag, values)
 
 

@@ -1,6 +1,6 @@
-"""Which pushed things are images, by media type, and the event body that registries share.
+"""Which media types are images, and the event body that several registries share.
 
-Docker's registry (CNCF distribution) defined the event; Azure sends the same object alone.
+Docker's registry (CNCF distribution) defined the event. Azure sends the same object, alone.
 Source: distribution documentation, "Work with notifications".
 """
 
@@ -44,7 +44,7 @@ def read_event(
 
     Args:
         event: the object with ``action`` and ``target``.
-        registry: the host to assume instead of the one in the event.
+        registry: the host to use instead of the one in the event.
         trust_url: whether ``target.url`` may give the host if ``request.host`` does not.
 
     Raises:

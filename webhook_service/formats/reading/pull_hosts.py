@@ -1,4 +1,4 @@
-"""Where clusters pull from, for senders that name their repositories but not (all of) the host."""
+"""Where clusters pull from; for senders that do not name the whole host of a repository."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def place_of(text: str) -> Place:
 
 
 def only_host(places: Mapping[str, str], others: Iterable[str | None]) -> str | None:
-    """The one host that all places and others share; ``None`` stands for any host at all."""
+    """The one host that all places and others share, or None; a ``None`` in others is any host."""
     hosts = {place_of(text).host for text in places.values()} | {*others}
     names = {host and normalise_registry(host) for host in hosts}
     return names.pop() if len(names) == 1 else None

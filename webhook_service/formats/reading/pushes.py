@@ -31,7 +31,7 @@ _ATTACHED_TAG = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64,128})(?:\..*
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """A push as the sender wrote it, nothing checked; ``field`` is where the repository stood."""
+    """A push as the sender wrote it, not checked; ``field`` is the field with the repository."""
 
     host: str
     path: str
@@ -45,7 +45,7 @@ class Pushed:
 
 
 def event_of(pushed: Pushed) -> PushEvent | Dropped:
-    """Check and normalise a push; what has no tag of its own to deploy is dropped.
+    """Check and normalise a push. Drop it if it has no tag of its own, or is no image.
 
     Raises:
         InvalidPayload: no registry sends such a repository, tag or digest.
@@ -72,7 +72,7 @@ def event_of(pushed: Pushed) -> PushEvent | Dropped:
 
 
 def image_of(host: str, path: str, field: str) -> Image:
-    """Normalise a repository in lower case, with ``library/`` for Docker Hub's own images.
+    """Normalise a repository: lower case, and ``library/`` before Docker Hub's own images.
 
     Raises:
         InvalidPayload: the path is no repository, or the host no registry host.
@@ -95,7 +95,7 @@ def image_of(host: str, path: str, field: str) -> Image:
 
 
 def split_host(name: str) -> tuple[str | None, str]:
-    """Split a registry host off a repository name, by Docker's rule for its first part."""
+    """Split the registry host off a repository name, by Docker's rule for the first part."""
     first, slash, rest = name.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
         return first, rest

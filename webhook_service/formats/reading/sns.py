@@ -1,8 +1,8 @@
-"""The envelope of Amazon SNS, in which other senders' events may come.
+"""The envelope of Amazon SNS, which may carry events of other senders.
 
 Source: Amazon SNS documentation, "HTTP/HTTPS notification JSON format" and "HTTP/HTTPS
 subscription confirmation JSON format". A topic sends nothing before its subscription is
-confirmed; nothing here confirms one, because that takes a verified signature and a call.
+confirmed. This module confirms none: that needs a verified signature and a call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_URL = 2048
 
 
 def envelope_type(fields: Fields) -> str | None:
-    """``Notification`` or a confirmation's type; ``None`` for what is no envelope of SNS."""
+    """``Notification`` or the type of a confirmation; ``None`` if it is no envelope of SNS."""
     kind = fields.values.get("Type")
     return next((known for known in _TYPES if kind == known and fields.has("Message")), None)
 
@@ -40,10 +40,11 @@ def message(envelope: Fields) -> Fields:
 
 
 def subscription(body: bytes) -> tuple[str, str] | None:
-    """A confirmation's type and ``SubscribeURL``, unverified; ``None`` for any other body.
+    """The type and ``SubscribeURL`` of a confirmation, not verified; ``None`` for other bodies.
 
-    To visit the URL joins the topic, also that of an ``UnsubscribeConfirmation``. Whoever does
-    so must have verified the message's signature, and that the host is Amazon's.
+    Whoever visits the URL subscribes to the topic, even with the URL of an
+    ``UnsubscribeConfirmation``. So first verify the signature of the message, and that the host is
+    Amazon's.
     """
     try:
         envelope = Fields.of(read_json(body))

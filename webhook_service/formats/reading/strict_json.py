@@ -1,9 +1,9 @@
 """Strict JSON for bodies from strangers: what it returns can be stored, compared and encoded.
 
-Python's own reader accepts more than JSON (NaN, a repeated key, half a surrogate pair) and
-fails in several ways on hostile text; here all of that is one ``InvalidPayload``. RFC 8259
-leaves repeated keys and lone surrogates to the reader: both are refused, because two readers
-of one signed body must not see two different pushes.
+Python's own reader accepts more than JSON (NaN, a repeated key, half a surrogate pair), and it
+fails in several ways on hostile text. Here all of that raises one error, ``InvalidPayload``. RFC
+8259 lets each reader decide on repeated keys and lone surrogates. Both are refused here, because
+two readers of one signed body must not see two different pushes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Senders' times as aware datetimes in UTC; one that cannot be read is ``None``, never an error.
+"""Senders' times as aware datetimes in UTC. A time that cannot be read is ``None``, no error.
 
-A push is worth more than its time: without one, the time of receipt orders it. For the same
-reason 1970 and earlier read as ``None``: a zero, or Go's ``0001-01-01``, means "not set", and
-would make the push older than every other.
+A push must not be lost because of its time: without a time, the time of receipt orders it. Times
+of 1970 and earlier are ``None`` too. A zero, or Go's ``0001-01-01``, means "not set"; read as a
+time, it would make the push older than every other.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def read_seconds(value: object) -> datetime | None:
 
 
 def read_time(value: object, zone: timezone | None = None) -> datetime | None:
-    """Read RFC 3339 with any number of fraction digits; those below microseconds are cut.
+    """Read RFC 3339 with any number of fraction digits; digits below microseconds are cut.
 
     Args:
-        zone: of texts that name none; without it such texts are ``None``.
+        zone: the zone of a text that names none; without it such a text gives ``None``.
     """
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         return None

@@ -1,4 +1,4 @@
-"""URLs in bodies, of which only the host counts."""
+"""URLs in bodies. Only their host counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def host_of(url: str) -> str | None:
-    """The host of a URL with its port, as image references write it; ``None`` if there is none."""
+    """The host and port of a URL, as image references write them; ``None`` if it has no host."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2] or None
     except ValueError:
