@@ -176,7 +176,7 @@ def test_a_kind_of_kubernetes_is_no_custom_kind(
     fake.apply(workload())
     target = settings(kind=kind, apiVersion=version, plural=plural)
     with pytest.raises(InvalidConfig, match=f"^apiVersion: {version} is of Kubernetes itself"):
-        driver.validate(target, Context())
+        driver.validate(target, sample_context())
 
 
 def test_a_stored_receiver_of_such_a_kind_fails_and_says_what_to_change(
@@ -192,7 +192,7 @@ def test_a_stored_receiver_of_such_a_kind_fails_and_says_what_to_change(
     assert "leave `apiVersion` and `plural` out for a Deployment" in caught.value.message
     assert driver.plan(target, push("2"), context(1)).notes == (caught.value.message,)
     advised = config(kind="Deployment")
-    driver.validate(advised, Context())
+    driver.validate(advised, sample_context())
     assert isinstance(run_to_end(driver, advised, push("2", SHA), context(1)), Done)
 
 
