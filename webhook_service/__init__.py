@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from webhook_service.receiving.simulate import PlannedWork, Simulation
     from webhook_service.receiving.v16_token import LegacyTokens
     from webhook_service.service import WebhookService
-    from webhook_service.settings import ClusterSettings, Settings
+    from webhook_service.settings import ClusterSettings, Settings, load_settings
     from webhook_service.store.retention import ChoreStep
     from webhook_service.store.store import Store
     from webhook_service.telemetry.observer import (
@@ -190,6 +190,7 @@ _HOMES = {
     "settings": (
         "ClusterSettings",
         "Settings",
+        "load_settings",
     ),
     "store.retention": ("ChoreStep",),
     "store.store": ("Store",),
@@ -252,6 +253,7 @@ __all__ = [
     "WebhookService",
     "Work",
     "Written",
+    "load_settings",
     # What a service is built from
     "Chore",
     "ChoreStep",

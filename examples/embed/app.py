@@ -23,8 +23,9 @@ from webhook_service import (
     Unchanged,
     WebhookDriver,
     WebhookService,
+    load_settings,
 )
-from webhook_service.host import Identity, create_app
+from webhook_service.host import Identity, build_app
 
 PROJECT = "shop-team"
 SESSIONS = {"session-of-ada": Identity(PROJECT, Role.OWNER, "ada")}
@@ -78,8 +79,10 @@ def register(service: WebhookService) -> str:
 
 def create() -> Starlette:
     """The application; the service's settings come from its environment variables."""
-    service = WebhookService.open()
-    service.drivers.add("announce", Announce)
+    settings = load_settings()
+    service = WebhookService.open(settings)
+    announce = Announce()
+    service.drivers.add("announce", announce)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -91,9 +94,7 @@ def create() -> Starlette:
             await run_in_threadpool(service.stop)
 
     def front_page(request: Request) -> JSONResponse:
-        announce = service.drivers.get("announce")
-        assert isinstance(announce, Announce)
         return JSONResponse(announce.board)
 
-    hooks = create_app(service, authenticator=known_by_session, manage_service=False)
+    hooks = build_app(settings, service, authenticator=known_by_session, manage_service=False)
     return Starlette(routes=[Route("/", front_page), Mount("/hooks", hooks)], lifespan=lifespan)

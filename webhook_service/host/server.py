@@ -38,14 +38,24 @@ BACKLOG = 2048
 log = logging.getLogger(__name__)
 
 
-def build_app(settings: Settings, service: WebhookService) -> Starlette:
-    """The application that the settings describe."""
-    authenticator: Authenticator = TokenAuthenticator(service)
-    if settings.proxy_roles:
-        authenticator = FirstOf(authenticator, ProxyAuthenticator(settings.trusted_proxies))
+def build_app(
+    settings: Settings,
+    service: WebhookService,
+    *,
+    authenticator: Authenticator | None = None,
+    manage_service: bool = True,
+) -> Starlette:
+    """The application that the settings describe: their base URL, rates and proxies.
+
+    Args:
+        authenticator: knows the callers of the management API; by default as the settings say, by
+            API token, and by the roles that a proxy sends.
+        manage_service: see ``create_app``.
+    """
     return create_app(
         service,
-        authenticator=authenticator,
+        authenticator=authenticator or _authenticator(settings, service),
+        manage_service=manage_service,
         base_url=settings.base_url,
         trusted_proxies=settings.trusted_proxies,
         rates=CallRates(
@@ -55,6 +65,13 @@ def build_app(settings: Settings, service: WebhookService) -> Starlette:
         ),
         max_wait=settings.max_wait_seconds,
     )
+
+
+def _authenticator(settings: Settings, service: WebhookService) -> Authenticator:
+    by_token = TokenAuthenticator(service)
+    if not settings.proxy_roles:
+        return by_token
+    return FirstOf(by_token, ProxyAuthenticator(settings.trusted_proxies))
 
 
 def build_protocol(settings: Settings, service: WebhookService) -> type[BoundedProtocol]:
