@@ -257,3 +257,24 @@ def test_its_own_tests_pass(programs: Path, folder: Path, drivers_wheel: Path) -
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout
+
+
+EXAMPLES = [ROOT / "examples" / "embed", EXAMPLE, FORMAT_EXAMPLE]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_example_passes_strict_type_checkers(
+    programs: Path, folder: Path, example: Path
+) -> None:
+    """Against the installed wheel, as its author would; ``py.typed`` and all types are in it."""
+    source = shutil.copytree(example, folder / "typed" / example.name)
+    python, modules = str(programs / "python"), sorted(map(str, source.glob("*.py")))
+    checkers = (
+        ["mypy", "--strict", "--config-file", os.devnull, "--python-executable", python, *modules],
+        ["basedpyright", "--level", "error", "--pythonpath", python, *modules],
+    )
+    (source / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
+    for checker in checkers:
+        command = [sys.executable, "-m", *checker]
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=110)
+        assert done.returncode == 0, done.stdout
