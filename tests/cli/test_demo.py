@@ -68,8 +68,13 @@ def test_a_context_needs_a_kubeconfig(run: Run) -> None:
 @pytest.fixture
 def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A demonstration that stays up, told to the point where it waits for pushes."""
+    # A shell that starts the tests in the background lets them, and so this, ignore Ctrl-C.
+    as_in_the_foreground = ["env", "--default-signal=INT"]
     with subprocess.Popen(
-        [COMMAND, "demo", *FREE_PORT], stdout=subprocess.PIPE, text=True, env=environment
+        [*as_in_the_foreground, COMMAND, "demo", *FREE_PORT],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
         yield process
         process.kill()
