@@ -142,6 +142,28 @@ def test_stopping_waits_for_what_runs_and_closes_the_drivers(tmp_path: Path) -> 
         assert reopened.get_execution(PROJECT, execution).state is ExecutionState.SUCCEEDED
 
 
+def test_stopping_ends_in_time_although_the_thread_of_leases_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, gate = threading.Event(), threading.Event()
+    service = make_service(sqlite_url(tmp_path), lease=0.3)
+
+    def sweep() -> int:
+        hangs.set()
+        assert gate.wait(60)
+        return 0
+
+    monkeypatch.setattr(service.store.claims, "sweep", sweep)
+    service.start()
+    assert hangs.wait(10)
+    stopping = threading.Thread(target=service.stop, args=(0.2,))
+    stopping.start()
+    stopping.join(20)
+    stopped = not stopping.is_alive()
+    gate.set()
+    assert stopped
+
+
 def test_what_was_queued_before_a_stop_runs_after_the_start(tmp_path: Path) -> None:
     with make_service(sqlite_url(tmp_path), run=False) as idle:
         _, key = add_receiver(idle)

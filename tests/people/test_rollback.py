@@ -79,6 +79,13 @@ def test_a_second_rollback_goes_further_back() -> None:
     assert (way.event.tag, way.undone) == ("0", FIRST)
 
 
+def test_a_second_rollback_without_recorded_changes_goes_one_push_further_back() -> None:
+    first, second, third = revision("1"), revision("2"), revision("3")
+    back = revision("2", rolls_back=third.identity)
+    way = way_back([back, third, second, first])
+    assert (way.event, way.undone) == (first.event, second)
+
+
 def test_after_a_rollback_to_what_no_push_brought_there_is_nothing_older() -> None:
     back = revision("0", before="docker.io/acme/shop:1", rolls_back=FIRST.identity)
     with pytest.raises(InvalidRequest, match="Nothing that ran before is recorded"):
