@@ -126,7 +126,7 @@ def test_what_the_store_does_not_take_is_sent_again(
     def refuse(*_: Any) -> None:
         raise StoreUnavailable("Nothing was stored.", 7)
 
-    monkeypatch.setattr(served.service.store.deliveries, "accept", refuse)
+    monkeypatch.setattr(served.service.store.intake, "accept", refuse)
     answer = _call(stranger, receiver[1])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
 

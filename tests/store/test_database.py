@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -149,6 +150,17 @@ def test_closing_commits_what_is_queued_and_refuses_more(database_url: str) -> N
     again = Database(database_url)
     assert numbers(again) == [1]
     again.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_closing_leaves_one_file(database_url: str) -> None:
+    database = new_database(database_url)
+    numbers(database)
+    file = Path(database.url.database or "")
+    assert len(list(file.parent.glob(f"{file.name}*"))) == 3
+    database.close()
+    # SQLite folds its log into the file when the last connection is closed.
+    assert list(file.parent.glob(f"{file.name}*")) == [file]
 
 
 def test_closing_what_was_never_written_to_ends_at_once(database_url: str) -> None:

@@ -126,14 +126,17 @@ def test_what_retries_its_tidying_up_does_it_again(store: Store, receiver: str) 
     assert claim_one(store).execution.id == push.execution
 
 
-def test_what_takes_over_ends_no_other_attempts(store: Store, receiver: str) -> None:
+def test_what_takes_over_ends_the_open_attempt_of_its_slot_and_no_other(
+    store: Store, receiver: str
+) -> None:
     settled, elsewhere = work("1", at=1), work(slot="elsewhere")
     settle(store, receiver, settled, SETTLED)
-    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "down", pause=3600))
+    store.claims.record(claim_one(store), Verdict(ExecutionState.RETRYING, "down"))
+    store.claims.record(claim_one(store), LATER)
     accept(store, receiver, elsewhere)
     claim_one(store)
     newer = work("2", at=2)
     accept(store, receiver, newer)
     assert claim_one(store).execution.id == newer.execution
-    assert [each.state for each in read(store, settled).attempts] == ["retrying"]
+    assert [each.state for each in read(store, settled).attempts] == ["retrying", "succeeded"]
     assert [each.state for each in read(store, elsewhere).attempts] == ["running"]

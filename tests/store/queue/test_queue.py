@@ -232,6 +232,20 @@ def test_what_was_due_later_is_overdue_too_and_comes_in_its_turn(
     assert len(queue.overdue(10, MOMENT)) == 2
 
 
+def test_a_rollout_is_overdue_like_any_other_though_it_is_active(
+    store: Store, queue: Queue, clock: Clock
+) -> None:
+    receiver, _ = add_receiver(store)
+    followed, newer = work("1", at=1), work("2", at=2)
+    accept(store, receiver, followed)
+    (claim,) = queue.claim(1)
+    queue.record(claim, Verdict(ExecutionState.WAITING, "rolling", pause=5))
+    accept(store, receiver, newer)
+    assert list(queue.overdue(10, timedelta(0))) == []
+    clock.wait(5)
+    assert list(queue.overdue(10, timedelta(0))) == [followed.execution]
+
+
 def test_nothing_is_due_where_nothing_waits_for_its_time(store: Store) -> None:
     receiver, _ = add_receiver(store)
     assert store.claims.next_due() is None

@@ -77,8 +77,9 @@ def test_the_sweep_finds_what_waits_behind_nothing(store: Store) -> None:
 
 def test_what_waits_behind_something_active_is_left_there(store: Store) -> None:
     receiver, _ = add_receiver(store)
-    _, waiting = wait_in_line(store, receiver, 3)
+    claim, waiting = wait_in_line(store, receiver, 3)
     store.claims.sweep()
+    store.claims.record(claim, Verdict(ExecutionState.WAITING, "rolling"))
     assert {queue_of(store, execution) for execution in waiting} == {"behind"}
 
 

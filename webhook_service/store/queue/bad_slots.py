@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from webhook_service.model.execution import Claim
 from webhook_service.store.queue.capacity import Capacity
-from webhook_service.store.queue.claim import Candidate, Claimed, read_again, take_together
+from webhook_service.store.queue.claim import Candidate, Claimed, claim_together, read_again
 from webhook_service.store.tables import OPEN, Moment, executions
 
 PUT_OFF = timedelta(seconds=10)
@@ -32,7 +32,7 @@ _PUT_OFF = (
 )
 
 
-def take_slot_by_slot(
+def claim_slot_by_slot(
     connection: Connection,
     candidates: Sequence[Candidate],
     capacity: Capacity,
@@ -48,7 +48,7 @@ def take_slot_by_slot(
     for slot, rows in by_slot.items():
         left = capacity.without([claim.execution.project for claim in claims])
         try:
-            done = _take_one(connection, rows, left, now, until)
+            done = _claim_slot(connection, rows, left, now, until)
         except Exception as exc:
             if _is_fault_of_database(exc):
                 raise
@@ -65,7 +65,7 @@ def take_slot_by_slot(
     return Claimed(claims, moved)
 
 
-def _take_one(
+def _claim_slot(
     connection: Connection,
     rows: Sequence[Candidate],
     capacity: Capacity,
@@ -75,12 +75,12 @@ def _take_one(
     for _ in range(TRIES - 1):
         try:
             with connection.begin_nested():
-                return take_together(connection, rows, capacity, now, until)
+                return claim_together(connection, rows, capacity, now, until)
         except IntegrityError:
             # Another host claimed in this slot at the same moment; now one sees what it did.
             rows = read_again(connection, rows)
     with connection.begin_nested():
-        return take_together(connection, rows, capacity, now, until)
+        return claim_together(connection, rows, capacity, now, until)
 
 
 def _is_fault_of_database(exc: Exception) -> bool:

@@ -16,7 +16,7 @@ really run, however much waits.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -73,7 +73,7 @@ _MOVE = update(executions).where(_E.seq.in_(_SEQS), OPEN).values(queue=bindparam
 _RECEIVERS: Select[Any] = select(
     receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry
 ).where(receivers.c.id.in_(bindparam("ids", expanding=True)))
-_TAKE = (
+_BEGIN = (
     update(executions)
     .where(_E.seq.in_(_SEQS), OPEN)
     .values(
@@ -131,32 +131,25 @@ _NAMED = _CANDIDATES.where(OPEN, _E.id == bindparam("id"))
 _BY_SEQ = _CANDIDATES.where(OPEN, _E.seq.in_(_SEQS))
 
 
+class Found(NamedTuple):
+    """Candidates for a claim, and how many executions became ready meanwhile."""
+
+    candidates: Sequence[Candidate]
+    moved: int = 0
+
+
 class Claimed(NamedTuple):
-    """What one transaction claimed, and how many others it moved out of the way or ended."""
+    """What was claimed, and how many others were ended for it or moved out of its way."""
 
     claims: list[Claim]
     moved: int
 
 
-Take = Callable[[Connection, Sequence[Candidate], Capacity, datetime, datetime], Claimed]
-"""Claims of some candidates those that may run, as far as the capacity goes."""
-
-
-def claim_next(
-    connection: Connection,
-    now: datetime,
-    until: datetime,
-    *,
-    capacity: Capacity,
-    served: str,
-    take: Take,
-) -> Claimed:
-    """Claim what is ready, as far as the capacity goes.
+def find_ready(connection: Connection, now: datetime, *, capacity: Capacity, served: str) -> Found:
+    """What is ready, of as many projects and of each as much as the capacity may be used for.
 
     Args:
-        until: when the leases end.
         served: the project that was served last; those after it are first.
-        take: claims of the candidates (see ``take_together``).
     """
     moved = connection.execute(_MAKE_READY, {"now": now}).rowcount
     # Those that run something may get no place, so as many more are looked for.
@@ -168,21 +161,12 @@ def claim_next(
         for project in projects
         for row in connection.execute(_OF_PROJECT, {"project": project, "count": count})
     ]
-    done = take(connection, candidates, capacity, now, until)
-    return Claimed(done.claims, done.moved + moved)
+    return Found(candidates, moved)
 
 
-def claim_named(
-    connection: Connection,
-    now: datetime,
-    until: datetime,
-    *,
-    execution: str,
-    take: Take,
-) -> Claimed:
-    """Claim this execution if it may run, or the one of its slot that runs instead."""
-    candidates = connection.execute(_NAMED, {"id": execution}).all()
-    return take(connection, candidates, Capacity(1), now, until)
+def find_named(connection: Connection, now: datetime, *, execution: str) -> Found:
+    """One execution, wherever it is queued."""
+    return Found(connection.execute(_NAMED, {"id": execution}).all())
 
 
 def _projects_after(connection: Connection, served: str, count: int) -> list[str]:
@@ -194,14 +178,18 @@ def _projects_after(connection: Connection, served: str, count: int) -> list[str
     return found
 
 
-def take_together(
+def claim_together(
     connection: Connection,
     candidates: Sequence[Candidate],
     capacity: Capacity,
     now: datetime,
     until: datetime,
 ) -> Claimed:
-    """Of these candidates, take those that may run, and put the others where they belong."""
+    """Claim those candidates that may run, or the one of their slot that runs instead.
+
+    Args:
+        until: when the leases end.
+    """
     due: dict[str, dict[str, Candidate]] = defaultdict(dict)
     behind, early = [], []
     for row in candidates:
@@ -218,7 +206,7 @@ def take_together(
     endings += [_orphaned(row) for row in run if row.receiver not in known]
     run = [row for row in run if row.receiver in known]
     slots.end(connection, endings, now)
-    claims = _take(connection, run, known, now, until)
+    claims = _begin(connection, run, known, now, until)
 
     moved = len(endings) + _move(connection, early, "later")
     moved += _put_behind(connection, behind, {each.row.seq for each in endings})
@@ -312,7 +300,7 @@ def _orphaned(row: Candidate) -> Ending:
     return Ending(row, ExecutionState.CANCELLED, "The receiver was deleted.")
 
 
-def _take(
+def _begin(
     connection: Connection,
     run: Sequence[Candidate],
     known: Mapping[str, Row[Any]],
@@ -322,7 +310,7 @@ def _take(
     if not run:
         return []
     resumed = {row.seq: row.state == ExecutionState.WAITING for row in run}
-    rows = connection.execute(_TAKE, {"seqs": list(resumed), "until": until}).all()
+    rows = connection.execute(_BEGIN, {"seqs": list(resumed), "until": until}).all()
     taken = {row.seq: row for row in rows}
     claims = [
         _as_claim(taken[seq], known[taken[seq].receiver], again)

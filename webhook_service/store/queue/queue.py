@@ -19,14 +19,15 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.store.database import Database, wait
 from webhook_service.store.queue import attempts, slots
-from webhook_service.store.queue.bad_slots import take_slot_by_slot
+from webhook_service.store.queue.bad_slots import claim_slot_by_slot
 from webhook_service.store.queue.capacity import Capacity
 from webhook_service.store.queue.claim import (
+    Candidate,
     Claimed,
-    Take,
-    claim_named,
-    claim_next,
-    take_together,
+    Found,
+    claim_together,
+    find_named,
+    find_ready,
 )
 from webhook_service.store.queue.clock import ClockWatch, make_due_again
 from webhook_service.store.queue.leases import RENEWALS, WORKER_LOST, take_back
@@ -39,6 +40,8 @@ MAX_SWEPT = 500
 MAX_SLOTS = 10_000
 
 log = logging.getLogger(__name__)
+
+ClaimCandidates = Callable[[Connection, Sequence[Candidate], Capacity, datetime, datetime], Claimed]
 
 _E = executions.c
 _NOW = bindparam("now", type_=Moment)
@@ -145,7 +148,8 @@ class Queue:
         """
         capacity = Capacity(limit, reserved, running or {})
         for _ in range(MAX_ROUNDS):
-            claims, moved = self._claim(partial(claim_next, capacity=capacity, served=self._served))
+            find = partial(find_ready, capacity=capacity, served=self._served)
+            claims, moved = self._claim(find, capacity)
             if claims or not moved:
                 break
         failpoint("claim.committed")
@@ -159,7 +163,7 @@ class Queue:
         Args:
             execution_id: what a message of a broker named; it may have run long ago.
         """
-        claims, _ = self._claim(partial(claim_named, execution=execution_id))
+        claims, _ = self._claim(partial(find_named, execution=execution_id), Capacity(1))
         failpoint("claim.committed")
         return claims[0] if claims else None
 
@@ -268,12 +272,14 @@ class Queue:
             )
         failpoint("record.committed")
 
-    def _claim(self, claim: Callable[..., Claimed]) -> Claimed:
+    def _claim(self, find: Callable[[Connection, datetime], Found], capacity: Capacity) -> Claimed:
         """Claim in one transaction, or slot by slot if something in one of them makes it fail."""
 
-        def job(connection: Connection, take: Take = take_together) -> Claimed:
+        def job(connection: Connection, claim: ClaimCandidates = claim_together) -> Claimed:
             now = self._now()
-            return claim(connection, now, now + self.lease, take=take)
+            candidates, ready = find(connection, now)
+            claims, moved = claim(connection, candidates, capacity, now, now + self.lease)
+            return Claimed(claims, ready + moved)
 
         try:
             return self._database.write(job)
@@ -282,4 +288,4 @@ class Queue:
         except Exception as exc:
             # No fault yet: of two hosts that claim in one slot at the same moment, one comes here.
             log.debug("a claim failed, and is made slot by slot: %s", exc)
-            return self._database.write(partial(job, take=take_slot_by_slot))
+            return self._database.write(partial(job, claim=claim_slot_by_slot))
