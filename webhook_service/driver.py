@@ -134,6 +134,8 @@ class Unchanged:
 class Wait:
     """Call again after so many seconds, with ``state`` (JSON) as ``context.state``.
 
+    ``after`` is brought between 0.05 and 3,600 seconds; ``state`` may have 256 KiB as JSON.
+
     ``settled`` says that the change is complete and verified, and only tidying up is left: a newer
     push to the slot need not wait for it, and ends this execution as succeeded.
     """

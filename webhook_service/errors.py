@@ -221,7 +221,7 @@ class Retry(DriverError):
     """A transient fault: the engine runs the execution again after its backoff.
 
     Args:
-        after: seconds to wait at least, for servers that said so (``Retry-After``).
+        after: seconds to wait at least, for servers that said so (``Retry-After``); a day at most.
     """
 
     code = "transient"

@@ -1,3 +1,7 @@
+import json
+import math
+from asyncio import CancelledError
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,18 +17,30 @@ from webhook_service.driver import (
     Wait,
     WebhookDriver,
 )
-from webhook_service.engine.attempt import MAX_MESSAGE, MAX_WAIT, judge
+from webhook_service.engine.attempt import (
+    MAX_CHANGES,
+    MAX_MESSAGE,
+    MAX_REASON,
+    MAX_RETRY,
+    MAX_WAIT,
+    judge,
+)
 from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
 from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.plugins.boundary import MAX_STATE
 from webhook_service.plugins.discovery import DRIVERS, Plugins
 from webhook_service.plugins.instances import Drivers, new_drivers
 from webhook_service.testing.stub import StubConfig, StubDriver
 
 EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
 CHANGE = Change("t", "f", "a", "b")
+
+
+class Panic(BaseException):
+    """What a native extension raises, past every ``except Exception``."""
 
 
 @pytest.fixture
@@ -123,10 +139,71 @@ def test_an_outcome_that_is_none_is_a_crash_of_the_driver(drivers: Drivers) -> N
     assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "driver_crashed")
 
 
-@pytest.mark.parametrize("state", [{"a": object()}, {"a": float("nan")}])
-def test_a_state_that_is_no_json_is_a_crash_of_the_driver(drivers: Drivers, state: Any) -> None:
-    verdict = verdict_on(drivers, Wait(1, state))
+@pytest.mark.parametrize("exc", [SystemExit(3), KeyboardInterrupt(), CancelledError(), Panic()])
+def test_what_would_end_a_thread_is_a_crash_of_the_driver(
+    drivers: Drivers, exc: BaseException
+) -> None:
+    with ThreadPoolExecutor(1) as worker:
+        verdict = worker.submit(verdict_on, drivers, exc).result()
     assert (verdict.state, verdict.reason) == (ExecutionState.RETRYING, "driver_crashed")
+
+
+def test_ctrl_c_in_the_main_thread_is_no_crash_of_the_driver(drivers: Drivers) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        verdict_on(drivers, KeyboardInterrupt())
+
+
+UNSTORABLE = {
+    "object in state": Wait(1, {"a": object()}),
+    "NaN in state": Wait(1, {"a": math.nan}),
+    "state is no mapping": Wait(1, ["a"]),  # type: ignore[arg-type]
+    "state of a megabyte": Wait(1, {"a": "x" * MAX_STATE}),
+    "pause is NaN": Wait(math.nan, {}),
+    "pause is a text": Wait("soon", {}),  # type: ignore[arg-type]
+    "message is a number": Done(message=7),  # type: ignore[arg-type]
+    "object among the changes": Done((object(),)),  # type: ignore[arg-type]
+    "changes are one change": Done(CHANGE),  # type: ignore[arg-type]
+    "object in a change": Done((Change("t", "f", None, object()),)),  # type: ignore[arg-type]
+    "too many changes": Done((CHANGE,) * (MAX_CHANGES + 1)),
+    "retry after NaN": Retry("busy", after=math.nan),
+    "retry after a text": Retry("busy", after="soon"),  # type: ignore[arg-type]
+    "error about an object": DriverError(object()),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("said", UNSTORABLE.values(), ids=UNSTORABLE)
+def test_what_cannot_be_stored_fails_at_once_and_says_so(drivers: Drivers, said: Any) -> None:
+    verdict = verdict_on(drivers, said)
+    assert (verdict.state, verdict.reason) == (ExecutionState.FAILED, "result_unstorable")
+    assert verdict.message.startswith("The driver's result cannot be stored: ")
+
+
+@pytest.mark.parametrize("after", [math.inf, 1e15, MAX_RETRY + 1])
+def test_a_retry_waits_a_day_at_most(drivers: Drivers, after: float) -> None:
+    assert verdict_on(drivers, Retry("busy", after=after)).pause == MAX_RETRY
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        DriverError("bad \ud800 text"),
+        Done(message="\udfff"),
+        Unchanged("a\0b"),
+        DriverError("no", code="c" * 1000),
+        DriverError("no", code="a\0b"),
+        Done((Change("t", "f", "\ud800", "a\0b" * 5000),)),
+        Wait(1, {"\ud800": ["\udfff", "a\0b"]}),
+    ],
+)
+def test_texts_are_made_fit_for_every_database(drivers: Drivers, said: Any) -> None:
+    verdict = verdict_on(drivers, said)
+    texts = [verdict.message, verdict.reason or "", json.dumps(dict(verdict.driver_state))]
+    for change in verdict.changes or ():
+        texts += [change.before or "", change.after or ""]
+    for text in texts:
+        assert text.encode() and "\0" not in text or text == ""
+    assert "\\u0000" not in texts[2] and "\\ud" not in texts[2]
+    assert len(verdict.reason or "") <= MAX_REASON
 
 
 def test_a_message_holds_nothing_that_a_database_refuses(drivers: Drivers) -> None:

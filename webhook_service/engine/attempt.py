@@ -1,20 +1,20 @@
 """One claimed execution: prepare the push, call the driver, judge what comes back, record it.
 
-The engine decides states, not the driver, and nothing a driver does gets past it.
+The engine decides states, not the driver, and nothing a driver does gets past it: whatever it
+returns or raises becomes a verdict that every database takes.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from webhook_service.driver import (
+    Change,
     Context,
     Done,
     DriverConfig,
@@ -25,18 +25,36 @@ from webhook_service.driver import (
     WebhookDriver,
 )
 from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
-from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
+from webhook_service.errors import (
+    DriverError,
+    InvalidRequest,
+    Retry,
+    Superseded,
+    WebhookServiceError,
+)
 from webhook_service.failpoints import failpoint
 from webhook_service.match.tags import newer_test
 from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.plugins.boundary import (
+    Unstorable,
+    is_for_us,
+    storable_seconds,
+    storable_state,
+    storable_text,
+)
 from webhook_service.plugins.instances import Drivers
 from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.telemetry.observer import Observer, Recorded, ResultRefused, Stepped
 
 MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
+MAX_REASON = 64
+MAX_VALUE = 2000
+MAX_CHANGES = 10_000
 MIN_WAIT, MAX_WAIT = 0.05, 3600.0
+# What a driver may ask a retry to wait for at least: a day.
+MAX_RETRY = 86_400.0
 RECORD_TRIES = 3
 
 log = logging.getLogger(__name__)
@@ -103,6 +121,11 @@ class Attempts:
             except Fenced as exc:
                 self._observer.tell(ResultRefused(claim))
                 return log.warning("%s", exc)
+            except InvalidRequest as exc:
+                # The boundary above should let nothing pass that a database refuses.
+                log.error("The result of %s is refused: %s", claim.execution.id, exc)
+                message = "The driver's result cannot be stored: the database refused it."
+                verdict = Verdict(ExecutionState.FAILED, message, "result_unstorable")
             except WebhookServiceError as exc:
                 # The lease runs out if this keeps failing, and another attempt repeats the step.
                 log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt, exc)
@@ -110,7 +133,17 @@ class Attempts:
 
 
 def judge(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> Verdict:
-    """Call the driver once; whatever it returns or raises becomes a verdict."""
+    """Call the driver once; whatever it returns or raises becomes a verdict that can be stored."""
+    try:
+        return _storable(_told(claim, drivers, resolver))
+    except Unstorable as exc:
+        driver = claim.execution.driver
+        log.error("What the driver %s said of %s is refused: %s.", driver, claim.execution.id, exc)
+        message = f"The driver's result cannot be stored: {exc}."
+        return Verdict(ExecutionState.FAILED, message, "result_unstorable")
+
+
+def _told(claim: Claim, drivers: Drivers, resolver: Resolves | None) -> Verdict:
     try:
         return _call(claim, drivers.get(claim.execution.driver), resolver)
     except NotNewer as exc:
@@ -118,17 +151,22 @@ def judge(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> V
     except Superseded as exc:
         return Verdict(ExecutionState.SUPERSEDED, exc.message, exc.reason)
     except Retry as exc:
-        return _retry(claim, exc.message, exc.reason, pause_after(claim.retries, exc.after))
+        least = storable_seconds(exc.after, 0.0, MAX_RETRY)
+        return _retry(claim, exc.message, exc.reason, pause_after(claim.retries, least))
     except DriverError as exc:
         changes = exc.changes or None
-        return Verdict(ExecutionState.FAILED, _cut(exc.message), exc.reason, changes)
+        return Verdict(ExecutionState.FAILED, exc.message, exc.reason, changes)
     except WebhookServiceError as exc:
-        return Verdict(ExecutionState.FAILED, _cut(exc.message), exc.code)
+        return Verdict(ExecutionState.FAILED, exc.message, exc.code)
     except ValidationError as exc:
         problems = f"{exc.error_count()} errors"
         message = f"The receiver's config no longer fits its driver: {problems}."
         return Verdict(ExecutionState.FAILED, message, "invalid_config")
-    except Exception as exc:
+    except Unstorable:
+        raise
+    except BaseException as exc:
+        if is_for_us(exc):
+            raise
         return _crash(claim, exc)
 
 
@@ -191,52 +229,71 @@ def _context(claim: Claim) -> Context:
 def _verdict_on(outcome: Outcome) -> Verdict:
     match outcome:
         case Done(changes, message):
-            return Verdict(ExecutionState.SUCCEEDED, _cut(message), changes=changes or None)
+            return Verdict(ExecutionState.SUCCEEDED, message, changes=changes or None)
         case Unchanged(reason):
-            return Verdict(ExecutionState.UNCHANGED, _cut(reason))
+            return Verdict(ExecutionState.UNCHANGED, reason)
         case Wait(after, state, message, changes, settled):
             return Verdict(
                 ExecutionState.WAITING,
-                _cut(message),
+                message,
                 changes=changes or None,
-                pause=min(max(after, MIN_WAIT), MAX_WAIT),
-                driver_state=_as_json(state),
+                pause=storable_seconds(after, MIN_WAIT, MAX_WAIT),
+                driver_state=storable_state(state),
                 settled=settled,
             )
     raise TypeError(f"execute returned {type(outcome).__name__}, not Done, Unchanged or Wait")
 
 
-def _cut(message: str) -> str:
-    """As much of a driver's message as every database takes."""
-    return message.replace("\0", "")[:MAX_MESSAGE]
-
-
-def _as_json(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What comes back of a driver's state once it was stored.
+def _storable(verdict: Verdict) -> Verdict:
+    """The verdict as every database takes it.
 
     Raises:
-        TypeError, ValueError: it is no JSON.
+        Unstorable: a part of it cannot be stored.
     """
-    stored: Mapping[str, Any] = json.loads(json.dumps(dict(state), allow_nan=False))
-    return stored
+    return replace(
+        verdict,
+        message=storable_text(verdict.message, MAX_MESSAGE),
+        reason=verdict.reason and storable_text(verdict.reason, MAX_REASON),
+        changes=None if verdict.changes is None else _storable_changes(verdict.changes),
+    )
+
+
+def _storable_changes(changes: object) -> tuple[Change, ...]:
+    if not isinstance(changes, tuple | list):
+        raise Unstorable(f"the changes are a {type(changes).__name__} and no tuple")
+    if len(changes) > MAX_CHANGES:
+        raise Unstorable(f"there are {len(changes)} changes, and {MAX_CHANGES} at most are kept")
+    return tuple([_storable_change(change) for change in changes])
+
+
+def _storable_change(change: object) -> Change:
+    if not isinstance(change, Change):
+        raise Unstorable(f"a {type(change).__name__} stands among the changes")
+    before, after = change.before, change.after
+    return Change(
+        target=storable_text(change.target, MAX_VALUE),
+        field=storable_text(change.field, MAX_VALUE),
+        before=None if before is None else storable_text(before, MAX_VALUE),
+        after=None if after is None else storable_text(after, MAX_VALUE),
+    )
 
 
 def _retry(claim: Claim, message: str, reason: str, pause: float | None) -> Verdict:
     if pause is None:
         failpoint("dead_letter.before")
         message = f"Given up after {claim.retries} retries: {message}"
-        return Verdict(ExecutionState.FAILED, _cut(message), reason)
+        return Verdict(ExecutionState.FAILED, message, reason)
     failpoint("retry.planned")
     return Verdict(
         ExecutionState.RETRYING,
-        _cut(message),
+        message,
         reason,
         pause=pause,
         driver_state=claim.execution.driver_state,
     )
 
 
-def _crash(claim: Claim, exc: Exception) -> Verdict:
+def _crash(claim: Claim, exc: BaseException) -> Verdict:
     """A fault of the driver itself: few retries, and no text of the exception to callers."""
     log.exception("The driver %s crashed on %s.", claim.execution.driver, claim.execution.id)
     message = f"The driver crashed with {type(exc).__name__}; the service's log has the details."

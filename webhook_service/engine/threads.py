@@ -144,7 +144,8 @@ class WorkerThreads:
         while (claim := self._next(worker)) is not None:
             try:
                 self._run(claim)
-            except Exception:
+            except BaseException:
+                # Nothing may end the thread: what it would run keeps its lease for ever.
                 log.exception("Execution %s was not recorded.", claim.execution.id)
             finally:
                 low = self._finish(worker)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from webhook_service.driver import WebhookDriver
+from webhook_service.errors import PluginUnavailable
 from webhook_service.formats.format import Format
+from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.schemes.scheme import Fetch, Scheme
 from webhook_service.settings import Settings
@@ -46,7 +49,9 @@ class Instances(Generic[T]):
         """
         with self._lock:
             if name not in self._instances:
-                self._instances[name] = self._make(self.plugins.get(name))
+                target = self.plugins.get(name)
+                with guarded(f"Making {target.__name__} ({name})", PluginUnavailable):
+                    self._instances[name] = self._make(target)
             return self._instances[name]
 
     def add(self, name: str, plugin: T | type[T]) -> None:
@@ -68,7 +73,11 @@ class Instances(Generic[T]):
         with self._lock:
             for instance in self._instances.values():
                 if (close := getattr(instance, "close", None)) is not None:
-                    close()
+                    with (
+                        suppress(PluginUnavailable),
+                        guarded(f"Closing {type(instance).__name__}", PluginUnavailable),
+                    ):
+                        close()
             self._instances.clear()
 
 

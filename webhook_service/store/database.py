@@ -20,9 +20,9 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Dialect
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from webhook_service.errors import StoreUnavailable
+from webhook_service.errors import InvalidRequest, StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Written
 from webhook_service.store.dialects import open_engine, parse_url
@@ -31,6 +31,7 @@ MAX_QUEUED = 10_000
 MAX_GROUP = 256
 WRITE_TIMEOUT = 15.0
 LATE = "The database did not take the write in time."
+UNFIT = "A value is too long, or holds a character that cannot be stored; nothing was stored."
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -93,6 +94,8 @@ class Database:
         try:
             with self._readers.connect() as connection:
                 yield connection
+        except DataError as exc:
+            raise InvalidRequest(UNFIT) from exc
         except SQLAlchemyError as exc:
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
 
@@ -104,6 +107,7 @@ class Database:
 
         Raises:
             StoreUnavailable: it was not committed.
+            InvalidRequest: a value is one that the database cannot store.
             IntegrityError: a constraint of the tables forbids it.
         """
         return wait(self.submit(_run_each, job))
@@ -167,15 +171,22 @@ class Database:
             entry = self._queue.get()
         return group, False
 
-    def _commit(self, group: Sequence[_Entry]) -> None:
+    def _commit(self, group: Sequence[_Entry], *, again: bool = False) -> None:
+        ran = False
         try:
             with self._writers.begin() as connection:
                 results: list[Any] = []
                 for batch, entries in groupby(group, attrgetter("batch")):
                     results += batch(connection, [entry.item for entry in entries])
+                ran = True
                 failpoint("writer.before_commit")
-        except Exception as exc:
+        except BaseException as exc:
+            # The thread must outlast whatever a job raises: it is the only writer.
             if len(group) == 1:
+                # The kept connection did not outlive a restart of the server. Before COMMIT was
+                # sent nothing can have been stored, so a new connection may try the same once.
+                if not ran and not again and getattr(exc, "connection_invalidated", False):
+                    return self._commit(group, again=True)
                 return group[0].future.set_exception(_as_told(exc))
             log.debug("a group of %d writes failed, each runs alone: %s", len(group), exc)
             for entry in group:
@@ -206,10 +217,12 @@ def _run_each(connection: Connection, jobs: Sequence[Job[T]]) -> list[T]:
     return [job(connection) for job in jobs]
 
 
-def _as_told(exc: Exception) -> Exception:
+def _as_told(exc: BaseException) -> BaseException:
     """What the caller of a job that failed is told; a broken constraint is for it to explain."""
-    if isinstance(exc, SQLAlchemyError) and not isinstance(exc, IntegrityError):
-        told = StoreUnavailable("The database refused the write; nothing was stored.")
-        told.__cause__ = exc
-        return told
-    return exc
+    if not isinstance(exc, SQLAlchemyError) or isinstance(exc, IntegrityError):
+        return exc
+    told: Exception = StoreUnavailable("The database refused the write; nothing was stored.")
+    if isinstance(exc, DataError):
+        told = InvalidRequest(UNFIT)
+    told.__cause__ = exc
+    return told

@@ -97,5 +97,6 @@ def log_faults(log: logging.Logger, duty: str) -> Iterator[None]:
         yield
     except WebhookServiceError as exc:
         log.warning("%s failed, trying again: %s", duty, exc)
-    except Exception:
+    except BaseException:
+        # Loops have threads of their own, and a plug-in may raise SystemExit in a chore.
         log.exception("%s failed, trying again.", duty)

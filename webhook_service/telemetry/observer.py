@@ -129,5 +129,5 @@ class Observers(Observer):
         for each in self._all:
             try:
                 each.tell(happening)
-            except Exception:
+            except BaseException:
                 log.exception("An observer failed on %s.", type(happening).__name__)

@@ -1,0 +1,86 @@
+"""Drivers that misbehave, in a whole service on both databases: their own push alone suffers."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support import add_receiver, make_service, push, stub_of, wait_for_end
+from webhook_service.driver import Change, Done, Wait
+from webhook_service.errors import DriverError, Retry
+from webhook_service.model.execution import ExecutionState
+from webhook_service.service import WebhookService
+from webhook_service.telemetry.observer import Happening, Observer, Recorded
+
+
+@pytest.fixture
+def service(database: str) -> Iterator[WebhookService]:
+    with make_service(database, lease=1.5) as service:
+        yield service
+
+
+def _is_well(service: WebhookService, tag: str) -> bool:
+    """Whether a push of another receiver runs now."""
+    _, key = add_receiver(service, name=f"well-{tag}", stubConfig={"target": f"well-{tag}"})
+    found = wait_for_end(service, push(service, key, tag).executions[0])
+    return found.state is ExecutionState.SUCCEEDED
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_drivers_that_end_their_process_end_no_thread(service: WebhookService, count: int) -> None:
+    receivers = [
+        add_receiver(service, name=f"bad-{n}", stubConfig={"target": f"bad-{n}"})[1]
+        for n in range(count)
+    ]
+    stub_of(service).steps = [SystemExit(3)] * count
+    for number, key in enumerate(receivers):
+        push(service, key, str(number + 1))
+    assert _is_well(service, "100")
+    assert not service.is_stuck
+
+
+SAID = {
+    "surrogate in the message": (DriverError("bad \ud800 text"), "failed"),
+    "long reason": (DriverError("no", code="c" * 1000), "failed"),
+    "NUL in the reason": (DriverError("no", code="a\0b"), "failed"),
+    "NUL in a change": (Done((Change("t", "f", "a\0", "b\0"),)), "succeeded"),
+    "surrogate in a change": (Done((Change("\ud800", "f", None, None),)), "succeeded"),
+    "object in a change": (Done((Change("t", "f", None, object()),)), "failed"),  # type: ignore[arg-type]
+    "pause is NaN": (Wait(math.nan, {}), "failed"),
+    "retry after NaN": (Retry("busy", after=math.nan), "failed"),
+}
+
+
+@pytest.mark.parametrize(("said", "state"), SAID.values(), ids=SAID)
+def test_whatever_a_driver_says_is_recorded_after_one_run(
+    service: WebhookService, said: Any, state: str
+) -> None:
+    _, key = add_receiver(service)
+    stub_of(service).steps = [said]
+    found = wait_for_end(service, push(service, key).executions[0])
+    assert (found.state, len(stub_of(service).calls)) == (state, 1)
+    assert found.reason != "worker_lost"
+    assert _is_well(service, "100")
+
+
+def test_a_state_that_no_database_takes_comes_back_clean(service: WebhookService) -> None:
+    _, key = add_receiver(service)
+    stub_of(service).steps = [Wait(0.05, {"\ud800": "a\0b"}), Done()]
+    found = wait_for_end(service, push(service, key).executions[0])
+    assert found.state is ExecutionState.SUCCEEDED
+    assert stub_of(service).calls[1].context.state == {"?": "ab"}
+
+
+class Failing(Observer):
+    def tell(self, happening: Happening) -> None:
+        if isinstance(happening, Recorded):
+            raise SystemExit("an observer that ends its process")
+        raise RuntimeError("an observer that fails")
+
+
+def test_an_observer_that_fails_changes_nothing(service: WebhookService) -> None:
+    service.observers.add(Failing())
+    _, key = add_receiver(service)
+    found = wait_for_end(service, push(service, key).executions[0])
+    assert (found.state, len(stub_of(service).calls)) == (ExecutionState.SUCCEEDED, 1)
