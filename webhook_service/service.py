@@ -30,6 +30,7 @@ from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
 from webhook_service.model.tokens import Role, Token
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
+from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import (
     Drivers,
     Formats,
@@ -412,7 +413,8 @@ class WebhookService:
         """Compile every part of the receiver, then let the driver look at the live system."""
         compiled = self._receivers.compile(receiver)
         context = Context.without_execution(receiver.project, receiver.id)
-        compiled.driver.validate(config, context)
+        with guarded(f"The driver {receiver.spec.driver}", InvalidConfig):
+            compiled.driver.validate(config, context)
 
 
 def _check_project(project: str) -> None:

@@ -32,9 +32,9 @@ def test_crashes_of_postgresql_lose_nothing_and_need_no_restart(
     crashes = 0
     with load:
         while load.going:
-            time.sleep(choose.uniform(5, 20) if long else choose.uniform(2, 4))
+            time.sleep(choose.uniform(5, 20) if long else choose.uniform(1, 2.5))
             postgres.stop("immediate")
-            time.sleep(choose.uniform(0, 5) if long else choose.uniform(0, 2))
+            time.sleep(choose.uniform(0, 5) if long else choose.uniform(0, 1))
             postgres.start()
             crashes += 1
     states = judge(farm, load, hosts[0])

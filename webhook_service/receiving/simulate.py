@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from webhook_service.driver import Context, Plan
+from webhook_service.errors import PluginUnavailable
 from webhook_service.model.delivery import Call, Item, Work
+from webhook_service.plugins.boundary import guarded
 from webhook_service.receiving.compiled import CompiledReceiver
 
 
@@ -48,5 +50,6 @@ def _planned(compiled: CompiledReceiver, work: Work) -> PlannedWork:
         identity=work.identity,
         named=work.named,
     )
-    plan = compiled.driver.plan(compiled.config, work.event, context)
+    with guarded(f"The driver {compiled.receiver.spec.driver}", PluginUnavailable):
+        plan = compiled.driver.plan(compiled.config, work.event, context)
     return PlannedWork(work.subject, work.slot, work.identity, plan)
