@@ -225,6 +225,12 @@ def test_a_validation_without_code_is_invalid(data: Any) -> None:
         _parse([event | {"data": data}])
 
 
+def test_a_type_that_does_not_print_is_shown_as_far_as_it_does() -> None:
+    body = event_grid_validation("c0de")[0].replace(b"Subscription", b"Subscripti\x7fn", 1)
+    (dropped,) = _parse(body).dropped
+    assert dropped.subject.startswith("Microsoft.EventGrid.Subscripti?n")
+
+
 def test_the_end_of_a_subscription_is_a_handshake() -> None:
     event = {"eventType": "Microsoft.EventGrid.SubscriptionDeletedEvent", "data": {}}
     assert [item.reason for item in _parse([event]).dropped] == [Reason.HANDSHAKE]

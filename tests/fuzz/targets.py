@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.schemes.cases import CASES, CLIENT, scheme_of
 from webhook_service.errors import InvalidPayload, IssuerUnavailable, Unauthenticated
-from webhook_service.formats.format import Format, Parsed
+from webhook_service.formats.format import MAX_SUBJECT, Format, Parsed
 from webhook_service.images import is_digest, is_tag, parse_repository
 from webhook_service.model.delivery import Call
 from webhook_service.plugins.discovery import FORMATS, discover
@@ -106,8 +106,8 @@ def check_parsed(parsed: Parsed) -> None:
         assert parse_repository(event.reference.name) == event.reference.at(None)
         assert event.pushed_at is None or event.pushed_at.utcoffset() is not None
     for item in parsed.dropped:
-        assert item.reason and len(item.subject) < 1100
-        assert item.subject.isprintable()
+        assert item.reason
+        assert len(item.subject) <= MAX_SUBJECT and item.subject.isprintable()
 
 
 def _scheme_target(scheme: Scheme[Any], options: SchemeOptions, genuine: Call) -> Target:

@@ -32,7 +32,7 @@ def test_every_target_takes_its_seeds(name: str) -> None:
 
 def test_an_answer_that_breaks_the_contract_is_found() -> None:
     with pytest.raises(AssertionError):
-        check_parsed(Parsed(dropped=(Dropped("\x1b[31m", "not_a_push"),)))
+        check_parsed(Parsed(dropped=(Dropped("push", ""),)))
 
 
 def test_no_input_breaks_a_format_or_scheme(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _read(event: Fields, registry: str | None) -> PushEvent | Dropped:
     if kind.startswith(_GRID):
         return Dropped(kind, Reason.HANDSHAKE)
     if kind != _PUSHED:
-        name = f"{kind if kind.isprintable() else '?'} {event.note('subject') or ''}".strip()
+        name = f"{kind} {event.note('subject') or ''}".strip()
         return Dropped(name, Reason.NOT_AN_IMAGE if kind == _CHART else Reason.NOT_A_PUSH)
     item = read_event(event.child("data"), registry)
     if isinstance(item, Dropped):

@@ -57,7 +57,7 @@ class DockerHub(Format):
         data = Fields(push, "push_data")
         media_type = data.note("media_type")
         if media_type and is_helm_chart(media_type):
-            return Parsed(dropped=(Dropped(path[:255], Reason.NOT_AN_IMAGE),))
+            return Parsed(dropped=(Dropped(path, Reason.NOT_AN_IMAGE),))
         pushed = Pushed(
             host=options.registry or named or DOCKER_HUB,
             path=path,

@@ -13,6 +13,8 @@ from typing_extensions import TypeVar
 
 from webhook_service.driver import PushEvent
 
+MAX_SUBJECT = 500
+
 
 class FormatOptions(BaseModel):
     """What a receiver's ``source`` may have beside ``format``. Each format adds its own fields."""
@@ -30,10 +32,18 @@ class FormatOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """An item that is no push to deploy: what it was, and the code of the reason."""
+    """An item that is no push to deploy: what it was, and the code of the reason.
+
+    The subject is shown to people: it is cut, and what does not print becomes ``?``.
+    """
 
     subject: str
     reason: str
+
+    def __post_init__(self) -> None:
+        cut = self.subject[:MAX_SUBJECT]
+        shown = "".join(char if char.isprintable() else "?" for char in cut)
+        object.__setattr__(self, "subject", shown)
 
 
 @dataclass(frozen=True, slots=True)

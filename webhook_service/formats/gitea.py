@@ -57,7 +57,7 @@ class Gitea(Format):
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
         event = _first(headers, _EVENTS)
         if event and event != "package":
-            return Parsed(dropped=(Dropped(event[:64], Reason.NOT_A_PUSH),))
+            return Parsed(dropped=(Dropped(event, Reason.NOT_A_PUSH),))
         call = Fields.of(wrapped.loads(body, headers))
         return Parsed.of([_read(call, _first(headers, _DELIVERIES), options.registry)])
 

@@ -245,4 +245,4 @@ def _raw_request(call: Call) -> Request:
 
 
 def _ignored(subject: str, reason: str) -> Item:
-    return Item(subject[:500], DeliveryState.IGNORED, str(reason))
+    return Item(subject, DeliveryState.IGNORED, str(reason))

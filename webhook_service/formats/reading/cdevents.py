@@ -58,8 +58,7 @@ def read_published(
     subject = data.child("subject")
     field, text = subject.name("id"), subject.text("id", _MAX_PURL)
     if not text.lower().startswith(_OCI):
-        shown = text[:255] if text.isprintable() else event_type
-        return Dropped(shown, Reason.NOT_AN_IMAGE)
+        return Dropped(text, Reason.NOT_AN_IMAGE)
     purl = parse_purl(text, field)
     host, path = _place(purl, registry, field)
     return event_of(

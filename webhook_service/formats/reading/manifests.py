@@ -107,5 +107,4 @@ def _subject(action: str, target: Fields) -> str:
     name = (
         f"{target.note('repository') or ''}{f':{tag}' if tag else f'@{digest}' if digest else ''}"
     )
-    shown = action if action.isprintable() else "?"
-    return f"{shown} {name}".strip()
+    return f"{action} {name}".strip()
