@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from webhook_service.errors import (
+    ChangedMeanwhile,
     DriverError,
     InvalidConfig,
     InvalidPayload,
     InvalidRequest,
     IssuerUnavailable,
     NotFound,
+    OutdatedVersion,
     PluginUnavailable,
     Retry,
     SettingsError,
@@ -300,11 +302,13 @@ __all__ = [
     "Superseded",
     "TargetConflict",
     # Errors that the service raises
+    "ChangedMeanwhile",
     "InvalidPayload",
     "InvalidRequest",
     "IssuerUnavailable",
     "NotFound",
     "OutboundError",
+    "OutdatedVersion",
     "PluginUnavailable",
     "SettingsError",
     "StoreUnavailable",

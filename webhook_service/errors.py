@@ -9,6 +9,8 @@
     ├── UnknownKey                403   an endpoint key that is unknown, revoked or malformed
     ├── RoleNotAllowed            405   the caller's role may not do this (405 as in v1.6)
     ├── NotFound                  404
+    ├── ChangedMeanwhile          409   somebody else changed it first: read it again
+    ├── OutdatedVersion           412   If-Match names a version that is no longer the newest
     ├── RequestTimedOut           408   the body did not arrive in time
     ├── BodyTooLarge              413
     ├── UnsupportedBody           415   a compressed body
@@ -108,6 +110,20 @@ class NotFound(WebhookServiceError):
 
     status = 404
     code = "not_found"
+
+
+class ChangedMeanwhile(WebhookServiceError):
+    """Somebody else changed the object while this change was made; nothing was changed by it."""
+
+    status = 409
+    code = "changed_meanwhile"
+
+
+class OutdatedVersion(ChangedMeanwhile):
+    """The version that the caller's change is made for is no longer the newest one."""
+
+    status = 412
+    code = "outdated_version"
 
 
 class RequestTimedOut(WebhookServiceError):

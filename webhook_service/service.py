@@ -19,14 +19,14 @@ from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
 from webhook_service.driver import Context, DriverConfig
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
-from webhook_service.errors import InvalidConfig, UnknownKey, WebhookServiceError
+from webhook_service.errors import InvalidConfig, OutdatedVersion, UnknownKey, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState
+from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.model.tokens import Role, Token
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
@@ -213,25 +213,51 @@ class WebhookService:
         self.store.receivers.add(receiver, v16_key or new_key())
         return receiver
 
-    def update_receiver(self, project: str, receiver_id: str, body: Mapping[str, Any]) -> Receiver:
+    def update_receiver(
+        self,
+        project: str,
+        receiver_id: str,
+        body: Mapping[str, Any],
+        *,
+        version: int | None = None,
+    ) -> Receiver:
         """Change the fields that the body has; the rest stays, and so do the URL and history.
+
+        Args:
+            body: parts merge field by field, and null removes (see ``receiving.body``).
+            version: the one that the change is made for, if it must not be made for a newer one.
 
         Raises:
             NotFound: no such receiver in the project.
             InvalidConfig: the result cannot work.
+            ChangedMeanwhile: somebody else changed it while this change was checked.
+            OutdatedVersion: it is at another version than ``version``.
         """
         old = self.store.receivers.get(project, receiver_id)
+        if version not in (None, old.version):
+            raise OutdatedVersion(
+                f"The receiver is at version {old.version}, and If-Match names {version}: read it "
+                "again, and repeat the change if it is still right."
+            )
         spec, config = self._read(body, old.spec)
         self._validate(Receiver(old.id, project, spec, old.created, old.updated), config)
-        return self.store.receivers.update(project, receiver_id, spec)
+        receiver, held = self.store.receivers.update(old, spec)
+        self._wake(held)
+        return receiver
 
     def suspend_receiver(self, project: str, receiver_id: str) -> Receiver:
-        """Record calls as ignored and run nothing, until ``resume_receiver``."""
-        return self._set_state(project, receiver_id, ReceiverState.SUSPENDED)
+        """Ignore calls and begin nothing, until ``resume_receiver``.
+
+        What was accepted before is held. A rollout that is under way goes on to its end, and a
+        rollback by people runs.
+        """
+        return self.store.receivers.suspend(project, receiver_id)
 
     def resume_receiver(self, project: str, receiver_id: str) -> Receiver:
-        """End a suspension."""
-        return self._set_state(project, receiver_id, ReceiverState.ACTIVE)
+        """End a suspension; what it held runs, the newest push of each slot."""
+        receiver, held = self.store.receivers.resume(project, receiver_id)
+        self._wake(held)
+        return receiver
 
     def get_receiver(self, project: str, receiver_id: str) -> Receiver:
         """One receiver; raises NotFound for an id that the project does not have."""
@@ -395,11 +421,6 @@ class WebhookService:
         seconds = (datetime.now(UTC) - delivery.received).total_seconds()
         self.observers.tell(Decided(delivery, decision.format, seconds))
         return delivery
-
-    def _set_state(self, project: str, receiver_id: str, state: ReceiverState) -> Receiver:
-        old = self.store.receivers.get(project, receiver_id)
-        spec = old.spec.model_copy(update={"state": state})
-        return self.store.receivers.update(project, receiver_id, spec)
 
     def _read(
         self, body: Mapping[str, Any], stored: ReceiverSpec | None = None

@@ -52,7 +52,7 @@ def test_a_stored_receiver_that_would_be_refused_today(
     with WebhookService.open(settings) as service:
         receiver = service.create_receiver(PROJECT, body)
         spec = receiver.spec.model_copy(update={"config": config | old})
-        service.store.receivers.update(PROJECT, receiver.id, spec)
+        service.store.receivers.update(receiver, spec)
         key = service.receiver_key(PROJECT, receiver.id)
         delivery = service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "1.2.3")))
         execution = wait_for_end(service, delivery.executions[0], 30)

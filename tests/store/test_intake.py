@@ -91,7 +91,8 @@ def test_nothing_is_stored_of_what_is_based_on_the_past(store: Store) -> None:
     (updated, third), (unchanged, fourth) = add_receiver(store, "c"), add_receiver(store, "d")
     store.receivers.remove(PROJECT, deleted)
     store.receivers.rotate(PROJECT, rotated, new_key(), timedelta(0))
-    store.receivers.update(PROJECT, updated, store.receivers.get(PROJECT, updated).spec)
+    found = store.receivers.get(PROJECT, updated)
+    store.receivers.update(found, found.spec)
     ids, keys = (deleted, rotated, updated, unchanged), (first, second, third, fourth)
     bases = [Basis(fingerprint(key), id_, 1) for id_, key in zip(ids, keys, strict=True)]
     found = _stored(store, *map(_on, bases))

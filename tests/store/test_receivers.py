@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.store.builders import NOW, add_receiver
 from tests.support import PROJECT
-from webhook_service.errors import InvalidConfig, NotFound, SettingsError
+from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound, SettingsError
 from webhook_service.model.ids import RECEIVER, new_id, new_key
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, ReceiverSpec
@@ -51,7 +51,8 @@ def test_a_name_is_unique_in_its_project(store: Store) -> None:
 
 def test_an_update_keeps_the_key_and_counts_the_version(store: Store) -> None:
     receiver, key = add_receiver(store)
-    updated = store.receivers.update(PROJECT, receiver, SPEC.model_copy(update={"name": "new"}))
+    old = store.receivers.get(PROJECT, receiver)
+    updated, _ = store.receivers.update(old, SPEC.model_copy(update={"name": "new"}))
     assert (updated.name, updated.version) == ("new", 2)
     assert store.receivers.get(PROJECT, receiver) == updated
     assert store.receivers.find_by_key(PROJECT, key) == (receiver, 2)
@@ -61,7 +62,25 @@ def test_an_update_cannot_take_the_name_of_another(store: Store) -> None:
     add_receiver(store, "shop")
     other, _ = add_receiver(store, "cart")
     with pytest.raises(InvalidConfig, match="already exists"):
-        store.receivers.update(PROJECT, other, SPEC)
+        store.receivers.update(store.receivers.get(PROJECT, other), SPEC)
+
+
+def test_an_update_of_what_was_changed_meanwhile_changes_nothing(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    old = store.receivers.get(PROJECT, receiver)
+    suspended = store.receivers.suspend(PROJECT, receiver)
+    with pytest.raises(ChangedMeanwhile, match="read it again"):
+        store.receivers.update(old, SPEC.model_copy(update={"name": "new"}))
+    assert store.receivers.get(PROJECT, receiver) == suspended
+    assert (suspended.suspended, suspended.version) == (True, 2)
+
+
+def test_an_update_of_what_was_deleted_meanwhile_finds_nothing(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    old = store.receivers.get(PROJECT, receiver)
+    store.receivers.remove(PROJECT, receiver)
+    with pytest.raises(NotFound):
+        store.receivers.update(old, SPEC)
 
 
 def test_a_deleted_receiver_is_gone_with_its_key(store: Store) -> None:
@@ -78,7 +97,8 @@ def test_a_foreign_receiver_answers_like_an_unknown_one(store: Store, project: s
     id_ = receiver if project == "other" else "rcv_unknown"
     for call in (
         lambda: store.receivers.get(project, id_),
-        lambda: store.receivers.update(project, id_, SPEC),
+        lambda: store.receivers.suspend(project, id_),
+        lambda: store.receivers.resume(project, id_),
         lambda: store.receivers.remove(project, id_),
         lambda: store.receivers.rotate(project, id_, new_key(), timedelta(0)),
     ):

@@ -48,7 +48,7 @@ def test_nothing_is_remembered_for_a_receiver_that_is_gone(store: Store, receive
 def test_a_changed_receiver_begins_anew(store: Store, receiver: str) -> None:
     store.sightings.note(receiver, SHOP.name, {"1": Sighting(None, 0, NOW)})
     store.sightings.rest(receiver, 900)
-    store.receivers.update(PROJECT, receiver, SPEC)
+    store.receivers.update(store.receivers.get(PROJECT, receiver), SPEC)
     assert store.sightings.known(receiver, SHOP.name) == {}
     assert store.sightings.next_due() == (PROJECT, receiver)
 
@@ -64,7 +64,8 @@ def test_only_receivers_that_poll_are_due_and_the_longest_due_first(
     assert store.sightings.next_due() == (PROJECT, other.id)
     store.sightings.rest(other.id, 900)
     assert store.sightings.next_due() == (PROJECT, receiver)
-    store.receivers.update(PROJECT, receiver, SPEC.model_copy(update={"registry": None}))
+    found = store.receivers.get(PROJECT, receiver)
+    store.receivers.update(found, SPEC.model_copy(update={"registry": None}))
     assert store.sightings.next_due() is None
 
 

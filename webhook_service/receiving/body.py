@@ -1,4 +1,10 @@
-"""Reading a receiver's JSON body: v1.6's fields, the driver's config, and the core's parts."""
+"""Reading a receiver's JSON body: v1.6's fields, the driver's config, and the core's parts.
+
+An update changes what it says and keeps the rest. The core's parts merge as JSON does by RFC 7386:
+objects field by field, null removes a field (or a part), lists are replaced. Where a part changes
+its kind (``source.format``, ``verify.scheme``), nothing of the old kind is kept. The driver's
+config is always replaced as a whole, as in v1.6.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +20,12 @@ from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
 from webhook_service.plugins.instances import Drivers
 
 PARTS = ("source", "match", "verify", "registry", "approval", "respond", "state")
+# Parts that an update may remove, and which are then as in a receiver that never had them.
+REMOVABLE = ("source", "match", "registry", "approval", "respond")
+# The field that says of what kind a part is. The options of one kind mean nothing to another; only
+# the globs beside a tag policy mean the same with each.
+KINDS = {"source": "format", "verify": "scheme", "match.tags": "policy"}
+KEPT_BY_ANY_KIND = ("include", "exclude")
 # Parts that no v1.6 body has: whoever writes one of them knows that verification exists.
 _NEWER = ("source", "match", "registry", "approval", "respond")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
@@ -33,14 +45,17 @@ def read_body(
         UnknownField: the body has a field that no receiver has.
     """
     _require_object(body)
-    given = {name: value for name, value in body.items() if value is not None}
+    given = {
+        name: value
+        for name, value in body.items()
+        if value is not None or (base is not None and name in REMOVABLE)
+    }
     stored = {} if base is None else dict(as_json(base))
     whole = {**stored, **given}
     name, driver = _required(whole, "name"), _required(whole, "driver")
     config = _read_config(whole, driver, drivers)
     _refuse_unknown_fields(given, driver, drivers)
-    if base is None:
-        _require_verify(given)
+    _require_verify(given, is_new=base is None)
     values = {
         "name": name,
         "driver": driver,
@@ -115,9 +130,16 @@ def _refuse_unknown_fields(given: Mapping[str, Any], driver: str, drivers: Drive
         raise UnknownField(f"A receiver has no field {field[:100]!r}{hint}")
 
 
-def _require_verify(given: Mapping[str, Any]) -> None:
-    """A plain v1.6 body cannot say how calls are verified; any newer one must."""
-    if "verify" not in given and any(part in given for part in _NEWER):
+def _require_verify(given: Mapping[str, Any], *, is_new: bool) -> None:
+    """A plain v1.6 body cannot say how calls are verified; any newer one must.
+
+    An update may leave the scheme out, if it says what else to change about it.
+    """
+    verify = given.get("verify")
+    unsaid = is_new and verify is None and any(part in given for part in _NEWER)
+    kept = {} if is_new or not verify else {"scheme": "as before"}
+    empty = isinstance(verify, Mapping) and not {**kept, **verify}.get("scheme")
+    if unsaid or empty:
         raise InvalidConfig(
             'verify: say how calls are proven genuine; {"scheme": "none"} relies on the '
             "secrecy of the URL alone."
@@ -132,9 +154,21 @@ def _merge_parts(
     for part, fields in implied.items():
         parts[part] = {**parts.get(part, {}), **fields}
     for part in PARTS:
-        value = given.get(part)
-        if isinstance(value, Mapping):
-            parts[part] = {**implied.get(part, {}), **value}
-        elif value is not None:
-            parts[part] = value
-    return parts
+        if part in given:
+            parts[part] = _merged(parts.get(part), given[part], part)
+    return {part: value for part, value in parts.items() if value is not None}
+
+
+def _merged(old: Any, new: Any, path: str) -> Any:
+    if not isinstance(new, Mapping):
+        return new
+    kept = dict(old) if isinstance(old, Mapping) else {}
+    kind = KINDS.get(path, "")
+    if kind in new and new[kind] != kept.get(kind):
+        kept = {name: value for name, value in kept.items() if name in KEPT_BY_ANY_KIND}
+    for name, value in new.items():
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = _merged(kept.get(name), value, f"{path}.{name}")
+    return kept

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webhook_service.errors import InvalidConfig, NotFound
-from webhook_service.model.delivery import Basis
+from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound
+from webhook_service.model.delivery import Basis, Reason
+from webhook_service.model.execution import ExecutionState
 from webhook_service.model.ids import fingerprint, is_v16_key
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.receiver import Receiver, ReceiverKey, ReceiverSpec
+from webhook_service.model.receiver import Receiver, ReceiverKey, ReceiverSpec, ReceiverState
 from webhook_service.store.database import Database
 from webhook_service.store.pages import fetch
 from webhook_service.store.sealing import Sealer
-from webhook_service.store.tables import keys, micros, receivers, sightings
+from webhook_service.store.tables import Moment, executions, keys, micros, receivers, sightings
 
 T = TypeVar("T")
 
@@ -35,6 +36,21 @@ _FIND = (
 _LIVE = """SELECT keys.fingerprint, keys.receiver, receivers.version
     FROM keys JOIN receivers ON receivers.id = keys.receiver
     WHERE (keys.expires IS NULL OR keys.expires > {place}) AND keys.fingerprint IN ({places})"""
+_LET_RUN = (
+    update(executions)
+    .where(
+        executions.c.receiver == bindparam("of_receiver"),
+        executions.c.state == ExecutionState.HELD.value,
+        executions.c.reason == Reason.SUSPENDED.value,
+    )
+    .values(
+        state=ExecutionState.QUEUED.value,
+        reason=None,
+        due=bindparam("now", type_=Moment),
+        queue="ready",
+    )
+    .returning(executions.c.id)
+)
 _FILTERS = {
     "name": receivers.c.name,
     "driver": receivers.c.driver,
@@ -74,18 +90,24 @@ class ReceiverStore:
 
         self._write_named(job, receiver.name)
 
-    def update(self, project: str, receiver_id: str, spec: ReceiverSpec) -> Receiver:
-        """Replace what a receiver says.
+    def update(self, old: Receiver, spec: ReceiverSpec) -> tuple[Receiver, Sequence[str]]:
+        """Replace what a receiver says; gives also the ids of what its suspension held, if it ends.
+
+        Args:
+            old: what the change was made from.
 
         Raises:
-            NotFound: no such receiver in the project.
+            NotFound: it was deleted meanwhile.
+            ChangedMeanwhile: it is no longer ``old``.
             InvalidConfig: another receiver of the project has the name.
         """
+        receiver_id = old.id
 
-        def job(connection: Connection) -> Receiver:
+        def job(connection: Connection) -> tuple[Receiver, Sequence[str]]:
+            same = (receivers.c.id == receiver_id, receivers.c.project == old.project)
             changed = connection.execute(
                 update(receivers)
-                .where(receivers.c.id == receiver_id, receivers.c.project == project)
+                .where(*same, receivers.c.version == old.version)
                 .values(
                     updated=datetime.now(UTC),
                     version=receivers.c.version + 1,
@@ -94,12 +116,42 @@ class ReceiverStore:
                 .returning(receivers)
             ).one_or_none()
             if changed is None:
-                raise _not_found()
+                if connection.execute(select(receivers.c.id).where(*same)).first() is None:
+                    raise _not_found()
+                raise ChangedMeanwhile(
+                    "The receiver was changed by somebody else at the same time, and not by this "
+                    "request; read it again, and repeat the change if it is still right."
+                )
             # Other rules follow other tags: what they find at first was there before.
             connection.execute(delete(sightings).where(sightings.c.receiver == receiver_id))
-            return self._receiver(changed)
+            return self._receiver(changed), _let_run(connection, changed)
 
         return self._write_named(job, spec.name)
+
+    def suspend(self, project: str, receiver_id: str) -> Receiver:
+        """Let a receiver's calls be ignored; what it has queued is held when its turn comes.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+        return self._database.write(
+            lambda connection: self._receiver(
+                _set_state(connection, project, receiver_id, ReceiverState.SUSPENDED)
+            )
+        )
+
+    def resume(self, project: str, receiver_id: str) -> tuple[Receiver, Sequence[str]]:
+        """End a suspension, and let run what it held; gives the ids of that.
+
+        Raises:
+            NotFound: no such receiver in the project.
+        """
+
+        def job(connection: Connection) -> tuple[Receiver, Sequence[str]]:
+            changed = _set_state(connection, project, receiver_id, ReceiverState.ACTIVE)
+            return self._receiver(changed), _let_run(connection, changed)
+
+        return self._database.write(job)
 
     def remove(self, project: str, receiver_id: str) -> None:
         """Delete a receiver and its keys; its history stays.
@@ -274,3 +326,25 @@ def _taken(name: str) -> InvalidConfig:
 
 def _not_found() -> NotFound:
     return NotFound("Webhook not found")
+
+
+def _set_state(
+    connection: Connection, project: str, receiver_id: str, state: ReceiverState
+) -> Row[Any]:
+    changed = connection.execute(
+        update(receivers)
+        .where(receivers.c.id == receiver_id, receivers.c.project == project)
+        .values(state=state.value, updated=datetime.now(UTC), version=receivers.c.version + 1)
+        .returning(receivers)
+    ).one_or_none()
+    if changed is None:
+        raise _not_found()
+    return changed
+
+
+def _let_run(connection: Connection, receiver: Row[Any]) -> Sequence[str]:
+    """Queue what the suspension of a receiver held, if it is active now."""
+    if receiver.state != ReceiverState.ACTIVE:
+        return []
+    named = {"now": datetime.now(UTC), "of_receiver": receiver.id}
+    return connection.execute(_LET_RUN, named).scalars().all()

@@ -38,6 +38,31 @@ def test_an_update_changes_what_it_names(owner: httpx.Client) -> None:
     assert changed["updated"] > made["updated"]
 
 
+def test_two_people_do_not_overwrite_each_other(owner: httpx.Client) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body())
+    path, tag = f"/v1-webhooks/receivers/{made.json()['id']}", made.headers["etag"]
+    assert owner.get(path).headers["etag"] == tag
+    first = owner.put(path, json={"name": "first"}, headers={"if-match": tag})
+    second = owner.put(path, json={"name": "second"}, headers={"if-match": tag})
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert second.json()["code"] == "outdated_version"
+    assert "read it again" in second.json()["message"]
+    newer = {"if-match": first.headers["etag"]}
+    assert owner.put(path, json={"name": "second"}, headers=newer).json()["name"] == "second"
+    assert owner.put(path, json={"name": "third"}, headers={"if-match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize("tag", ["3", 'W/"1"', '"1", "2"', '"one"', '"' + "9" * 40 + '"', ""])
+def test_an_if_match_that_is_no_etag_of_a_receiver_is_refused(
+    owner: httpx.Client, tag: str
+) -> None:
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
+    path = f"/v1-webhooks/receivers/{made['id']}"
+    answer = owner.put(path, json={"name": "new"}, headers={"if-match": tag})
+    assert answer.status_code == 400 and answer.json()["message"].startswith("If-Match: must be")
+    assert owner.get(path).json()["name"] == "shop"
+
+
 def test_an_answer_can_be_sent_back(owner: httpx.Client) -> None:
     made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
     answer = owner.put(f"/v1-webhooks/receivers/{made['id']}", json=made)

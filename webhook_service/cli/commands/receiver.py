@@ -258,11 +258,13 @@ def _parts(
     verify: str | Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The core's parts of the body, as far as options speak of them."""
-    rule = given(policy=policy or ("exact" if tag else None), value=tag)
+    # A tag alone changes the value of the policy that is there.
+    has_value = stored.get("match", {}).get("tags", {}).get("policy", "any") != "any"
+    rule = given(policy=policy or ("exact" if tag and not has_value else None), value=tag)
     match = given(repositories=repositories or None, tags=rule or None)
     return given(
         source={"format": format} if format else None,
-        match={**stored.get("match", {}), **match} if match else None,
+        match=match or None,
         verify={"scheme": verify} if isinstance(verify, str) else verify,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -77,7 +78,11 @@ class Receivers:
         caller = await self._guard.admit(request, Action.UPDATE, MISSING)
         body = await json_body(request, self._limits)
         changed = await self._call(
-            self._service.update_receiver, caller.project, _id(request), body
+            self._service.update_receiver,
+            caller.project,
+            _id(request),
+            body,
+            version=_version(request),
         )
         return await self._answer(caller, changed)
 
@@ -104,7 +109,9 @@ class Receivers:
 
     async def _answer(self, caller: Caller, receiver: Receiver) -> Response:
         (shown,) = await self._shown(caller, [receiver])
-        return answer(caller.links, shown)
+        told = answer(caller.links, shown)
+        told.headers["ETag"] = f'"{receiver.version}"'
+        return told
 
     async def _shown(self, caller: Caller, receivers: Sequence[Receiver]) -> list[Json]:
         keys: Mapping[str, str] = {}
@@ -116,6 +123,16 @@ class Receivers:
 
 def _id(request: Request) -> str:
     return str(request.path_params["id"])
+
+
+def _version(request: Request) -> int | None:
+    """The version that If-Match asks for: https://www.rfc-editor.org/rfc/rfc9110#name-if-match."""
+    asked = request.headers.get("if-match", "*").strip()
+    if asked == "*":
+        return None
+    if not re.fullmatch(r'"[0-9]{1,18}"', asked):
+        raise InvalidRequest('If-Match: must be the ETag of an answer, such as "3", or *.')
+    return int(asked.strip('"'))
 
 
 def _overlap(body: Any) -> timedelta:

@@ -34,8 +34,9 @@ from sqlalchemy import (
 )
 
 from webhook_service.failpoints import failpoint
+from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Claim, ExecutionState
-from webhook_service.model.receiver import TagRule
+from webhook_service.model.receiver import ReceiverState, TagRule
 from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.queue import attempts, slots
@@ -70,8 +71,15 @@ _DUE = (
 )
 _MAKE_READY = update(executions).where(_E.seq.in_(_DUE)).values(queue="ready")
 _MOVE = update(executions).where(_E.seq.in_(_SEQS), OPEN).values(queue=bindparam("to"))
+# Held without a time: only ``resume`` lets it go.
+_HOLD = (
+    update(executions)
+    .where(_E.seq.in_(_SEQS), OPEN)
+    .values(state=ExecutionState.HELD, reason=Reason.SUSPENDED.value, due=None, queue="later")
+)
 _RECEIVERS: Select[Any] = select(
-    receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry
+    *(receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry),
+    receivers.c.state,
 ).where(receivers.c.id.in_(bindparam("ids", expanding=True)))
 _BEGIN = (
     update(executions)
@@ -114,7 +122,7 @@ def _candidates() -> Select[Any]:
     active = select(other.c.seq).where(same_slot, ACTIVE)
     return select(
         *(_E.seq, _E.id, _E.project, _E.receiver, _E.slot, _E.coalesce, _E.ordered),
-        *(_E.state, _E.settled, _E.due, _E.queue),
+        *(_E.state, _E.settled, _E.due, _E.queue, _E.rolls_back),
         newest.scalar_subquery().label("newest"),
         active.scalar_subquery().label("active"),
     ).with_for_update(skip_locked=True, of=executions)
@@ -200,15 +208,20 @@ def claim_together(
         else:
             due[row.project].setdefault(row.slot, row)
     chosen = capacity.share({project: list(rows.values()) for project, rows in due.items()})
-    run, endings = _decide(connection, chosen, behind, now)
+    newest = _newest_pushes(connection, [*chosen, *behind])
+    first = [_first_of_slot(row, newest.get(row.slot), now) for row in chosen]
+    wanted = [row for row in first if row is not None]
+    known = _receivers_of(connection, wanted)
+    # Held before anything gives way to it: another receiver may deploy to the same slot.
+    held = [row for row in wanted if _is_suspended(row, known)]
+    run, endings = _decide(connection, [row for row in wanted if row not in held], newest)
 
-    known = _receivers_of(connection, run)
     endings += [_orphaned(row) for row in run if row.receiver not in known]
     run = [row for row in run if row.receiver in known]
     slots.end(connection, endings, now)
     claims = _begin(connection, run, known, now, until)
 
-    moved = len(endings) + _move(connection, early, "later")
+    moved = len(endings) + _hold(connection, held) + _move(connection, early, "later")
     moved += _put_behind(connection, behind, {each.row.seq for each in endings})
     # What ended may have been the first of its slot, for which others wait behind.
     busy = {row.slot for row in (*run, *behind)}
@@ -218,26 +231,20 @@ def claim_together(
 
 
 def _decide(
-    connection: Connection,
-    chosen: Sequence[Candidate],
-    behind: Sequence[Candidate],
-    now: datetime,
+    connection: Connection, wanted: Sequence[Candidate], newest: Mapping[str, Candidate]
 ) -> tuple[list[Candidate], list[Ending]]:
-    """What runs in the slot of each chosen candidate, and what ends because of it.
+    """What runs of those that want their slot, and what ends because of it.
 
     In the slots of those that wait behind others, all but the newest push ends now.
     """
-    newest = _newest_pushes(connection, [*chosen, *behind])
-    first = [_first_of_slot(row, newest.get(row.slot), now) for row in chosen]
-    run = [row for row in first if row is not None]
-    pushes = [row for row in run if _is_push(row)]
+    pushes = [row for row in wanted if _is_push(row)]
     marks = slots.watermarks(connection, [row.slot for row in pushes])
     late = {row.slot for row in pushes if row.slot in marks and place(marks[row.slot]) > place(row)}
-    run = [row for row in run if row.slot not in late]
+    run = [row for row in wanted if row.slot not in late]
     slots.raise_watermarks(connection, [row for row in pushes if row.slot not in late])
 
     # Each slot's newest push so far. Those that wait there and are older give way to it.
-    latest = newest | {slot: marks[slot] for slot in late}
+    latest = dict(newest) | {slot: marks[slot] for slot in late}
     latest |= {row.slot: row for row in run if row.coalesce}
     endings = [
         superseded(row, latest[row.slot].id)
@@ -294,6 +301,22 @@ def _receivers_of(connection: Connection, rows: Sequence[Candidate]) -> Mapping[
     ids = {row.receiver for row in rows}
     found = connection.execute(_RECEIVERS, {"ids": list(ids)}) if ids else ()
     return {row.id: row for row in found}
+
+
+def _is_suspended(row: Candidate, known: Mapping[str, Row[Any]]) -> bool:
+    """Whether nothing more of the candidate's receiver may begin.
+
+    A rollout that is followed goes on to its end, and people may undo one at any time.
+    """
+    receiver = known.get(row.receiver)
+    if receiver is None or receiver.state != ReceiverState.SUSPENDED:
+        return False
+    return row.state != ExecutionState.WAITING and row.rolls_back is None
+
+
+def _hold(connection: Connection, rows: Sequence[Candidate]) -> int:
+    seqs = [row.seq for row in rows]
+    return connection.execute(_HOLD, {"seqs": seqs}).rowcount if seqs else 0
 
 
 def _orphaned(row: Candidate) -> Ending:
