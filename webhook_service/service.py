@@ -205,7 +205,7 @@ class WebhookService:
         if v16_key is not None and not is_v16_key(v16_key):
             raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
         _check_project(project)
-        self.store.receivers.require_free(project, read_name(body))
+        self.store.receivers.require_free(project, read_name(body, self.drivers))
         spec, config = self._read(body)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)

@@ -88,7 +88,7 @@ def test_unknown_revoked_and_malformed_keys_answer_the_same_bytes(
         ("key=abc&projectId=/", "Invalid execute url, url must contain projectId"),
         ("token=abc", "Invalid token error: token contains an invalid number of segments"),
         ("token=a.b.c.d", "Invalid token error: token contains an invalid number of segments"),
-        ("key=abc&projectId=1a5&projectId=1a6", "The query string has a field twice."),
+        ("key=abc&projectId=1a5&projectId=1a6", "The query string has two values of projectId."),
         ("key=%00&projectId=1a5", "The query string has a control character."),
         ("key=abc&projectId=1%0a5", "The query string has a control character."),
         ("key=abc&projectId=1a5&x=%1b", "The query string has a control character."),

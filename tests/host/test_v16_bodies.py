@@ -72,3 +72,34 @@ def test_the_parts_of_an_upgrade_become_those_of_the_receiver(served: Served) ->
     tags = found["match"]["tags"]
     assert (tags["policy"], tags["value"]) == ("exact", "1.2.3")
     assert found["source"] == {"format": "alicloud", "addressType": "registry-vpc"}
+
+
+def test_a_client_of_go_structs_makes_its_receiver(served: Served) -> None:
+    # rancher/pipeline sends its struct without tags.
+    config = {"projectId": PROJECT, "serviceName": "pipeline-server", "port": "60080"}
+    sent = {"ID": "", "Name": "CIEndpoint", "State": "", "Links": None, "URL": "", "Key": ""}
+    own = {"Driver": "forwardPost", "forwardPostConfig": {**config, "path": "/v1/webhook"}}
+    with served.client() as client:
+        made = client.post("/v1-webhooks/receivers", json={**sent, **own})
+    assert made.status_code == 200, made.text
+    assert (made.json()["name"], made.json()["state"]) == ("CIEndpoint", "active")
+
+
+def test_an_answer_of_v1_6_makes_the_receiver_again(served: Served) -> None:
+    others = {f"{name}Config": {} for name in V16_DRIVERS}
+    config = {"type": "serviceUpgrade", **UPGRADE, "payloadFormat": "docker", "image": "acme/shop"}
+    old = {
+        **{"id": "1go7", "type": "receiver", "name": "answered", "state": "active"},
+        **{"links": {"self": "http://old"}, "actions": {}, "url": "http://old?key=abc"},
+        **{"driver": "serviceUpgrade", **others, "serviceUpgradeConfig": config},
+    }
+    with served.client() as client:
+        made = client.post("/v1-webhooks/receivers", json=old)
+    assert made.status_code == 200, made.text
+    assert made.json()["source"]["format"] == "dockerhub"
+
+
+def test_a_body_with_anything_newer_has_its_typos_refused(served: Served) -> None:
+    sent = body(4) | {"name": "typo", "verify": {"scheme": "none"}, "kind": "webhookReceiver"}
+    with served.client() as client:
+        assert client.post("/v1-webhooks/receivers", json=sent).status_code == 422

@@ -121,7 +121,10 @@ def test_an_update_keeps_what_it_leaves_out(drivers: Drivers) -> None:
         ({"name": "a" * 256, "driver": "stub"}, "name: String should have at most 255"),
         ({"name": "a", "driver": "stub", "state": "gone"}, "state"),
         ({"name": "a", "driver": "stub", "verify": {"scheme": 1}}, "verify.scheme"),
-        ({"name": "a", "driver": "stub", "respond": "later", "verify": {"scheme": "none"}}, "respond"),
+        (
+            {"name": "a", "driver": "stub", "respond": "later", "verify": {"scheme": "none"}},
+            "respond",
+        ),
     ],
 )
 def test_a_body_that_cannot_work_says_what_to_change(

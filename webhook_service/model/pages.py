@@ -10,6 +10,8 @@ from webhook_service.errors import InvalidRequest
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
+# What a list of receivers without a limit holds at most: v1.6 answered all of them.
+WHOLE_LIST = 10_000
 
 T = TypeVar("T")
 
@@ -23,8 +25,13 @@ class PageRequest:
     filters: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.limit <= MAX_LIMIT:
+        if not 1 <= self.limit <= MAX_LIMIT and not self.is_whole:
             raise InvalidRequest(f"limit must be between 1 and {MAX_LIMIT}.")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is asked for, as far as that goes."""
+        return self.limit == WHOLE_LIST
 
 
 @dataclass(frozen=True, slots=True)

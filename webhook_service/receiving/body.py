@@ -8,7 +8,7 @@ config is always replaced as a whole, as in v1.6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +18,7 @@ from webhook_service.driver import DriverConfig
 from webhook_service.errors import InvalidConfig, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
 from webhook_service.plugins.instances import Drivers
+from webhook_service.receiving.v16_body import NEWER, read_as_v16
 
 PARTS = ("source", "match", "verify", "registry", "approval", "respond", "state")
 # Parts that an update may remove, and which are then as in a receiver that never had them.
@@ -26,8 +27,6 @@ REMOVABLE = ("source", "match", "registry", "approval", "respond")
 # the globs beside a tag policy mean the same with each.
 KINDS = {"source": "format", "verify": "scheme", "match.tags": "policy"}
 KEPT_BY_ANY_KIND = ("include", "exclude")
-# Parts that no v1.6 body has: whoever writes one of them knows that verification exists.
-_NEWER = ("source", "match", "registry", "approval", "respond")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
 READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
 
@@ -45,9 +44,12 @@ def read_body(
         UnknownField: the body has a field that no receiver has.
     """
     _require_object(body)
+    # An update that names no driver is nobody's of v1.6, which had no updates.
+    whole_body = base is None or "driver" in {str(name).casefold() for name in body}
+    read = read_as_v16(body, _config_fields(drivers)) if whole_body else body
     given = {
         name: value
-        for name, value in body.items()
+        for name, value in read.items()
         if value is not None or (base is not None and name in REMOVABLE)
     }
     stored = {} if base is None else dict(as_json(base))
@@ -68,14 +70,14 @@ def read_body(
         raise InvalidConfig(describe(exc)) from exc
 
 
-def read_name(body: Any) -> str:
+def read_name(body: Any, drivers: Drivers) -> str:
     """The name alone, to be checked first.
 
     Raises:
         InvalidConfig: the body has none.
     """
     _require_object(body)
-    return _required(body, "name")
+    return _required(read_as_v16(body, _config_fields(drivers)), "name")
 
 
 def describe(exc: ValidationError, prefix: str = "") -> str:
@@ -87,6 +89,15 @@ def describe(exc: ValidationError, prefix: str = "") -> str:
         own = error["type"] == "value_error"
         problems.append(text if own and not error["loc"] else f"{path}: {text}")
     return "; ".join(problems)
+
+
+def _config_fields(drivers: Drivers) -> Mapping[str, Collection[str]]:
+    """The names that each installed driver's config may have."""
+    configs = {plugin.name: plugin.target.Config for plugin in drivers.plugins if plugin.target}
+    return {
+        name: [field.alias or own for own, field in config.model_fields.items()]
+        for name, config in configs.items()
+    }
 
 
 def _require_object(body: Any) -> None:
@@ -136,7 +147,7 @@ def _require_verify(given: Mapping[str, Any], *, is_new: bool) -> None:
     An update may leave the scheme out, if it says what else to change about it.
     """
     verify = given.get("verify")
-    unsaid = is_new and verify is None and any(part in given for part in _NEWER)
+    unsaid = is_new and verify is None and any(part in given for part in NEWER)
     kept = {} if is_new or not verify else {"scheme": "as before"}
     empty = isinstance(verify, Mapping) and not {**kept, **verify}.get("scheme")
     if unsaid or empty:

@@ -1,5 +1,6 @@
 """Who may do what: every route without credentials, every role, every foreign id."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -243,6 +244,22 @@ def test_other_roles_of_the_proxy_may_do_everything_in_any_project(proxied: Serv
         assert client.post(f"{_path(made)}/rotate?projectId=any").status_code == 200
 
 
+@pytest.mark.parametrize("form", ["x:{}", "{}:", "{}:x", ":{}"])
+def test_a_token_may_be_the_user_or_the_password_of_basic(served: Served, form: str) -> None:
+    _, secret = served.service.create_token(PROJECT, Role.OWNER)
+    sent = b64encode(form.format(secret).encode()).decode()
+    with served.client(None) as client:
+        client.headers["Authorization"] = f"Basic {sent}"
+        assert client.get("/v1-webhooks/receivers").status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["x", "w6Q", "/w==", "d2h0X3g6d2h0X3k=", "eDp5 eDp5"])
+def test_basic_without_a_token_is_nobody(served: Served, sent: str) -> None:
+    with served.client(None) as client:
+        client.headers["Authorization"] = f"Basic {sent}"
+        assert client.get("/v1-webhooks/receivers").status_code == 401
+
+
 def _path(made: httpx.Response) -> str:
     return f"/v1-webhooks/receivers/{made.json()['id']}"
 
@@ -263,7 +280,7 @@ def test_a_wrong_token_is_not_made_good_by_the_proxy(proxied: Served) -> None:
 
 
 def test_the_role_header_means_nothing_from_elsewhere(tmp_path: Path) -> None:
-    elsewhere = ProxyAuthenticator([ip_network("10.0.0.0/8")], role_when_absent=Role.OWNER)
+    elsewhere = ProxyAuthenticator([ip_network("10.0.0.0/8")])
     with (
         serving(make_service(sqlite_url(tmp_path)), authenticator=elsewhere) as served,
         served.client(None) as client,

@@ -169,3 +169,17 @@ def test_json_may_be_declared_in_other_ways(owner: httpx.Client, content_type: s
         headers={"Content-Type": content_type},
     )
     assert answer.status_code == 200
+
+
+def test_a_client_that_does_not_page_gets_every_receiver(
+    served: Served, owner: httpx.Client
+) -> None:
+    for number in range(250):
+        add_receiver(served.service, name=f"hook {number}")
+    for query in ({}, {"limit": "-1", "sort": "name"}):
+        found = get(owner, "/receivers", **query)
+        assert len(found["data"]) == 250 and "pagination" not in found
+    page = get(owner, "/receivers", limit="100")
+    following = owner.get(page["pagination"]["next"]).json()
+    assert len(page["data"]) == len(following["data"]) == 100
+    assert not {item["id"] for item in page["data"]} & {item["id"] for item in following["data"]}

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from tests.host.served import Served, get
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
+from webhook_service.errors import InvalidRequest
 from webhook_service.host.app import create_app
 from webhook_service.host.http.address import Addresses, Proxies
 
@@ -57,6 +58,30 @@ def test_only_trusted_proxies_say_where_that_was() -> None:
     assert _base(_request("::ffff:10.1.2.3", HOST, *FORWARDED)) == "https://public.example.org"
     for peer in ("203.0.113.9", None, "unix", ""):
         assert _base(_request(peer, HOST, *FORWARDED)) == "http://hooks.example.org:8085"
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme", "port", "base"),
+    [
+        ("hooks.example.org", "https", "8443", "https://hooks.example.org:8443"),
+        ("hooks.example.org", "https", "443", "https://hooks.example.org"),
+        ("hooks.example.org", "http", "443", "http://hooks.example.org:443"),
+        ("hooks.example.org:9443", "https", "8443", "https://hooks.example.org:9443"),
+        ("[2001:db8::1]", "https", "8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_the_port_is_the_one_that_the_trusted_proxy_names(
+    host: str, scheme: str, port: str, base: str
+) -> None:
+    said = (("Host", host), ("X-Forwarded-Proto", scheme), ("X-Forwarded-Port", port))
+    assert _base(_request("10.1.2.3", *said)) == base
+    assert _base(_request("203.0.113.9", *said)) == f"http://{host}"
+
+
+@pytest.mark.parametrize("port", ["x", "80/evil", "123456", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(InvalidRequest):
+        _base(_request("10.1.2.3", ("Host", "hooks.example.org"), ("X-Forwarded-Port", port)))
 
 
 def test_a_base_url_wins() -> None:

@@ -6,6 +6,7 @@ knows API tokens. What an identity may do is decided in ``guard``.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
@@ -46,15 +47,17 @@ class Authenticator(Protocol):
 
 
 class TokenAuthenticator:
-    """Knows the service's API tokens: ``Authorization: Bearer wht_…``."""
+    """Knows the service's API tokens: ``Authorization: Bearer wht_…``, or Basic.
+
+    With Basic the token is the password or the user; clients of v1.6 know no other way.
+    """
 
     def __init__(self, service: WebhookService) -> None:
         self._service = service
 
     def __call__(self, request: HTTPConnection, /) -> Identity | None:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not secret.startswith("wht_"):
+        secret = _token(request.headers.get("authorization", ""))
+        if secret is None:
             return None
         token = self._service.find_token(secret)
         if token is None:
@@ -69,12 +72,10 @@ class ProxyAuthenticator:
 
     Args:
         networks: where the proxy is; the header means nothing from elsewhere.
-        role_when_absent: of the proxy's requests without the header; None knows them not.
     """
 
-    def __init__(self, networks: Collection[Network], role_when_absent: Role | None = None) -> None:
+    def __init__(self, networks: Collection[Network]) -> None:
         self._proxies = Proxies(networks)
-        self._role_when_absent = role_when_absent
 
     def __call__(self, request: HTTPConnection, /) -> Identity | None:
         if not self._proxies.sent(request):
@@ -87,7 +88,7 @@ class ProxyAuthenticator:
     def _role(self, headers: list[str]) -> Role | None:
         roles = {role.strip().lower() for role in ",".join(headers).split(",")} - {""}
         if not roles:
-            return self._role_when_absent
+            return None
         return Role.READONLY if roles & RESTRICTED_ROLES else Role.OWNER
 
 
@@ -100,3 +101,23 @@ class FirstOf:
     def __call__(self, request: HTTPConnection, /) -> Identity | None:
         known = (ask(request) for ask in self._authenticators)
         return next((identity for identity in known if identity is not None), None)
+
+
+def _token(authorization: str) -> str | None:
+    """The API token in the header, if there is one.
+
+    Basic: https://www.rfc-editor.org/rfc/rfc7617#section-2
+    """
+    scheme, _, given = authorization.partition(" ")
+    given = given.strip()
+    if scheme.lower() == "bearer":
+        parts = [given]
+    elif scheme.lower() == "basic":
+        try:
+            user, _, password = b64decode(given, validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        parts = [password, user]
+    else:
+        return None
+    return next((part for part in parts if part.startswith("wht_")), None)

@@ -71,6 +71,6 @@ class Meta:
         links = self._addresses.links(request)
         found: Json = {"links": {"self": links.bare(path_of(request))}, "actions": {}}
         for schema in schemas(self._service.drivers.plugins):
-            if schema.id == request.path_params["id"]:
+            if schema.id.lower() == request.path_params["id"].lower():
                 found = schema.as_json(links)
         return answer(links, found)

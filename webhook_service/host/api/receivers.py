@@ -18,13 +18,14 @@ from webhook_service.host.api.threads import Threads
 from webhook_service.host.http.address import path_of
 from webhook_service.host.http.body import BodyLimits, json_body
 from webhook_service.host.http.links import PREFIX
-from webhook_service.host.http.query import page_request
+from webhook_service.host.http.query import receivers_request
 from webhook_service.host.http.routes import by_method
 from webhook_service.host.http.wire import Json, answer, page_json, receiver_json
 from webhook_service.model.receiver import Receiver
 from webhook_service.service import KEY_OVERLAP, WebhookService
 
 MISSING = "Webhook not found"
+FILTERS = ("driver", "id", "name", "state")
 MAX_OVERLAP = timedelta(days=30)
 
 
@@ -50,15 +51,15 @@ class Receivers:
         ]
 
     async def page(self, request: Request) -> Response:
-        """A page of the project's receivers, newest first."""
+        """The project's receivers, newest first: all, or a page where the query has a limit."""
         caller = await self._guard.admit(request)
-        asked = page_request(caller.query)
+        asked = receivers_request(caller.query, FILTERS)
         page = await self._call(self._service.list_receivers, caller.project, asked)
         data = await self._shown(caller, page.items)
         path = path_of(request)
-        return answer(
-            caller.links, page_json(caller.links, path, "receiver", data, page, caller.query)
-        )
+        counts = {*FILTERS, "marker", *(() if asked.is_whole else ("limit",))}
+        query = {name: value for name, value in caller.query.items() if name in counts}
+        return answer(caller.links, page_json(caller.links, path, "receiver", data, page, query))
 
     async def create(self, request: Request) -> Response:
         """Make a receiver of the body."""

@@ -58,7 +58,7 @@ class Addresses:
 
     Args:
         base_url: what links begin with; without it the Host header says so.
-        proxies: whose X-Forwarded-Host and X-Forwarded-Proto are believed.
+        proxies: whose X-Forwarded-Host, -Proto and -Port are believed.
     """
 
     def __init__(self, base_url: str | None, proxies: Proxies) -> None:
@@ -78,6 +78,7 @@ class Addresses:
         if self.proxies.sent(request):
             host = _last(request, "x-forwarded-host") or host
             scheme = _last(request, "x-forwarded-proto") or scheme
+            host = _with_port(host, scheme, _last(request, "x-forwarded-port"))
         if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
             raise InvalidRequest("The Host header is not a host name.")
         prefix = quote(request.scope.get("root_path", ""))
@@ -111,6 +112,14 @@ def _own_host(request: HTTPConnection) -> str:
     host, port = request.scope.get("server") or ("localhost", None)
     host = f"[{host}]" if ":" in host else host
     return f"{host}:{port}" if port else host
+
+
+def _with_port(host: str, scheme: str, port: str | None) -> str:
+    """The host with the port that the caller used, unless it is named or goes without saying."""
+    named = host.rpartition("]")[2].count(":")
+    if port is None or named or port == {"http": "80", "https": "443"}.get(scheme):
+        return host
+    return f"{host}:{port}"
 
 
 def _values(request: HTTPConnection, header: str) -> list[str]:

@@ -1,29 +1,32 @@
-"""Query strings: read once, refused when two readers could understand them differently."""
+"""Query strings: read once, with the first value of each field."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.model.pages import MAX_LIMIT, PageRequest
+from webhook_service.model.pages import MAX_LIMIT, WHOLE_LIST, PageRequest
 
 _NOT_FILTERS = frozenset({"projectId", "limit", "marker"})
+# A proxy that checks them and this service must not see two different ones.
+_DECIDING = ("projectId", "key", "token")
 
 
 def read_query(request: HTTPConnection) -> dict[str, str]:
     """The fields of the query string.
 
     Raises:
-        InvalidRequest: it, or the path, has a control character, or a field comes twice.
+        InvalidRequest: it, or the path, has a control character, or names two projects or keys.
     """
     text = request.scope["query_string"].decode("latin-1")
     pairs = parse_qsl(text, keep_blank_values=True)
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InvalidRequest("The query string has a field twice.")
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if fields.setdefault(name, value) != value and name in _DECIDING:
+            raise InvalidRequest(f"The query string has two values of {name}.")
     if not all(name.isprintable() and value.isprintable() for name, value in pairs):
         raise InvalidRequest("The query string has a control character.")
     if not request.scope["path"].isprintable():
@@ -44,3 +47,19 @@ def page_request(query: Mapping[str, str]) -> PageRequest:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 9):
         raise InvalidRequest(f"limit must be between 1 and {MAX_LIMIT}.")
     return PageRequest(int(limit), query.get("marker"), filters)
+
+
+def receivers_request(query: Mapping[str, str], filters: Collection[str]) -> PageRequest:
+    """The receivers that a query asks for, as v1.6 and its clients have it.
+
+    Without a limit, or with one below 1, it is all of them; a larger one than is possible is the
+    largest. Fields that nothing is known of (``sort``, ``include``, ``name_ne``) are ignored.
+
+    Args:
+        filters: the fields that count.
+    """
+    known = {name: value for name, value in query.items() if name in filters}
+    limit = query.get("limit", "")
+    is_number = limit.isascii() and limit.isdigit() and int(limit[:9]) > 0
+    most = min(int(limit[:9]), MAX_LIMIT) if is_number else WHOLE_LIST
+    return PageRequest(most, query.get("marker"), known)
