@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Unchanged,
         Wait,
         WebhookDriver,
+        is_private_header,
     )
     from webhook_service.engine.engine import Engine
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
@@ -120,6 +121,7 @@ _HOMES = {
         "Unchanged",
         "Wait",
         "WebhookDriver",
+        "is_private_header",
     ),
     "engine.engine": ("Engine",),
     "images": (
@@ -292,6 +294,7 @@ __all__ = [
     "Unchanged",
     "Wait",
     "WebhookDriver",
+    "is_private_header",
     # Calls to other servers
     "Outbound",
     "OutboundReply",

@@ -7,7 +7,7 @@ point of the group ``webhook_service.drivers``; its name is the name of the driv
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self
@@ -17,6 +17,12 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
 from webhook_service.images import Image
+
+_PRIVATE = frozenset(
+    "authorization connection content-length cookie cookie2 expect forwarded host keep-alive te "
+    "trailer transfer-encoding upgrade via x-real-ip".split()
+)
+_PRIVATE_PREFIXES = ("proxy-", "x-api-", "x-forwarded-", "set-cookie")
 
 
 class DriverConfig(BaseModel):
@@ -56,11 +62,20 @@ class PushEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The raw call, for drivers with ``consumes = Request``. Header names are lower case."""
+    """The raw call, for drivers with ``consumes = Request``.
+
+    ``headers``, with names in lower case, are those that say what the body is, and those that the
+    driver asks for (``WebhookDriver.headers``). The query has no key and no project.
+    """
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_private_header(name: str) -> bool:
+    """Whether a header belongs to the caller, its proxies or the connection, and to no driver."""
+    return name.lower().startswith(_PRIVATE_PREFIXES) or name.lower() in _PRIVATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +192,13 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
     def slot(self, config: ConfigT, event: EventT) -> str:
         """Name what must be changed in order; pure. Default: one slot per receiver ("")."""
         return ""
+
+    def headers(self, config: ConfigT) -> Collection[str]:
+        """Name the headers that a driver of raw calls needs, such as ``x-github-event``.
+
+        It never gets credentials, or what proxies and HTTP itself add (``is_private_header``).
+        """
+        return ()
 
     def running(self, config: ConfigT, event: EventT, context: Context) -> tuple[str, ...]:
         """The tags of the pushed repository that run now, for the tag policy ``newer``."""

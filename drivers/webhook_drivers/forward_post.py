@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from webhook_drivers.forwarding import (
+    EVENT_HEADERS,
+    Letter,
     Network,
     Target,
     cluster_address,
@@ -23,12 +25,24 @@ from webhook_drivers.kubernetes.api.resources import SERVICES
 from webhook_drivers.kubernetes.api.rights import Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_drivers.kubernetes.images.target_config import ClusterConfig, DnsLabel
-from webhook_service import Context, DriverConfig, Outcome, Plan, PushEvent, Request
+from webhook_service import (
+    Context,
+    DriverConfig,
+    Outcome,
+    Plan,
+    PushEvent,
+    Request,
+    is_private_header,
+)
 from webhook_service.failpoints import failpoint
 
 # No percent signs: an encoded slash or dot could lead out of the Service's part of a URL.
 Path = Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9._~!$&'()*+,;=:@/-]*$")]
 Port = Annotated[str, Field(max_length=15, pattern=r"^([0-9]{1,5}|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$")]
+
+HeaderName = Annotated[
+    str, StringConstraints(to_lower=True, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
+]
 
 
 class ForwardPostConfig(ClusterConfig):
@@ -43,6 +57,12 @@ class ForwardPostConfig(ClusterConfig):
         description="Through the API server's proxy, or directly to the Service's address in the "
         "cluster's network.",
     )
+    headers: tuple[HeaderName, ...] = Field(
+        default=EVENT_HEADERS,
+        max_length=50,
+        description="The headers that the Service gets beside those that say what the body is. "
+        "Default: those by which known senders name and sign an event.",
+    )
     timeout_seconds: int = Field(
         default=10, ge=1, le=25, description="How long the Service may take to answer."
     )
@@ -53,6 +73,14 @@ class ForwardPostConfig(ClusterConfig):
         if {".", ".."} & set(path.split("/")):
             raise ValueError("must have no . and .. in it")
         return path
+
+    @field_validator("headers")
+    @classmethod
+    def _none_private(cls, headers: tuple[str, ...]) -> tuple[str, ...]:
+        private = [name for name in headers if is_private_header(name) or name == "webhook-id"]
+        if private:
+            raise ValueError(f"{private[0]} is never passed on: leave it out")
+        return headers
 
     @property
     def target(self) -> Target:
@@ -66,9 +94,12 @@ class ForwardPost(ClusterDriver[ForwardPostConfig, Request]):
     consumes: ClassVar[type[PushEvent] | type[Request]] = Request
     rights = (Right(SERVICES, ("get",)), Right(SERVICES, ("create",), "proxy"))
 
+    def headers(self, config: ForwardPostConfig) -> Collection[str]:
+        return config.headers
+
     def execute(self, config: ForwardPostConfig, event: Request, context: Context) -> Outcome:
         cluster, target = self.cluster(config, context), config.target
-        sent = letter(config.path, event, context.execution, config.timeout_seconds)
+        sent = _letter(config, event, context)
         failpoint("forward.ready")
         if config.via == "direct":
             answer = send_direct(cluster.get(target.address), target, sent, self._allowed)
@@ -89,10 +120,15 @@ class ForwardPost(ClusterDriver[ForwardPostConfig, Request]):
         return ()
 
     def preview(self, config: ForwardPostConfig, event: Request, context: Context) -> Plan:
-        sent = letter(config.path, event, context.execution, config.timeout_seconds)
+        sent = _letter(config, event, context)
         where = f"{config.target}{sent.path}"
         return Plan(notes=(f"It would post {len(event.body)} bytes to {where}.",))
 
     @cached_property
     def _allowed(self) -> tuple[Network, ...]:
         return tuple(ip_network(each) for each in self.options.get("allow_private", ()))
+
+
+def _letter(config: ForwardPostConfig, event: Request, context: Context) -> Letter:
+    seconds = config.timeout_seconds
+    return letter(config.path, event, context.execution, seconds, config.headers)

@@ -1,7 +1,8 @@
 """Passing one call on to one Service: what is sent, where to, and what the answer means.
 
 v1.6 sent the platform's credentials and every header of the caller along. Here the Service gets
-the body, the query without the receiver's key, and headers that say what the body is.
+the body, the query without the receiver's key, and headers that say what the body is, or that the
+receiver's owner names.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from webhook_drivers.text import MAX_BYTES, head
 from webhook_service import Done, DriverError, Request, Retry
 
 PASSED = frozenset({"accept", "content-type", "traceparent", "tracestate"})
+# What senders name and sign an event with.
+EVENT_HEADERS = (
+    *("x-github-event", "x-github-delivery", "x-hub-signature", "x-hub-signature-256"),
+    *("x-gitlab-event", "x-gitlab-event-uuid", "x-gitlab-token"),
+    *("x-gitea-event", "x-gitea-delivery", "x-gitea-signature"),
+    *("x-gogs-event", "x-gogs-delivery", "x-gogs-signature"),
+    *("x-event-key", "x-request-uuid"),
+)
 SECRET = frozenset({"key", "projectId", "token"})
 PASSING = frozenset({408, 425, 429})
 MAX_RETRY_AFTER = 3600.0
@@ -66,13 +75,19 @@ class Letter:
     timeout: float
 
 
-def letter(path: str, event: Request, execution: str, timeout: float) -> Letter:
+def letter(
+    path: str, event: Request, execution: str, timeout: float, named: Collection[str] = ()
+) -> Letter:
     """The letter for a call. ``webhook-id`` is the same each time that it is sent.
 
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+    Args:
+        named: headers that the receiver's owner wants to be passed on.
     """
+    passed = PASSED | {name.lower() for name in named}
     query = {name: value for name, value in event.query.items() if name not in SECRET}
-    headers = {name: value for name, value in event.headers.items() if name in PASSED}
+    headers = {name: value for name, value in event.headers.items() if name in passed}
     headers["webhook-id"] = execution
     whole = f"/{path.lstrip('/')}" + (f"?{urlencode(query)}" if query else "")
     return Letter(whole, headers, event.body, timeout)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -118,6 +119,42 @@ def test_the_api_servers_proxy_passes_the_call_on(driver: ForwardPost, fake: Fak
     assert ask.headers["content-type"] == "application/json"
     assert ask.headers["traceparent"] == "00-1"
     assert "secret" not in str(ask)
+
+
+def with_headers(*names: str) -> dict[str, str]:
+    return {name: name.upper() for name in names}
+
+
+SIGNED = with_headers("x-github-event", "x-hub-signature", "x-hub-signature-256", "x-gitlab-token")
+
+
+@pytest.mark.parametrize(
+    ("fields", "passed"),
+    [
+        ({}, SIGNED),
+        ({"headers": []}, {}),
+        ({"headers": ["X-Own", "x-github-event"]}, with_headers("x-own", "x-github-event")),
+    ],
+)
+def test_the_headers_that_the_owner_names_are_passed_on(
+    driver: ForwardPost, fake: FakeCluster, fields: dict[str, Any], passed: dict[str, str]
+) -> None:
+    asked = proxied(fake, Reply(200))
+    sent = replace(CALL, headers={**SIGNED, **with_headers("x-own", "x-other")})
+    driver.execute(config(**fields), sent, CONTEXT)
+    assert {name: asked[0].headers.get(name) for name in passed} == passed
+    others = {*SIGNED, "x-own", "x-other"} - {*passed}
+    assert not others & {name.lower() for name in asked[0].headers}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Authorization", "cookie", "proxy-authorization", "x-forwarded-for", "Host", "x-api-roles"]
+    + ["connection", "content-length", "te", "webhook-id", "x-a b", "", "x" * 65],
+)
+def test_a_header_that_is_never_passed_on_cannot_be_named(name: str) -> None:
+    with pytest.raises(ValidationError):
+        config(headers=["x-own", name])
 
 
 def test_a_direct_call_brings_the_same(local: ForwardPost, fake: FakeCluster) -> None:

@@ -1,6 +1,7 @@
 """The endpoint: what senders are answered, and what is left in the log."""
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.host.served import Served, get, serving
 from tests.host.v16_drivers import OnRequest
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
+from webhook_service.driver import DriverConfig, Request
 from webhook_service.errors import StoreUnavailable
 from webhook_service.formats.azure import Azure
 from webhook_service.model.ids import new_key
@@ -205,6 +207,29 @@ def test_a_raw_request_keeps_no_credential(tmp_path: Path) -> None:
             (execution,) = get(owner, "/executions")["data"]
         assert execution["event"]["query"] == {"x": "1"}
         assert "authorization" not in execution["event"]["headers"]
+
+
+class OnEvent(OnRequest):
+    """Asks for some headers, among them one that no driver gets."""
+
+    def headers(self, config: DriverConfig) -> Collection[str]:
+        return ["X-GitHub-Event", "x-hub-signature-256", "Authorization"]
+
+
+def test_a_driver_of_raw_calls_gets_the_headers_that_it_asks_for(tmp_path: Path) -> None:
+    with serving(make_service(sqlite_url(tmp_path), {"onEvent": OnEvent})) as served:
+        made = served.service.create_receiver(PROJECT, {"name": "raw", "driver": "onEvent"})
+        key = served.service.receiver_key(PROJECT, made.id)
+        sent = {"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=ab", "X-Other": "x"}
+        with served.client() as owner:
+            query = {"key": key, "projectId": PROJECT}
+            told = owner.post("/v1-webhooks/endpoint", params=query, content=b"{}", headers=sent)
+            (id_,) = told.json()["executions"]
+            shown = get(owner, f"/executions/{id_}")["event"]["headers"]
+        event = served.service.get_execution(PROJECT, id_).event
+    assert isinstance(event, Request) and not {"x-other", "authorization"} & {*event.headers}
+    assert event.headers["x-hub-signature-256"] == "sha256=ab"
+    assert (shown["x-github-event"], shown["x-hub-signature-256"]) == ("push", "********")
 
 
 def test_ready_means_that_the_database_answers(

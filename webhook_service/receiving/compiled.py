@@ -10,8 +10,19 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from webhook_service.driver import DriverConfig, PushEvent, Request, WebhookDriver
-from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
+from webhook_service.driver import (
+    DriverConfig,
+    PushEvent,
+    Request,
+    WebhookDriver,
+    is_private_header,
+)
+from webhook_service.errors import (
+    InvalidConfig,
+    InvalidPayload,
+    PluginUnavailable,
+    WebhookServiceError,
+)
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.match.matcher import Matcher, compile_match
@@ -28,11 +39,12 @@ from webhook_service.model.delivery import (
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
+from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import Drivers, Formats, Schemes
 from webhook_service.receiving.body import describe
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 
-# Of a raw request, drivers see these and no credential that a caller may have sent along.
+# What every driver of raw calls gets, beside the headers that it asks for.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
 SECRET_QUERY = frozenset({"key", "projectId", "token"})
 # What the worst body of this size costs does not hold up other calls.
@@ -48,6 +60,7 @@ class CompiledReceiver:
 
     Attributes:
         format: bound to ``format_options``; ``scheme`` likewise.
+        headers: those of a raw call that the driver gets.
     """
 
     receiver: Receiver
@@ -58,6 +71,7 @@ class CompiledReceiver:
     scheme: Scheme[Any]
     scheme_options: SchemeOptions
     matcher: Matcher
+    headers: frozenset[str]
 
     def decide(self, call: Call, received: datetime, basis: Basis | None = None) -> Decision:
         """Verify, read and match a call: steps 3 to 5 of a delivery. Nothing is stored yet.
@@ -86,7 +100,7 @@ class CompiledReceiver:
             InvalidPayload: the body is not of the receiver's format.
         """
         if self.driver.consumes is Request:
-            return _raw_request(call)
+            return self._raw_request(call)
         try:
             return self.format.parse(call.body, call.headers, self.format_options)
         except InvalidPayload as exc:
@@ -158,6 +172,11 @@ class CompiledReceiver:
         """The slot of an event, as executions name it."""
         return f"{self.receiver.project}/{self.driver.slot(self.config, event) or self.receiver.id}"
 
+    def _raw_request(self, call: Call) -> Request:
+        query = {name: value for name, value in call.query.items() if name not in SECRET_QUERY}
+        headers = {name: value for name, value in call.headers.items() if name in self.headers}
+        return Request(body=call.body, headers=headers, query=query)
+
     def _push_work(self, event: PushEvent, received: datetime, message: str | None) -> Work:
         return Work(
             execution=new_id(EXECUTION),
@@ -196,6 +215,7 @@ def compile_receiver(
     """
     spec = receiver.spec
     driver = drivers.get(spec.driver)
+    config = _options(driver.Config, spec.config, config_field(spec.driver))
     format_ = formats.get(spec.source.format)
     format_options = _options(format_.Options, spec.source.options, "source")
     format_ = format_.bind(format_options, formats.plugins.targets)
@@ -206,12 +226,13 @@ def compile_receiver(
     return CompiledReceiver(
         receiver=receiver,
         driver=driver,
-        config=_options(driver.Config, spec.config, config_field(spec.driver)),
+        config=config,
         format=format_,
         format_options=format_options,
         scheme=scheme.bind(scheme_options, schemes.get),
         scheme_options=scheme_options,
         matcher=matcher,
+        headers=_headers(driver, config),
     )
 
 
@@ -229,19 +250,20 @@ def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
         )
 
 
+def _headers(driver: WebhookDriver[Any, Any], config: DriverConfig) -> frozenset[str]:
+    """The headers of a call that reach the driver."""
+    if driver.consumes is not Request:
+        return frozenset()
+    with guarded(f"The driver {type(driver).__name__}", PluginUnavailable):
+        asked = {str(name).lower() for name in driver.headers(config)}
+    return SAFE_HEADERS | {name for name in asked if not is_private_header(name)}
+
+
 def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as exc:
         raise InvalidConfig(describe(exc, part)) from exc
-
-
-def _raw_request(call: Call) -> Request:
-    return Request(
-        body=call.body,
-        headers={name: value for name, value in call.headers.items() if name in SAFE_HEADERS},
-        query={name: value for name, value in call.query.items() if name not in SECRET_QUERY},
-    )
 
 
 def _ignored(subject: str, reason: str) -> Item:

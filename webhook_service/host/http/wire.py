@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse
 
+from webhook_service.driver import PushEvent, Request
 from webhook_service.host.http.links import Links
 from webhook_service.model.as_json import change_to_json, event_to_json, time_to_json
 from webhook_service.model.delivery import Delivery, DeliveryState, Item
@@ -17,6 +19,7 @@ from webhook_service.model.replays import Replayed
 from webhook_service.model.revision import Revision
 
 Json = dict[str, Any]
+_PROOF = re.compile("token|secret|signature|key|password")
 
 
 def answer(links: Links, body: Json) -> JSONResponse:
@@ -154,7 +157,7 @@ def execution_json(execution: Execution, links: Links, *, attempts: bool) -> Jso
         "state": execution.state,
         "reason": execution.reason,
         "message": execution.message,
-        "event": event_to_json(execution.event),
+        "event": _event_json(execution.event),
         "changes": [change_to_json(change) for change in execution.changes],
         "supersededBy": execution.superseded_by,
         "rollsBack": execution.rolls_back,
@@ -205,6 +208,17 @@ def revision_json(revision: Revision, links: Links) -> Json:
         "links": {"self": links.to(f"/executions/{execution.id}")},
         "actions": {},
     }
+
+
+def _event_json(event: PushEvent | Request) -> Json:
+    """The event as people see it: what a raw call was signed or proven with is not shown."""
+    found = event_to_json(event)
+    if isinstance(event, Request):
+        found["headers"] = {
+            name: "********" if _PROOF.search(name) else value
+            for name, value in event.headers.items()
+        }
+    return found
 
 
 def _approval_json(approval: Approval | None, *, votes: bool) -> Json | None:
