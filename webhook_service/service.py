@@ -202,15 +202,23 @@ class WebhookService:
         Raises:
             InvalidConfig: it cannot work; the message says what to change.
         """
+        receiver = self.check_receiver(project, body, v16_key=v16_key)
+        self.store.receivers.add(receiver, v16_key or new_key())
+        return receiver
+
+    def check_receiver(
+        self, project: str, body: Mapping[str, Any], *, v16_key: str | None = None
+    ) -> Receiver:
+        """Do all that ``create_receiver`` does, and store nothing."""
         if v16_key is not None and not is_v16_key(v16_key):
             raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
         _check_project(project)
-        self.store.receivers.require_free(project, read_name(body, self.drivers))
+        name = read_name(body, self.drivers)
+        self.store.receivers.require_free(project, name, v16_key)
         spec, config = self._read(body)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
         self._validate(receiver, config)
-        self.store.receivers.add(receiver, v16_key or new_key())
         return receiver
 
     def update_receiver(

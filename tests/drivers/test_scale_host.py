@@ -162,7 +162,7 @@ def test_the_plan_says_what_a_call_would_do(driver: ScaleHost, hosts: FakeCluste
     [
         ({"action": ""}, "Scale action not provided"),
         ({"hostSelector": None}, "HostSelector not provided"),
-        ({"hostSelector": {}}, "should have at least 1 item"),
+        ({"hostSelector": {}}, "hostSelector: without a label it would choose everything"),
         ({"min": 0}, "Minimum scale not provided/invalid"),
         ({"min": 7}, "Max must be greater than min"),
         ({"deleteOption": "mostRecent"}, "Delete option not to be provided while scaling up"),

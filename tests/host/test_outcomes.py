@@ -40,7 +40,7 @@ def asking(served: Served) -> str:
     ("step", "status", "outcome", "state"),
     [
         (Done((CHANGE,), "rolled out"), 200, "succeeded", "succeeded"),
-        (Wait(60, {}, "tidying up", settled=True), 200, "succeeded", "waiting"),
+        (Wait(60, {}, "tidying up", settled=True), 200, "succeeded", "succeeded"),
         (Unchanged("it runs already"), 200, "succeeded", "unchanged"),
         (DriverError("no pod became ready", code="not_ready"), 424, "failed", "failed"),
     ],

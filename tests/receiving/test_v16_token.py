@@ -1,13 +1,17 @@
 """Tokens in v1.6's oldest URLs, as its code made them: RS256, and no claims but its own."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 
 from tests.servers.oidc import encoded, key_of, unsigned
 from tests.servers.sns import signing_key
@@ -132,7 +136,7 @@ def test_the_key_is_read_from_a_file(tmp_path: Path, form: serialization.PublicF
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             ),
-            "holds no public key",
+            r"holds a private key.*`openssl pkey -in FILE -pubout` prints",
         ),
     ],
 )
@@ -157,3 +161,14 @@ def test_the_setting_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert service.read_v16_token(token_of()) == ("1a5", UUID)
         with pytest.raises(UnknownKey):
             service.read_v16_token(token_of(signing_key("thief")))
+
+
+def test_a_certificate_holds_the_key_too(tmp_path: Path) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rancher")])
+    begin = datetime(2017, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(
+        name, name, PRIVATE.public_key(), 1, begin, begin.replace(2038)
+    )
+    pem = builder.sign(PRIVATE, SHA256()).public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "api.crt").write_bytes(pem)
+    assert LegacyTokens.from_file(tmp_path / "api.crt").read(token_of()) == ("1a5", UUID)

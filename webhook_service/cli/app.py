@@ -14,6 +14,7 @@ from webhook_service.cli.commands import (
     format,
     migrate,
     receiver,
+    receiver_import,
     revisions,
     scheme,
     send,
@@ -40,6 +41,7 @@ app.command("send")(send.send)
 app.command("demo")(demo.demo)
 app.command("rollback")(revisions.rollback)
 receiver.app.command("history")(revisions.history)
+receiver.app.command("import")(receiver_import.import_receivers)
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(execution.app, name="execution")

@@ -47,11 +47,34 @@ def _read_file(path: str) -> str:
         raise typer.BadParameter(f"{path} is not UTF-8 text.") from exc
 
 
-def _parse(text: str) -> dict[str, Any]:
+def read_any_file(path: str) -> Any:
+    """Any JSON in a file; ``-`` is stdin."""
+    return _parse_any(_read_file(path))
+
+
+def read_pairs(words: Iterable[str] | None) -> dict[str, str]:
+    """Pairs given as ``NAME=VALUE``, or as ``@file`` with one in each line."""
+    lines = [
+        line.strip()
+        for word in words or ()
+        for line in (_read_file(word[1:]).splitlines() if word.startswith("@") else [word])
+    ]
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise typer.BadParameter(f"{(name + sign + value)[:100]!r} is not NAME=VALUE.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _parse_any(text: str) -> Any:
     try:
-        value = json.loads(text)
-    except ValueError as exc:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
         raise typer.BadParameter(f"this is not JSON: {exc}.") from exc
+
+
+def _parse(text: str) -> dict[str, Any]:
+    value = _parse_any(text)
     if not isinstance(value, dict):
         raise typer.BadParameter("this is JSON, but not an object.")
     return value

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from webhook_service.errors import SettingsError
 
@@ -35,17 +36,17 @@ class LegacyTokens:
 
     @classmethod
     def from_file(cls, path: Path) -> LegacyTokens:
-        """Take the key from a PEM file.
+        """Take the key from a PEM file: a public key, or a certificate.
 
         Raises:
             SettingsError: it cannot be read, or is no RSA key of at least 2048 bits.
         """
         try:
-            key = load_pem_public_key(path.read_bytes())
+            key = _public_key(path.read_bytes(), path)
         except OSError as exc:
             raise _unusable(f"{path} cannot be read: {exc.strerror}.") from exc
         except (ValueError, UnsupportedAlgorithm) as exc:
-            raise _unusable(f"{path} holds no public key in PEM.") from exc
+            raise _unusable(f"{path} holds no public key and no certificate in PEM.") from exc
         if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
             raise _unusable(f"{path} holds no RSA key of at least {MIN_KEY_BITS} bits.")
         return cls(key)
@@ -66,6 +67,17 @@ class LegacyTokens:
         if not (isinstance(project, str) and isinstance(key, str)):
             return None
         return (project, key) if project.isprintable() and len(project) <= MAX_PROJECT else None
+
+
+def _public_key(pem: bytes, path: Path) -> object:
+    if b"PRIVATE KEY-----" in pem:
+        raise _unusable(
+            f"{path} holds a private key, which this service must not have: give it the public "
+            "half, which `openssl pkey -in FILE -pubout` prints."
+        )
+    if b"-----BEGIN CERTIFICATE-----" in pem:
+        return load_pem_x509_certificate(pem).public_key()
+    return load_pem_public_key(pem)
 
 
 def _unusable(problem: str) -> SettingsError:

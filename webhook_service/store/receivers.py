@@ -226,11 +226,11 @@ class ReceiverStore:
         newest = {row.receiver: row.sealed for row in rows}
         return {receiver: self._sealer.open(receiver, key) for receiver, key in newest.items()}
 
-    def require_free(self, project: str, name: str) -> None:
-        """Make sure, before anything costs time, that a name can be had.
+    def require_free(self, project: str, name: str, key: str | None = None) -> None:
+        """Make sure, before anything costs time, that a name, and a key of v1.6, can be had.
 
         Raises:
-            InvalidConfig: the project has a receiver of this name.
+            InvalidConfig: the project has a receiver of this name, or some project one of the key.
         """
         query = select(receivers.c.id).where(
             receivers.c.project == project, receivers.c.name == name
@@ -238,6 +238,8 @@ class ReceiverStore:
         with self._database.read() as connection:
             if connection.execute(query).first() is not None:
                 raise _taken(name)
+            if key is not None:
+                self._require_new(connection, key)
 
     def rotate(self, project: str, receiver_id: str, key: str, overlap: timedelta) -> None:
         """Add a key; those before it end after the overlap, or earlier if they already do.

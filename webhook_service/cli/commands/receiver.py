@@ -77,8 +77,8 @@ V16Key = Annotated[
     str | None,
     typer.Option(
         "--key-from-v16",
-        metavar="KEY",
-        help="The receiver's key in v1.6; its old URL then goes on working.",
+        metavar="KEY|URL",
+        help="The receiver's key or URL in v1.6; its old URL then goes on working.",
     ),
 ]
 Verify = Annotated[
@@ -111,12 +111,15 @@ def create(
 
     At a terminal it asks for missing options of --verify.
     """
+    from webhook_service.receiving.v16_import import read_old_url
+
     options = given(name=name, driver=driver)
     with session() as opened:
         asked = ask_for_options(verify, opened.service.schemes)
         parts = _parts({}, format, repository, tag_policy, tag, asked)
         whole = _with_config({**(body or {}), **options, **parts}, config, None)
-        receiver = opened.service.create_receiver(project, whole, v16_key=v16_key)
+        old_key = read_old_url(v16_key).key if v16_key else None
+        receiver = opened.service.create_receiver(project, whole, v16_key=old_key)
         print_record(output, _as_json(opened, receiver))
 
 

@@ -13,7 +13,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from webhook_drivers.kubernetes.api.client import MERGE, Cluster
-from webhook_drivers.kubernetes.api.labels import ByLabels, Labels, matches, written
+from webhook_drivers.kubernetes.api.labels import (
+    ByLabels,
+    Labels,
+    advice,
+    matches,
+    selector_problems,
+    written,
+)
 from webhook_drivers.kubernetes.api.optimistic import optimistically
 from webhook_drivers.kubernetes.api.resources import Address, Json, Resource
 from webhook_drivers.kubernetes.api.rights import Right, missing
@@ -55,6 +62,7 @@ class ScaleHostConfig(ScaleConfig, ByLabels):
         yield from cls.step_problems(said)
         if said["host_selector"] is None:
             yield "HostSelector not provided"
+        yield from selector_problems(said["host_selector"], "hostSelector")
         yield from cls.limit_problems(said)
         option = said["delete_option"]
         if said["action"] == "up" and option:
@@ -166,7 +174,8 @@ def _find(cluster: Cluster, config: ScaleHostConfig, context: Context) -> Machin
     )
     if not members:
         raise DriverError(
-            f"No host with label {dict(config.host_selector)} exists in namespace {namespace}.",
+            f"No host with label {dict(config.host_selector)} exists in namespace {namespace}. "
+            f"{advice(config.host_selector)}",
             code="not_found",
         )
     return Machines(config.resource, members)

@@ -14,7 +14,14 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from webhook_drivers.kubernetes.api.client import Cluster
-from webhook_drivers.kubernetes.api.labels import ByLabels, Labels, matches, written
+from webhook_drivers.kubernetes.api.labels import (
+    ByLabels,
+    Labels,
+    advice,
+    matches,
+    selector_problems,
+    written,
+)
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import CREATE_EVENTS, Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
@@ -68,6 +75,7 @@ class ServiceUpgradeConfig(LegacyConfig, ByLabels):
         tag = said["tag"]
         if said["service_selector"] is None:
             yield "Service selectors not provided"
+        yield from selector_problems(said["service_selector"], "serviceSelector")
         if not tag:
             yield "Tag not provided"
         if isinstance(tag, str) and not _TAG.fullmatch(tag):
@@ -129,7 +137,8 @@ class ServiceUpgrade(ClusterDriver[ServiceUpgradeConfig]):
         if denied := missing(cluster, self.rights, namespace):
             return denied
         if not _find(cluster, config, namespace):
-            return [f"There are no {_chosen(config, context)}: create one, or correct the labels."]
+            what = advice(config.service_selector)
+            return [f"There are no {_chosen(config, context)}. {what}"]
         return ()
 
     def _fleet(self, config: ServiceUpgradeConfig, event: PushEvent, context: Context) -> Fleet:
