@@ -112,7 +112,7 @@ def test_without_a_role_nobody_is_known(served: Served, headers: dict[str, str])
 def test_who_waits_for_a_driver_that_cannot_is_answered_424(client: httpx.Client) -> None:
     full = {**SCALE, "serviceId": f"{PROJECT}/web"}
     made = create(client, "scaleService", full).json()
-    told = client.post(made["url"], headers={"Prefer": "wait=20"})
+    told = httpx.post(made["url"], headers={"Prefer": "wait=20"}, timeout=30)
     assert told.status_code == 424
 
 
