@@ -91,7 +91,7 @@ def test_a_part_names_the_message() -> None:
         ({"github": {"secret": HIDDEN}}, "verify.github.secret.0: ******** is what answers show"),
         ({"github": "hunter2"}, "verify.github: Input should be a valid dictionary"),
         ({"standardWebhooks": {"secret": "hunter2"}}, "verify.standardWebhooks.secret: must start"),
-        ({"github": None}, "verify.github: Input should be a valid dictionary"),
+        ({"github": None}, "verify: name the parts"),
     ],
 )
 def test_a_part_that_cannot_work_is_refused_and_not_repeated(

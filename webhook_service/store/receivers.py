@@ -149,6 +149,8 @@ class ReceiverStore:
 
         def job(connection: Connection) -> tuple[Receiver, Sequence[str]]:
             changed = _set_state(connection, project, receiver_id, ReceiverState.ACTIVE)
+            # What was pushed meanwhile was ignored, and is not to be found as lost now.
+            connection.execute(delete(sightings).where(sightings.c.receiver == receiver_id))
             return self._receiver(changed), _let_run(connection, changed)
 
         return self._database.write(job)
