@@ -1,6 +1,7 @@
 """A host and two workers on each broker: what drivers do, and what becomes of it."""
 
 import os
+import ssl
 import statistics
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,6 +11,8 @@ import pytest
 
 from tests.engine.celery_site import Site
 from tests.support import push, sqlite_url, wait_for, wait_for_end
+from webhook_service.engine.celery.app import make_app
+from webhook_service.settings import Settings
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
 from webhook_service.testing.samples import PUSHED_AT
@@ -97,3 +100,18 @@ def test_a_driver_that_hangs_is_ended(site: Site) -> None:
     assert (execution.state, len(execution.attempts)) == ("failed", 3)
     assert "did not return in 2 s" in execution.attempts[0].message
     wait_for(lambda: not Path(f"/proc/{first.process}").exists())
+
+
+@pytest.mark.parametrize(
+    ("url", "tls"),
+    [
+        ("redis://h/0", None),
+        ("rediss://h/0", {"ssl_cert_reqs": ssl.CERT_REQUIRED}),
+        ("rediss://h/0?ssl_ca_certs=/ca.pem", {"ssl_cert_reqs": ssl.CERT_REQUIRED}),
+        ("rediss://h/0?ssl_cert_reqs=none", None),
+        ("amqps://h//", None),
+    ],
+)
+def test_a_redis_over_tls_is_verified_unless_the_url_says_otherwise(url: str, tls: object) -> None:
+    app = make_app(Settings(broker_url=url))
+    assert app.conf.broker_use_ssl == tls
