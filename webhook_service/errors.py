@@ -39,6 +39,22 @@ if TYPE_CHECKING:
     from webhook_service.driver import Change
 
 
+def first_line(exc: BaseException) -> str:
+    """What a database or broker itself said: no SQL, no parameters, and no more than a line."""
+    said = getattr(exc, "orig", None) or exc
+    return next(iter(str(said).strip().splitlines()), type(said).__name__)[:300]
+
+
+def with_cause(exc: WebhookServiceError) -> str:
+    """An error's message for operators: with what the database or broker itself said.
+
+    Callers over HTTP get the message alone.
+    """
+    cause = exc.__cause__
+    said = getattr(cause, "orig", None) if cause else None
+    return exc.message if said is None else f"{exc.message} ({first_line(said)})"
+
+
 class WebhookServiceError(Exception):
     """Base of all errors raised on purpose."""
 

@@ -3,7 +3,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
+from webhook_service.errors import StoreUnavailable
 from webhook_service.model.ids import new_key, new_token
 from webhook_service.telemetry import logs
 
@@ -51,3 +53,56 @@ def test_a_traceback_is_written_without_secrets(
     text = capsys.readouterr().err
     line = json.loads(text)["exception"] if form == "json" else text
     assert "Traceback" in line and "ValueError: whk_…" in line
+
+
+@pytest.fixture
+def faults(caplog: pytest.LogCaptureFixture) -> logs.FaultLog:
+    caplog.set_level(logging.INFO)
+    return logs.FaultLog(logging.getLogger("webhook_service.test"), "Claiming work")
+
+
+def fail(faults: logs.FaultLog, said: str | None) -> None:
+    with faults():
+        try:
+            raise DBAPIError("SELECT secret", {"n": "secret"}, ValueError(f"{said}\nmore"))
+        except DBAPIError as exc:
+            raise StoreUnavailable("The database does not answer.") from exc
+
+
+def test_a_fault_is_logged_with_what_the_database_said_and_no_sql(
+    faults: logs.FaultLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(faults, "disk full")
+    line = "Claiming work failed, trying again: The database does not answer. (disk full)"
+    assert caplog.messages == [line]
+
+
+def test_the_same_fault_is_logged_once_a_minute(
+    faults: logs.FaultLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now)
+    for said in ("disk full", "disk full", "read only", "read only"):
+        fail(faults, said)
+    now += logs.REPEAT_SECONDS
+    fail(faults, "read only")
+    assert [text[-11:-1] for text in caplog.messages] == ["(disk full", "(read only", "(read only"]
+
+
+def test_the_end_of_a_fault_is_logged_once(
+    faults: logs.FaultLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(faults, "disk full")
+    for _ in range(3):
+        with faults():
+            pass
+    assert caplog.messages[1:] == ["Claiming work works again."]
+
+
+@pytest.mark.parametrize("fault", [ValueError("bug"), SystemExit(1)])
+def test_a_fault_of_the_code_is_logged_with_its_traceback(
+    faults: logs.FaultLog, caplog: pytest.LogCaptureFixture, fault: BaseException
+) -> None:
+    with faults():
+        raise fault
+    assert caplog.records[0].exc_info is not None

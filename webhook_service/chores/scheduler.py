@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from webhook_service.chores.chore import Chore
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.retention import ChoreStep
-from webhook_service.telemetry.logs import log_faults
+from webhook_service.telemetry.logs import FaultLog
 
 LOOK_SECONDS = 10.0
 LEASE_SECONDS = 60.0
@@ -62,8 +62,9 @@ class Scheduler:
 
     def _loop(self) -> None:
         # Hosts that start together need not look together.
+        faults = FaultLog(log, "A chore")
         while not self._stopping.wait(self._look * random.uniform(0.5, 1.0)):
-            with log_faults(log, "A chore"):
+            with faults():
                 self.run_due()
 
     def _run(self, chore: Chore) -> None:

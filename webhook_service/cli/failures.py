@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from webhook_service.errors import WebhookServiceError
+from webhook_service.errors import WebhookServiceError, with_cause
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
@@ -37,7 +37,7 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except WebhookServiceError as exc:
-        fail(exc.message)
+        fail(with_cause(exc))
     except _TYPERS_OWN:
         raise
     except Exception as exc:

@@ -19,7 +19,7 @@ from webhook_service.model.execution import Claim
 from webhook_service.plugins.instances import Drivers
 from webhook_service.store.queue.leases import TIMED_OUT, WORKER_LOST
 from webhook_service.store.store import Store
-from webhook_service.telemetry.logs import log_faults
+from webhook_service.telemetry.logs import FaultLog
 from webhook_service.telemetry.observer import (
     LeasesLost,
     Observer,
@@ -100,10 +100,11 @@ class LocalEngine(Engine):
 
     def _dispatch(self) -> None:
         """Claim work for the threads, and sleep while there is none or no room for it."""
+        faults = FaultLog(log, "Claiming work")
         while not self._stopping.is_set():
             self._woken.clear()
             pause = self._poll
-            with log_faults(log, "Claiming work"):
+            with faults():
                 pause = self._fill()
             if pause and not self._stopping.is_set():
                 self._woken.wait(pause)
@@ -133,9 +134,14 @@ class LocalEngine(Engine):
     def _look_after(self) -> None:
         """Renew the leases of what is in hand, give up what hangs, take back what others lost."""
         interval = min(self._claims.lease.total_seconds(), self._step_seconds) / LOOKS
+        duties = [
+            (FaultLog(log, "Looking after hung workers"), self._give_up),
+            (FaultLog(log, "Renewing leases"), self._renew),
+            (FaultLog(log, "Looking for lost workers"), self._sweep),
+        ]
         while not self._stopping.is_set():
-            for duty in (self._give_up, self._renew, self._sweep):
-                with log_faults(log, "Looking after leases"):
+            for faults, duty in duties:
+                with faults():
                     duty()
             self._stopping.wait(interval)
 

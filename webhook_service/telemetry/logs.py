@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from webhook_service.errors import WebhookServiceError
+from webhook_service.errors import WebhookServiceError, with_cause
 
+REPEAT_SECONDS = 60.0
 _SECRET = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -83,20 +85,35 @@ def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-@contextmanager
-def log_faults(log: logging.Logger, duty: str) -> Iterator[None]:
-    """Log what ends the block, and go on behind it: the loop around it tries again.
+class FaultLog:
+    """Logs what ends a loop's work, and lets the loop go on.
 
     An error of the service is a sentence in the log; any other one is a fault of the code, and is
-    logged with its traceback.
+    logged with its traceback. The same sentence again is logged once a minute only.
 
     Args:
-        duty: what failed if the block did, to begin a sentence with.
+        duty: what failed, to begin a sentence with.
     """
-    try:
-        yield
-    except WebhookServiceError as exc:
-        log.warning("%s failed, trying again: %s", duty, exc)
-    except BaseException:
-        # Loops have threads of their own, and a plug-in may raise SystemExit in a chore.
-        log.exception("%s failed, trying again.", duty)
+
+    def __init__(self, log: logging.Logger, duty: str) -> None:
+        self._log = log
+        self._duty = duty
+        self._said = ""
+        self._next = 0.0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        try:
+            yield
+        except WebhookServiceError as exc:
+            text, now = with_cause(exc), time.monotonic()
+            if text != self._said or now >= self._next:
+                self._log.warning("%s failed, trying again: %s", self._duty, text)
+                self._said, self._next = text, now + REPEAT_SECONDS
+        except BaseException:
+            # Loops have threads of their own, and a plug-in may raise SystemExit in a chore.
+            self._log.exception("%s failed, trying again.", self._duty)
+        else:
+            if self._said:
+                self._log.info("%s works again.", self._duty)
+                self._said = ""

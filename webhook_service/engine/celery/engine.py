@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from webhook_service.engine.celery.publisher import WINDOW, BrokerUnavailable, Publisher
 from webhook_service.engine.engine import Engine
 from webhook_service.store.store import Store
-from webhook_service.telemetry.logs import log_faults
+from webhook_service.telemetry.logs import FaultLog
 from webhook_service.telemetry.observer import LeasesLost, Observer
 
 POLL = 0.5
@@ -75,8 +75,9 @@ class CeleryEngine(Engine):
         self._thread.join(timeout)
 
     def _loop(self) -> None:
+        faults = FaultLog(log, "Looking for work")
         while not self._stopping:
-            with log_faults(log, "Looking for work"):
+            with faults():
                 self._turn()
             self._woken.wait(max(0.0, self._next_look - time.monotonic()))
             self._woken.clear()
