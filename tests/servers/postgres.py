@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import psycopg
 
@@ -25,7 +25,7 @@ class Postgres:
         self._programs = programs()
         self._port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-        self._user = _unprivileged_user()
+        self._user = unprivileged_user()
         if self._user:
             shutil.chown(self.folder, self._user)
         settings = {
@@ -58,12 +58,19 @@ class Postgres:
         self.stop("immediate")
         shutil.rmtree(self.folder)
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
+    def new_database(self, more: str = "") -> str:
+        """The URL of an empty database; ``more`` ends the statement that makes it."""
         name = f"test_{secrets.token_hex(6)}"
-        with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+        self.execute(f"CREATE DATABASE {name} {more}")
         return self._url(name)
+
+    def execute(self, statement: str) -> None:
+        with self._connect() as connection:
+            connection.execute(statement.encode())
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self._connect() as connection:
+            return connection.execute(query.encode()).fetchall()
 
     def start(self) -> None:
         self._server.start(self._answers)
@@ -113,7 +120,7 @@ def programs() -> Path:
     return found[-1].parent
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None

@@ -1,4 +1,4 @@
-"""A TCP proxy that can hold everything back: a server that is there and does not answer."""
+"""A TCP proxy that can hold everything back, or lead new connections elsewhere."""
 
 import socket
 import threading
@@ -30,6 +30,10 @@ class Proxy:
 
     def hold(self) -> None:
         self._open.clear()
+
+    def lead_to(self, target_port: int) -> None:
+        """Lead new connections there; those that are open stay where they are."""
+        self._target = ("127.0.0.1", target_port)
 
     def release(self) -> None:
         self._open.set()

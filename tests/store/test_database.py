@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
 
 from tests.store.builders import as_one_group
 from webhook_service.errors import StoreUnavailable
@@ -109,7 +109,7 @@ def test_a_bad_row_in_a_group_fails_alone(
             database.submit(kind, number) for kind, number in zip(kinds, (1, 2, 2, 3), strict=True)
         ]
     assert [futures[index].result(5) for index in (0, 1, 3)] == [1, 2, 3]
-    with pytest.raises(IntegrityError):
+    with pytest.raises(StoreUnavailable, match="nothing was stored"):
         futures[2].result(5)
     assert numbers(database) == [1, 2, 3]
 
@@ -185,3 +185,50 @@ def test_a_database_error_says_that_nothing_was_stored(database: Database) -> No
         database.write(lambda connection: connection.execute(text("INSERT INTO no VALUES (1)")))
     with pytest.raises(StoreUnavailable, match="does not answer"), database.read() as connection:
         connection.execute(text("SELECT * FROM no"))
+
+
+def test_a_write_that_is_given_up_before_its_commit_is_not_stored(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        begun.set()
+        assert go_on.wait(10)
+        return add_all(connection, items)
+
+    write = database.submit(slow, 1)
+    assert begun.wait(5)
+    assert write.give_up()
+    go_on.set()
+    with pytest.raises(StoreUnavailable, match="in time; nothing was stored"):
+        write.result(5)
+    assert numbers(database) == []
+
+
+def test_a_write_given_up_takes_none_of_its_group_along(database: Database) -> None:
+    with as_one_group(database):
+        writes = [database.submit(add_all, number) for number in range(3)]
+        assert writes[1].give_up()
+    assert [writes[number].result(5) for number in (0, 2)] == [0, 2]
+    assert numbers(database) == [0, 2]
+
+
+def test_a_write_cannot_be_given_up_once_it_is_stored(database: Database) -> None:
+    write = database.submit(add_all, 1)
+    assert write.result(5) == 1
+    assert not write.give_up()
+
+
+def test_after_a_refused_write_the_database_is_not_ready_until_one_is_stored(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(connection: Connection) -> None:
+        raise OperationalError("UPDATE", {}, Exception("read-only"))
+
+    database.require_writable()
+    with pytest.raises(StoreUnavailable):
+        database.write(refuse)
+    monkeypatch.setattr(module, "_touch", refuse)
+    with pytest.raises(StoreUnavailable):
+        database.require_writable()
+    database.write(add(1))
+    database.require_writable()

@@ -3,7 +3,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from tests.store.builders import accept, add_receiver, as_one_group, decision, work
 from tests.support import PROJECT
@@ -124,6 +123,6 @@ def test_a_call_that_cannot_be_stored_does_not_spoil_its_group(store: Store) -> 
     with as_one_group(store.database):
         first, second = (store.intake.submit(each) for each in (good, bad))
     assert first.result(5) is not None
-    with pytest.raises(IntegrityError):
+    with pytest.raises(StoreUnavailable, match="nothing was stored"):
         second.result(5)
     assert store.executions.backlog().open == {"queued": 1}

@@ -17,8 +17,9 @@ from weakref import WeakKeyDictionary
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery
 from webhook_service.store.database import LATE, WRITE_TIMEOUT
+from webhook_service.store.database import Write as AnyWrite
 
-Write = Future[Delivery | None]
+Write = AnyWrite[Delivery | None]
 Waiter = asyncio.Future[Delivery | None]
 
 
@@ -54,7 +55,7 @@ class _Turn:
     def __init__(self, submit: Callable[[Decision], Write]) -> None:
         self._submit = submit
         self._waiting: list[tuple[Decision, Waiter]] = []
-        self._written: deque[tuple[Waiter, Write]] = deque()
+        self._written: deque[tuple[Waiter, Future[Delivery | None]]] = deque()
 
     def commit(self, decision: Decision, loop: asyncio.AbstractEventLoop) -> Waiter:
         if not self._waiting:
@@ -65,6 +66,7 @@ class _Turn:
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
+        under_way = []
         for decision, waiter in waiting:
             if waiter.done():
                 continue  # its caller has gone away
@@ -73,10 +75,13 @@ class _Turn:
             except Exception as exc:
                 waiter.set_exception(exc)
             else:
+                under_way.append((waiter, write))
                 write.add_done_callback(partial(self._take_over, loop, waiter))
-        loop.call_later(WRITE_TIMEOUT, _give_up, [waiter for _, waiter in waiting])
+        loop.call_later(WRITE_TIMEOUT, _give_up, under_way)
 
-    def _take_over(self, loop: asyncio.AbstractEventLoop, waiter: Waiter, write: Write) -> None:
+    def _take_over(
+        self, loop: asyncio.AbstractEventLoop, waiter: Waiter, write: Future[Delivery | None]
+    ) -> None:
         """Called in the writer's thread: wake the loop up, once for all that is there."""
         self._written.append((waiter, write))
         if len(self._written) == 1:
@@ -94,7 +99,8 @@ class _Turn:
                 waiter.set_result(write.result())
 
 
-def _give_up(waiters: Iterable[Waiter]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
+def _give_up(under_way: Iterable[tuple[Waiter, Write]]) -> None:
+    """Wait no longer, but for those whose COMMIT has begun: the writer tells of them soon."""
+    for waiter, write in under_way:
+        if not waiter.done() and write.give_up():
             waiter.set_exception(StoreUnavailable(LATE))

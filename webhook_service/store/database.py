@@ -4,6 +4,10 @@ That thread takes what is queued, runs it in one transaction, and resolves the c
 COMMIT: a flush to disk is paid once for many callers, and nobody is told of a write that may be
 lost. Neighbours in a group that have the same batch function are one call of it. A job that fails
 spoils its group, so each job of a spoiled group runs again alone.
+
+A caller that waits no longer is seen before COMMIT: what it was told was not stored is not. A
+connection that failed is thrown away: after a failover it may lead to a server that still answers,
+and takes no writes. One that hangs is broken by the watchdog.
 """
 
 from __future__ import annotations
@@ -19,18 +23,26 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, update
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from webhook_service.errors import InvalidRequest, StoreUnavailable
+from webhook_service.errors import InvalidRequest, SettingsError, StoreUnavailable, first_line
 from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Written
-from webhook_service.store.dialects import open_engine, parse_url
+from webhook_service.store.dialects import is_lent, lends, open_engine, parse_url
+from webhook_service.store.tables import chores
+from webhook_service.store.watchdog import Watchdog
 
 MAX_QUEUED = 10_000
 MAX_GROUP = 256
 WRITE_TIMEOUT = 15.0
-LATE = "The database did not take the write in time."
+# How long a group of writes, and a read, may use a connection.
+GROUP_TIMEOUT = 20.0
+READ_TIMEOUT = 60.0
+CLOSE_TIMEOUT = 30.0
+LATE = "The database did not take the write in time; nothing was stored."
+REFUSED = "The database refused the write; nothing was stored."
+TORN = "The connection broke while the database stored this; send it again to be sure."
 UNFIT = "A value is too long, or holds a character that cannot be stored; nothing was stored."
 
 log = logging.getLogger(__name__)
@@ -41,10 +53,44 @@ Batch = Callable[[Connection, Sequence[ItemT]], Sequence[T]]
 """Writes some items, and gives one result for each, in their order."""
 
 
+class Write(Future[T]):
+    """What a write came to, once it is known."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        super().__init__()
+        self._lock = lock
+        self._is_given_up = self._is_committing = False
+
+    def give_up(self) -> bool:
+        """Have nothing stored; False if it is too late for that, and the result is on its way."""
+        with self._lock:
+            if not self._is_committing:
+                self._is_given_up = True
+            return self._is_given_up
+
+    @staticmethod
+    def begin_commit(writes: Sequence[Write[Any]]) -> None:
+        """Go past the point up to which they can be given up.
+
+        Raises:
+            StoreUnavailable: one of them was.
+        """
+        with writes[0]._lock:
+            if any(write._is_given_up for write in writes):
+                raise StoreUnavailable(LATE)
+            for write in writes:
+                write._is_committing = True
+
+    def retry(self) -> None:
+        """Take a commit back that failed."""
+        with self._lock:
+            self._is_committing = False
+
+
 class _Entry(NamedTuple):
     batch: Batch[Any, Any]
     item: Any
-    future: Future[Any]
+    write: Write[Any]
 
 
 class Database:
@@ -66,8 +112,11 @@ class Database:
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._commit_lock = threading.Lock()
+        self._watchdog = Watchdog(GROUP_TIMEOUT)
         self._closed = False
         self._jobs = self._groups = 0
+        self._failure: BaseException | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -92,12 +141,44 @@ class Database:
         if self._closed:
             raise StoreUnavailable("The service is stopping.")
         try:
-            with self._readers.connect() as connection:
+            with (
+                self._readers.connect() as connection,
+                self._watchdog.over(connection, READ_TIMEOUT),
+            ):
                 yield connection
         except DataError as exc:
             raise InvalidRequest(UNFIT) from exc
         except SQLAlchemyError as exc:
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
+
+    def require_fitting_url(self) -> None:
+        """Look what is between this process and the database.
+
+        Raises:
+            SettingsError: a pooler that lends connections, and the URL does not say so.
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            if not self.is_sqlite and not is_lent(self.url) and lends(self._readers):
+                raise SettingsError(
+                    "The database stands behind a pooler that lends a connection for one "
+                    "transaction at a time: add pooler=transaction to the query of "
+                    "WEBHOOK_SERVICE_DATABASE_URL, or let the pooler work in session mode."
+                )
+        except SQLAlchemyError as exc:
+            raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
+
+    def require_writable(self) -> None:
+        """Make sure that writes are stored, as far as the last ones tell.
+
+        Raises:
+            StoreUnavailable: the last group failed, or hangs.
+        """
+        if self._watchdog.oldest > WRITE_TIMEOUT - GROUP_TIMEOUT:
+            raise StoreUnavailable("The database does not answer.")
+        if self._failure is not None:
+            # Nobody may be sending any more: so look whether it goes again.
+            self.write(_touch)
 
     def write(self, job: Job[T]) -> T:
         """Run a job in a transaction of the writer and return its result after the commit.
@@ -112,7 +193,7 @@ class Database:
         """
         return wait(self.submit(_run_each, job))
 
-    def submit(self, batch: Batch[ItemT, T], item: ItemT) -> Future[T]:
+    def submit(self, batch: Batch[ItemT, T], item: ItemT) -> Write[T]:
         """Begin a write that is done together with others of its kind.
 
         Args:
@@ -121,7 +202,7 @@ class Database:
         Raises:
             StoreUnavailable: too many writes are waiting; the future may also raise it.
         """
-        future: Future[T] = Future()
+        write: Write[T] = Write(self._commit_lock)
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("The service is stopping; nothing was stored.")
@@ -130,25 +211,36 @@ class Database:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
                 self._thread.start()
-            self._queue.put(_Entry(batch, item, future))
-        return future
+            self._queue.put(_Entry(batch, item, write))
+        return write
 
     def connect_for_migration(self) -> Connection:
-        """A connection with a transaction begun, outside the writer's queue."""
+        """A connection outside the writer's queue.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
         try:
             return self._writers.connect()
         except SQLAlchemyError as exc:
             raise StoreUnavailable(f"The database at {self.url!r} does not answer.") from exc
 
     def close(self) -> None:
-        """Commit what is queued, end the writer's thread and close all connections."""
+        """Commit what is queued, end the writer's thread and close all connections.
+
+        A write that hangs is broken off after 30 seconds.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
         if self._thread is not None:
             self._queue.put(None)
-            self._thread.join()
+            self._thread.join(CLOSE_TIMEOUT)
+            if self._thread.is_alive():
+                self._watchdog.break_all()
+                self._thread.join(CLOSE_TIMEOUT)
+        self._watchdog.close()
         self._readers.dispose()
         self._writers.dispose()
 
@@ -156,7 +248,7 @@ class Database:
         open_ = True
         while open_:
             group, open_ = self._take()
-            group = [entry for entry in group if entry.future.set_running_or_notify_cancel()]
+            group = [entry for entry in group if entry.write.set_running_or_notify_cancel()]
             if group:
                 self._commit(group)
 
@@ -173,33 +265,47 @@ class Database:
 
     def _commit(self, group: Sequence[_Entry], *, again: bool = False) -> None:
         ran = False
+        writes = [entry.write for entry in group]
         try:
-            with self._writers.begin() as connection:
+            with self._writers.begin() as connection, self._watchdog.over(connection):
                 results: list[Any] = []
                 for batch, entries in groupby(group, attrgetter("batch")):
                     results += batch(connection, [entry.item for entry in entries])
                 ran = True
+                Write.begin_commit(writes)
                 failpoint("writer.before_commit")
         except BaseException as exc:
             # The thread must outlast whatever a job raises: it is the only writer.
+            self._take_for_broken(exc)
+            for write in writes:
+                write.retry()
             if len(group) == 1:
                 # The kept connection did not outlive a restart of the server. Before COMMIT was
                 # sent nothing can have been stored, so a new connection may try the same once.
                 if not ran and not again and getattr(exc, "connection_invalidated", False):
                     return self._commit(group, again=True)
-                return group[0].future.set_exception(_as_told(exc))
+                return group[0].write.set_exception(_as_told(exc, group[0], ran))
             log.debug("a group of %d writes failed, each runs alone: %s", len(group), exc)
             for entry in group:
                 self._commit([entry])
             return
         failpoint("writer.after_commit")
+        self._failure = None
         self._jobs += len(group)
         self._groups += 1
-        for entry, result in zip(group, results, strict=True):
-            entry.future.set_result(result)
+        for write, result in zip(writes, results, strict=True):
+            write.set_result(result)
+
+    def _take_for_broken(self, exc: BaseException) -> None:
+        """Throw connections away that failed, unless a job was at fault."""
+        if not isinstance(exc, SQLAlchemyError) or isinstance(exc, IntegrityError | DataError):
+            return
+        self._failure = exc
+        self._writers.dispose()
+        self._readers.dispose()
 
 
-def wait(future: Future[T]) -> T:
+def wait(write: Write[T]) -> T:
     """Wait for a commit.
 
     Raises:
@@ -207,21 +313,34 @@ def wait(future: Future[T]) -> T:
         IntegrityError: a constraint of the tables forbids it.
     """
     try:
-        return future.result(WRITE_TIMEOUT)
+        return write.result(WRITE_TIMEOUT)
     except FutureTimeout as exc:
-        future.cancel()
-        raise StoreUnavailable(LATE) from exc
+        if write.give_up():
+            raise StoreUnavailable(LATE) from exc
+        # Its COMMIT is under way, and the watchdog bounds that.
+        return write.result()
 
 
 def _run_each(connection: Connection, jobs: Sequence[Job[T]]) -> list[T]:
     return [job(connection) for job in jobs]
 
 
-def _as_told(exc: BaseException) -> BaseException:
+def _touch(connection: Connection) -> None:
+    """A write that changes nothing, and is refused where writes are."""
+    connection.execute(update(chores).values(name=chores.c.name))
+
+
+def _as_told(exc: BaseException, entry: _Entry, ran: bool) -> BaseException:
     """What the caller of a job that failed is told; a broken constraint is for it to explain."""
-    if not isinstance(exc, SQLAlchemyError) or isinstance(exc, IntegrityError):
+    if not isinstance(exc, SQLAlchemyError):
         return exc
-    told: Exception = StoreUnavailable("The database refused the write; nothing was stored.")
+    if isinstance(exc, IntegrityError):
+        if entry.batch is _run_each:
+            return exc
+        constraint = getattr(getattr(exc.orig, "diag", None), "constraint_name", None)
+        log.error("The database's tables forbid a write: %s", constraint or first_line(exc))
+    is_torn = ran and getattr(exc, "connection_invalidated", False)
+    told: Exception = StoreUnavailable(TORN if is_torn else REFUSED)
     if isinstance(exc, DataError):
         told = InvalidRequest(UNFIT)
     told.__cause__ = exc

@@ -1,11 +1,13 @@
 """What SQLite and PostgreSQL want differently: URLs, connections, INSERT … ON CONFLICT.
 
 SQLite runs in WAL mode with synchronous=FULL, so that a commit survives a power cut;
-PostgreSQL is used through psycopg 3.
+PostgreSQL is used through psycopg 3, directly or behind a pooler such as pgbouncer. What a URL says
+about a connection counts before what is set here.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,25 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 BUSY_TIMEOUT = 5.0
-STATEMENT_TIMEOUT = 30.0
+# Shorter than callers wait for a write: it fails before they are told so.
+STATEMENT_TIMEOUT = 10.0
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_CONNECT = {
+    "connect_timeout": 5,
+    # After a failover the old server may still answer, and takes no writes.
+    "target_session_attrs": "read-write",
+    # A peer that has gone without a word is noticed in a minute, not in hours.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# The URL's word for a pooler that lends a server's connection for one transaction at a time.
+_POOLER = "pooler"
+_SEVERAL_HOSTS = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:(?P<user>[^@/]*)@)?(?P<hosts>[^@/?]*,[^@/?]*)(?P<rest>[/?].*)?"
+)
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -39,8 +59,8 @@ def parse_url(text: str) -> URL:
         SettingsError: not a URL, or a database that is not supported.
     """
     try:
-        url = make_url(text)
-    except ArgumentError as exc:
+        url = make_url(_with_hosts_apart(text))
+    except (ArgumentError, ValueError) as exc:
         raise SettingsError(
             "WEBHOOK_SERVICE_DATABASE_URL is not a URL; use sqlite:////path/to/file.db "
             "or postgresql://user:password@host/database."
@@ -49,9 +69,28 @@ def parse_url(text: str) -> URL:
         if not url.database or url.database == ":memory:":
             raise SettingsError("SQLite needs a file: sqlite:////path/to/file.db.")
         return url.set(drivername="sqlite+pysqlite")
-    if url.get_backend_name() == "postgresql":
+    if url.get_backend_name() in ("postgresql", "postgres"):
+        if url.query.get(_POOLER, "transaction") != "transaction":
+            raise SettingsError(
+                "WEBHOOK_SERVICE_DATABASE_URL: pooler may only be transaction; leave it out where "
+                "the pooler gives each client a connection of its own (session mode)."
+            )
         return url.set(drivername="postgresql+psycopg")
     raise SettingsError(f"{url.get_backend_name()} is not supported: use sqlite or postgresql.")
+
+
+def _with_hosts_apart(text: str) -> str:
+    """A URL of several hosts, as libpq writes it, in the words of SQLAlchemy.
+
+    https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#specifying-multiple-fallback-hosts
+    """
+    found = _SEVERAL_HOSTS.fullmatch(text)
+    if found is None:
+        return text
+    user = f"{found['user']}@" if found["user"] else ""
+    path, _, query = (found["rest"] or "/").partition("?")
+    hosts = "&".join(f"host={host}" for host in found["hosts"].split(","))
+    return f"{found['scheme']}://{user}{path}?{hosts}{'&' if query else ''}{query}"
 
 
 def sqlite_file(url: URL) -> Path:
@@ -78,6 +117,7 @@ def _sqlite_engine(url: URL, readers: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=8 if readers else 1,
         max_overflow=24 if readers else 0,
+        hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
     )
 
@@ -99,24 +139,87 @@ def _sqlite_engine(url: URL, readers: bool) -> Engine:
 
 
 def _postgresql_engine(url: URL, readers: bool) -> Engine:
+    lent = is_lent(url)
     try:
-        return create_engine(
-            url,
+        engine = create_engine(
+            url.difference_update_query([_POOLER, "prepare_threshold"]),
             pool_size=8 if readers else 1,
             max_overflow=24 if readers else 1,
             pool_pre_ping=readers,
             pool_timeout=BUSY_TIMEOUT,
             paramstyle="format",
-            isolation_level="AUTOCOMMIT" if readers else "READ COMMITTED",
+            isolation_level="AUTOCOMMIT" if readers and not lent else "READ COMMITTED",
+            hide_parameters=True,
             connect_args={
-                "connect_timeout": int(BUSY_TIMEOUT),
-                "options": f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}",
+                **{name: value for name, value in _CONNECT.items() if name not in url.query},
+                **_prepared(url),
             },
         )
     except ModuleNotFoundError as exc:
         raise SettingsError(
             "PostgreSQL needs psycopg: pip install 'webhook-service[postgresql]'."
         ) from exc
+    _limit_statements(engine, url, lent)
+    return engine
+
+
+def is_lent(url: URL) -> bool:
+    """Whether the URL says that a pooler lends connections."""
+    return _POOLER in url.query
+
+
+def lends(readers: Engine) -> bool:
+    """Whether a pooler gives a connection of the server to another client between statements."""
+    with readers.connect() as first:
+        raw: Any = first.connection.driver_connection
+        pid = first.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        if pid == raw.info.backend_pid:
+            return False  # nobody is in between: the server itself gave this number
+        with readers.connect() as second:
+            # A pooler that lends gives away what was used last, and is free now.
+            second.exec_driver_sql("BEGIN")
+            other = second.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            again = first.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            second.exec_driver_sql("ROLLBACK")
+        return bool(other == pid or again != pid)
+
+
+def _prepared(url: URL) -> dict[str, int | None]:
+    """After how many uses psycopg prepares a statement; None: never.
+
+    Behind a pooler that lends connections, a prepared name may be another client's statement.
+    """
+    said = url.query.get("prepare_threshold")
+    if said is None:
+        return {"prepare_threshold": None} if is_lent(url) else {}
+    if not isinstance(said, str) or not (said == "none" or said.isdecimal()):
+        raise SettingsError(
+            "WEBHOOK_SERVICE_DATABASE_URL: prepare_threshold must be a number or none."
+        )
+    return {"prepare_threshold": None if said == "none" else int(said)}
+
+
+def _limit_statements(engine: Engine, url: URL, lent: bool) -> None:
+    """Bound each statement. Poolers refuse start-up options, so a statement of our own says it."""
+    milliseconds = int(STATEMENT_TIMEOUT * 1000)
+    own = "statement_timeout" in str(url.query.get("options", ""))
+
+    @event.listens_for(engine, "connect", insert=True)
+    def _prepare(connection: Any, _: Any) -> None:
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            raise SettingsError(
+                "The database has the encoding SQL_ASCII, in which texts have no meaning: create "
+                "it with ENCODING 'UTF8'."
+            )
+        if not (lent or own):
+            connection.execute(f"SET statement_timeout = {milliseconds}")
+            connection.commit()
+
+    if lent and not own:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
 
 
 def insert_into(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -24,7 +23,7 @@ from webhook_service.model.as_json import event_to_json
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.bulk import BulkInsert, Row
-from webhook_service.store.database import Database, wait
+from webhook_service.store.database import Database, Write, wait
 from webhook_service.store.history.approvals import keep_newest, waiting_for
 from webhook_service.store.receivers import still_live
 from webhook_service.store.tables import deliveries, executions, micros
@@ -75,7 +74,7 @@ class Intake:
             raise StoreUnavailable("The receiver is being changed; nothing was stored.")
         return delivery
 
-    def submit(self, decision: Decision) -> Future[Delivery | None]:
+    def submit(self, decision: Decision) -> Write[Delivery | None]:
         """Begin to store a call with the work it brings, without waiting for the commit.
 
         Work whose identity the receiver already has becomes an item that is a duplicate; a call

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from webhook_service.errors import SettingsError
+from webhook_service.errors import SettingsError, StoreUnavailable
 from webhook_service.store.database import Database
 
 HEAD = "0001"
@@ -25,15 +28,13 @@ def current_revision(database: Database) -> str | None:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Run the migrations that are missing; safe to call from several processes at once."""
-    with database.connect_for_migration() as connection, connection.begin():
-        _lock(connection)
+    with _migrating(database) as connection:
         _alembic(connection, "upgrade", revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Undo migrations down to a revision; ``base`` undoes them all."""
-    with database.connect_for_migration() as connection, connection.begin():
-        _lock(connection)
+    with _migrating(database) as connection:
         _alembic(connection, "downgrade", revision)
 
 
@@ -56,6 +57,17 @@ def require_current(database: Database) -> None:
     upgrade(database)
 
 
+@contextmanager
+def _migrating(database: Database) -> Iterator[Connection]:
+    """One transaction for all: what fails has changed nothing."""
+    try:
+        with database.connect_for_migration() as connection, connection.begin():
+            _lock(connection)
+            yield connection
+    except SQLAlchemyError as exc:
+        raise StoreUnavailable("The database was not migrated; nothing was changed.") from exc
+
+
 def _alembic(connection: Connection, command: str, revision: str) -> None:
     # Alembic takes a third of a second to import, and a current database does not need it.
     import alembic.command
@@ -71,4 +83,6 @@ def _alembic(connection: Connection, command: str, revision: str) -> None:
 def _lock(connection: Connection) -> None:
     """One migration at a time; SQLite's write transaction does the same by itself."""
     if connection.dialect.name == "postgresql":
+        # A migration takes as long as it needs.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

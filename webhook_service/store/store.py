@@ -47,11 +47,12 @@ class Store:
         self.tokens = TokenStore(database)
 
     def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Make sure that calls can be stored.
 
         Raises:
-            StoreUnavailable: it does not answer.
+            StoreUnavailable: the database does not answer, or took no write the last time.
         """
+        self.database.require_writable()
         with self.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
 
@@ -70,6 +71,7 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
     database = Database(settings.database_url)
     try:
         sealer = Sealer(_secret_keys(settings, database))
+        database.require_fitting_url()
         migrate.require_current(database)
     except BaseException:
         database.close()
