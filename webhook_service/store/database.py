@@ -12,6 +12,7 @@ and takes no writes. One that hangs is broken by the watchdog.
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import threading
@@ -123,6 +124,11 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether the writer's thread has ended, so that nothing is stored any more."""
+        return not (self._closed or self._thread is None or self._thread.is_alive())
+
+    @property
     def dialect(self) -> Dialect:
         return self._writers.dialect
 
@@ -148,6 +154,9 @@ class Database:
                 yield connection
         except DataError as exc:
             raise InvalidRequest(UNFIT) from exc
+        except json.JSONDecodeError as exc:
+            log.exception("A stored row is no JSON.")
+            raise StoreUnavailable("What is stored there cannot be read.") from exc
         except SQLAlchemyError as exc:
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
 

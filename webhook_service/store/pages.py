@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, Row, Select
+from sqlalchemy.exc import SQLAlchemyError
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.pages import Page, PageRequest
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -37,10 +40,35 @@ def fetch(
         query = query.where(fields[name] == value)
     if page.marker is not None:
         query = query.where(order < _marker(order, page.marker))
-    rows = connection.execute(query.order_by(order.desc()).limit(page.limit + 1)).all()
-    more = len(rows) > page.limit
-    items = tuple(build(row) for row in rows[: page.limit])
-    return Page(items, str(rows[page.limit - 1]._mapping[order]) if more else None)
+    query = query.order_by(order.desc()).limit(page.limit + 1)
+    try:
+        rows = connection.execute(query).all()
+        places = [row._mapping[order] for row in rows]
+        items = tuple([build(row) for row in rows[: page.limit]])
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        places = list(connection.execute(query.with_only_columns(order)).scalars())
+        items = tuple(_readable(connection, query, order, places[: page.limit], build))
+    more = len(places) > page.limit
+    return Page(items, str(places[page.limit - 1]) if more else None)
+
+
+def _readable(
+    connection: Connection,
+    query: Select[Any],
+    order: Column[Any],
+    places: Sequence[Any],
+    build: Callable[[Row[Any]], T],
+) -> Iterator[T]:
+    """Read rows one by one: a bad one does not keep people from all others."""
+    for place in places:
+        try:
+            yield build(connection.execute(query.where(order == place)).one())
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("The row %s of %s cannot be read; it is left out.", place, order.table)
 
 
 def _marker(order: Column[Any], marker: str) -> Any:

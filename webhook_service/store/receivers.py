@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -303,9 +304,15 @@ class ReceiverStore:
         if sealed := verify.pop("sealed", None):
             verify["secrets"] = json.loads(self._sealer.open(values["id"], sealed))
         values["verify"] = verify
-        spec = ReceiverSpec.model_validate(
-            {name: values[name] for name in ReceiverSpec.model_fields}
-        )
+        try:
+            spec = ReceiverSpec.model_validate(
+                {name: values[name] for name in ReceiverSpec.model_fields}
+            )
+        except ValidationError as exc:
+            raise InvalidConfig(
+                f"The stored receiver {row.id} cannot be read ({exc.error_count()} errors): "
+                "delete it, and create it again."
+            ) from exc
         return Receiver(
             values["id"],
             values["project"],
