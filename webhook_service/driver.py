@@ -149,7 +149,9 @@ class Unchanged:
 class Wait:
     """Call again after so many seconds, with ``state`` (JSON) as ``context.state``.
 
-    ``after`` is brought between 0.05 and 3,600 seconds; ``state`` may have 256 KiB as JSON.
+    ``after`` is brought between 0.05 and 3,600 seconds; ``state`` may have 256 KiB as JSON. All
+    waits and steps of an execution together may take ``WEBHOOK_SERVICE_ROLLOUT_SECONDS``, a day
+    by default; then it fails as ``waited_too_long``. Give up earlier where you know better.
 
     ``settled`` says that the change is complete and verified, and only tidying up is left: a newer
     push to the slot need not wait for it, and ends this execution as succeeded.
@@ -190,7 +192,11 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
         return None
 
     def slot(self, config: ConfigT, event: EventT) -> str:
-        """Name what must be changed in order; pure. Default: one slot per receiver ("")."""
+        """Name what must be changed in order; pure. Default: one slot per receiver ("").
+
+        At most 1,500 bytes of UTF-8 without NUL. It is called while a call is answered: if it
+        raises, the call is answered 503, and nothing of it is stored.
+        """
         return ""
 
     def headers(self, config: ConfigT) -> Collection[str]:

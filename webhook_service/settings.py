@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     step_seconds: float = Field(
         default=60.0, ge=1, le=600, description="how long one call of a driver may take"
     )
+    rollout_seconds: float = Field(
+        default=86_400.0,
+        ge=60,
+        le=31_536_000,
+        description="for how long an execution may wait in all; then it fails",
+    )
     lease_seconds: float = Field(
         default=30.0, ge=1, le=3600, description="how long a lost worker blocks what it ran"
     )

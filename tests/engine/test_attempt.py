@@ -18,7 +18,6 @@ from webhook_service.driver import (
     WebhookDriver,
 )
 from webhook_service.engine.attempt import (
-    MAX_CHANGES,
     MAX_MESSAGE,
     MAX_REASON,
     MAX_RETRY,
@@ -30,7 +29,7 @@ from webhook_service.errors import DriverError, Retry, Superseded, TargetConflic
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
-from webhook_service.plugins.boundary import MAX_STATE
+from webhook_service.plugins.boundary import MAX_CHANGES, MAX_STATE
 from webhook_service.plugins.discovery import DRIVERS, Plugins
 from webhook_service.plugins.instances import Drivers, new_drivers
 from webhook_service.testing.stub import StubConfig, StubDriver

@@ -6,11 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.support import add_receiver, make_service, push, stub_of, wait_for_end
+from tests.support import (
+    PROJECT,
+    add_receiver,
+    make_service,
+    push,
+    stub_of,
+    wait_for,
+    wait_for_end,
+)
 from webhook_service.driver import Change, Done, Wait
+from webhook_service.engine.local import LocalEngine
 from webhook_service.errors import DriverError, Retry
 from webhook_service.model.execution import ExecutionState
+from webhook_service.plugins.instances import Drivers
 from webhook_service.service import WebhookService
+from webhook_service.store.store import Store
 from webhook_service.telemetry.observer import Happening, Observer, Recorded
 
 
@@ -84,3 +95,55 @@ def test_an_observer_that_fails_changes_nothing(service: WebhookService) -> None
     _, key = add_receiver(service)
     found = wait_for_end(service, push(service, key).executions[0])
     assert (found.state, len(stub_of(service).calls)) == (ExecutionState.SUCCEEDED, 1)
+
+
+class Mute(DriverError):
+    def __init__(self) -> None:
+        """Without what every error of ours has."""
+
+
+SAID_ODDLY = {
+    "an error without its parts": (Mute(), "driver_crashed"),
+    "settled is an object": (Wait(0.05, {}, settled=object()), None),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize(("said", "reason"), SAID_ODDLY.values(), ids=SAID_ODDLY)
+def test_what_cannot_be_read_of_a_driver_loses_no_worker(
+    service: WebhookService, said: Any, reason: str | None
+) -> None:
+    _, key = add_receiver(service)
+    stub_of(service).steps = [said, DriverError("enough")]
+    execution = push(service, key).executions[0]
+    wait_for(lambda: service.get_execution(PROJECT, execution).attempts)
+    wait_for(lambda: stub_of(service).calls)
+    wait_for(lambda: service.get_execution(PROJECT, execution).state != "running")
+    assert service.get_execution(PROJECT, execution).reason in (reason, "driver_failed")
+
+
+@pytest.mark.parametrize(("settled", "state"), [(False, "failed"), (True, "succeeded")])
+def test_an_endless_wait_ends_by_the_limit(database: str, settled: bool, state: str) -> None:
+    def engine(store: Store, drivers: Drivers) -> LocalEngine:
+        return LocalEngine(store, drivers, workers=2, poll=0.05, rollout_seconds=0.5)
+
+    with make_service(database, make_engine=engine) as service:
+        _, key = add_receiver(service)
+        waits = Wait(0.1, {}, "still rolling", settled=settled)
+        stub_of(service).steps = [waits] * 100
+        found = wait_for_end(service, push(service, key).executions[0])
+        assert found.state == state
+        assert 2 <= len(stub_of(service).calls) <= 5
+        if not settled:
+            assert found.reason == "waited_too_long"
+            assert found.message.endswith("WEBHOOK_SERVICE_ROLLOUT_SECONDS allows: still rolling")
+
+
+def test_time_in_which_nobody_looked_does_not_count(database: str) -> None:
+    with make_service(database) as service:
+        _, key = add_receiver(service)
+        stub_of(service).steps = [Wait(0.05, {})]
+        execution = push(service, key).executions[0]
+        wait_for_end(service, execution)
+        with service.store.database.read() as connection:
+            watched = connection.exec_driver_sql("SELECT watched FROM executions").scalar_one()
+    assert 0.05 <= watched < 0.5

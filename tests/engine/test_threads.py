@@ -22,6 +22,7 @@ from tests.support import (
 )
 from webhook_service.driver import Context, Done, Outcome, PushEvent
 from webhook_service.engine.local import LocalEngine
+from webhook_service.engine.threads import WorkerThreads
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.leases import MAX_LOST_LEASES
 from webhook_service.telemetry.observer import (
@@ -29,6 +30,7 @@ from webhook_service.telemetry.observer import (
     Observer,
     ResultRefused,
     WorkersAbandoned,
+    WorkersDied,
 )
 from webhook_service.testing.stub import StubCall
 
@@ -41,11 +43,14 @@ class Watcher(Observer):
     def __init__(self) -> None:
         self.hanging: list[int] = []
         self.refused: list[str] = []
+        self.died = 0
 
     def tell(self, happening: Happening) -> None:
         match happening:
             case WorkersAbandoned(count):
                 self.hanging.append(count)
+            case WorkersDied(count):
+                self.died += count
             case ResultRefused(claim):
                 self.refused.append(claim.execution.id)
 
@@ -208,3 +213,44 @@ def test_a_stop_gives_back_at_once_what_was_not_begun_and_what_still_runs(
     assert {execution.state for execution in ended} == {"succeeded"}
     tries = sorted(len(execution.attempts) for execution in ended)
     assert tries == [1] * 8 + [2] * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_is_replaced_and_counted(
+    start: StartService, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [2]
+
+    def dying(threads: WorkerThreads, worker: Any) -> bool:
+        if left[0] > 0:
+            left[0] -= 1
+            raise SystemExit(3)
+        return finish(threads, worker)
+
+    finish = WorkerThreads._finish
+    monkeypatch.setattr(WorkerThreads, "_finish", dying)
+    service = start(workers=2, step_seconds=3)
+    for number in range(4):
+        _, key = add_receiver(service, name=f"r{number}", stubConfig={"target": f"t{number}"})
+        found = wait_for_end(service, push(service, key, str(number + 1)).executions[0])
+        assert found.state == "succeeded"
+    wait_for(lambda: watcher.died == 2)
+    assert not service.is_stuck
+
+
+@pytest.mark.parametrize("loop", ["_dispatch", "_look_after"])
+def test_an_engine_without_one_of_its_loops_says_that_it_is_stuck(
+    start: StartService, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    monkeypatch.setattr(LocalEngine, loop, lambda self: None)
+    service = start(workers=1)
+    assert wait_for(lambda: service.is_stuck)
+
+
+def test_a_database_without_its_writer_makes_the_service_stuck(start: StartService) -> None:
+    service = start(workers=1)
+    database = service.store.database
+    assert not service.is_stuck
+    database._queue.put(None)  # what ends the thread
+    assert wait_for(lambda: service.is_stuck)
+    database._closed = True

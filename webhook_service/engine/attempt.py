@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from webhook_service.driver import (
-    Change,
     Context,
     Done,
     DriverConfig,
@@ -40,8 +39,9 @@ from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.plugins.boundary import (
     Unstorable,
     is_for_us,
+    storable_changes,
+    storable_json,
     storable_seconds,
-    storable_state,
     storable_text,
 )
 from webhook_service.plugins.instances import Drivers
@@ -50,12 +50,11 @@ from webhook_service.telemetry.observer import Observer, Recorded, ResultRefused
 
 MAX_MESSAGE = 5000  # 4 KiB of a log, and what is said about it
 MAX_REASON = 64
-MAX_VALUE = 2000
-MAX_CHANGES = 10_000
 MIN_WAIT, MAX_WAIT = 0.05, 3600.0
 # What a driver may ask a retry to wait for at least: a day.
 MAX_RETRY = 86_400.0
 RECORD_TRIES = 3
+ROLLOUT_SECONDS = 86_400.0
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +79,7 @@ class Attempts:
     Args:
         resolver: asks registries, for receivers that want it.
         observer: is told what came of each call of a driver.
+        rollout_seconds: for how long an execution may wait, in all.
     """
 
     def __init__(
@@ -88,7 +88,9 @@ class Attempts:
         drivers: Drivers,
         resolver: Resolves | None = None,
         observer: Observer | None = None,
+        rollout_seconds: float = ROLLOUT_SECONDS,
     ) -> None:
+        self._rollout_seconds = rollout_seconds
         self._claims = claims
         self._drivers = drivers
         self._resolver = resolver
@@ -99,7 +101,9 @@ class Attempts:
         failpoint("step.claimed")
         started = time.monotonic()
         verdict = judge(claim, self._drivers, self._resolver)
-        self._observer.tell(Stepped(claim, verdict, time.monotonic() - started))
+        seconds = time.monotonic() - started
+        verdict = bounded(claim, verdict, seconds, self._rollout_seconds)
+        self._observer.tell(Stepped(claim, verdict, seconds))
         execution = claim.execution
         log.info(
             "execution %s (%s, attempt %d): %s %s",
@@ -141,6 +145,35 @@ def judge(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> V
         log.error("What the driver %s said of %s is refused: %s.", driver, claim.execution.id, exc)
         message = f"The driver's result cannot be stored: {exc}."
         return Verdict(ExecutionState.FAILED, message, "result_unstorable")
+    except BaseException as exc:
+        if is_for_us(exc):
+            raise
+        return _crash(claim, exc)
+
+
+def bounded(claim: Claim, verdict: Verdict, seconds: float, limit: float) -> Verdict:
+    """The verdict, unless it is to wait on beyond the limit: no wait is endless.
+
+    What counts is how long steps took and what waits asked for. While no worker is there, nobody
+    sees whether a rollout fails, and its time stands still.
+
+    Args:
+        seconds: how long this step took.
+        limit: seconds that an execution may take in all.
+    """
+    if verdict.state is not ExecutionState.WAITING:
+        return verdict
+    more = seconds + verdict.pause
+    if claim.watched + more <= limit:
+        return replace(verdict, watched=more)
+    if verdict.settled:
+        message = f"The change is complete; what was left to do did not end in {limit:g} s."
+        return replace(verdict, state=ExecutionState.SUCCEEDED, message=message)
+    message = (
+        f"The driver still waited after {limit:g} s, the most that "
+        f"WEBHOOK_SERVICE_ROLLOUT_SECONDS allows: {verdict.message or 'it did not say for what.'}"
+    )
+    return replace(verdict, state=ExecutionState.FAILED, message=message, reason="waited_too_long")
 
 
 def _told(claim: Claim, drivers: Drivers, resolver: Resolves | None) -> Verdict:
@@ -162,12 +195,6 @@ def _told(claim: Claim, drivers: Drivers, resolver: Resolves | None) -> Verdict:
         problems = f"{exc.error_count()} errors"
         message = f"The receiver's config no longer fits its driver: {problems}."
         return Verdict(ExecutionState.FAILED, message, "invalid_config")
-    except Unstorable:
-        raise
-    except BaseException as exc:
-        if is_for_us(exc):
-            raise
-        return _crash(claim, exc)
 
 
 def _call(claim: Claim, driver: WebhookDriver[Any, Any], resolver: Resolves | None) -> Verdict:
@@ -238,8 +265,8 @@ def _verdict_on(outcome: Outcome) -> Verdict:
                 message,
                 changes=changes or None,
                 pause=storable_seconds(after, MIN_WAIT, MAX_WAIT),
-                driver_state=storable_state(state),
-                settled=settled,
+                driver_state=storable_json(state, "state"),
+                settled=bool(settled),
             )
     raise TypeError(f"execute returned {type(outcome).__name__}, not Done, Unchanged or Wait")
 
@@ -254,27 +281,7 @@ def _storable(verdict: Verdict) -> Verdict:
         verdict,
         message=storable_text(verdict.message, MAX_MESSAGE),
         reason=verdict.reason and storable_text(verdict.reason, MAX_REASON),
-        changes=None if verdict.changes is None else _storable_changes(verdict.changes),
-    )
-
-
-def _storable_changes(changes: object) -> tuple[Change, ...]:
-    if not isinstance(changes, tuple | list):
-        raise Unstorable(f"the changes are a {type(changes).__name__} and no tuple")
-    if len(changes) > MAX_CHANGES:
-        raise Unstorable(f"there are {len(changes)} changes, and {MAX_CHANGES} at most are kept")
-    return tuple([_storable_change(change) for change in changes])
-
-
-def _storable_change(change: object) -> Change:
-    if not isinstance(change, Change):
-        raise Unstorable(f"a {type(change).__name__} stands among the changes")
-    before, after = change.before, change.after
-    return Change(
-        target=storable_text(change.target, MAX_VALUE),
-        field=storable_text(change.field, MAX_VALUE),
-        before=None if before is None else storable_text(before, MAX_VALUE),
-        after=None if after is None else storable_text(after, MAX_VALUE),
+        changes=None if verdict.changes is None else storable_changes(verdict.changes),
     )
 
 

@@ -26,6 +26,7 @@ def open_engine(settings: Settings, store: Store, drivers: Drivers, observer: Ob
         resolver=Registries(settings),
         observer=observer,
         step_seconds=settings.step_seconds,
+        rollout_seconds=settings.rollout_seconds,
     )
 
 

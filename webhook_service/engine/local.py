@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from webhook_service.engine.attempt import Attempts, Resolves
+from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts, Resolves
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.threads import WorkerThreads
 from webhook_service.errors import WebhookServiceError
@@ -25,6 +25,7 @@ from webhook_service.telemetry.observer import (
     Observer,
     WorkersAbandoned,
     WorkersBusy,
+    WorkersDied,
 )
 
 POLL = 1.0
@@ -45,6 +46,7 @@ class LocalEngine(Engine):
         resolver: asks registries, for receivers that want it.
         observer: is told what came of each step.
         step_seconds: how long one call of a driver may take.
+        rollout_seconds: for how long an execution may wait, in all.
     """
 
     def __init__(
@@ -56,11 +58,12 @@ class LocalEngine(Engine):
         resolver: Resolves | None = None,
         observer: Observer | None = None,
         step_seconds: float = 60.0,
+        rollout_seconds: float = ROLLOUT_SECONDS,
     ) -> None:
         self._claims = store.claims
         self._poll = poll
         self._observer = observer or Observer()
-        self._attempts = Attempts(store.claims, drivers, resolver, self._observer)
+        self._attempts = Attempts(store.claims, drivers, resolver, self._observer, rollout_seconds)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._step_seconds = step_seconds
@@ -75,7 +78,13 @@ class LocalEngine(Engine):
 
     @property
     def is_stuck(self) -> bool:
-        return self._workers.is_stuck
+        return self._workers.is_stuck or self._is_headless
+
+    @property
+    def _is_headless(self) -> bool:
+        """Whether a thread is gone without which no work is begun, or no lease renewed."""
+        started = [thread for thread in self._threads if thread.ident is not None]
+        return not self._stopping.is_set() and not all(each.is_alive() for each in started)
 
     def start(self) -> None:
         self._workers.start()
@@ -135,6 +144,7 @@ class LocalEngine(Engine):
         """Renew the leases of what is in hand, give up what hangs, take back what others lost."""
         interval = min(self._claims.lease.total_seconds(), self._step_seconds) / LOOKS
         duties = [
+            (FaultLog(log, "Replacing threads"), self._replace),
             (FaultLog(log, "Looking after hung workers"), self._give_up),
             (FaultLog(log, "Renewing leases"), self._renew),
             (FaultLog(log, "Looking for lost workers"), self._sweep),
@@ -144,6 +154,17 @@ class LocalEngine(Engine):
                 with faults():
                     duty()
             self._stopping.wait(interval)
+
+    def _replace(self) -> None:
+        """Replace threads that something ended from within, and give up what they ran."""
+        count, lost = self._workers.replace_dead()
+        if not count:
+            return
+        log.error("%d threads of workers ended by themselves, and were replaced.", count)
+        self._observer.tell(WorkersDied(count))
+        message = "The thread that ran this ended"
+        self._observer.tell(LeasesLost(self._claims.give_up(lost, message, WORKER_LOST)))
+        self.wake()
 
     def _renew(self) -> None:
         if claims := self._workers.in_hand:

@@ -124,6 +124,15 @@ class WorkerThreads:
                 self._add_worker()
             return [worker.claim for worker in overdue if worker.claim is not None]
 
+    def replace_dead(self) -> tuple[int, list[Claim]]:
+        """Replace threads that ended by themselves; gives their number, and what they ran."""
+        with self._changed:
+            dead = [each for each in self._workers if not (each.is_alive() or self._closing)]
+            for worker in dead:
+                self._workers.remove(worker)
+                self._add_worker()
+            return len(dead), [worker.claim for worker in dead if worker.claim is not None]
+
     def close(self, timeout: float) -> list[Claim]:
         """Begin nothing more, and wait for what runs; gives what still runs after that."""
         deadline = time.monotonic() + timeout

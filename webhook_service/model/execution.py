@@ -115,7 +115,8 @@ class Execution:
 class Claim:
     """An execution handed to one worker: valid until the lease ends, by fence number.
 
-    ``resumed`` says that it waited, and goes on in the same attempt.
+    ``resumed`` says that it waited, and goes on in the same attempt; ``watched`` is how many
+    seconds its steps and the waits between them have taken in all.
     """
 
     execution: Execution
@@ -127,13 +128,15 @@ class Claim:
     retries: int
     fence: int
     resumed: bool = False
+    watched: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an attempt came to: the state to record, and what goes with it.
 
-    ``pause`` is in seconds, for waiting and retrying. ``settled`` is what the last ``Wait`` said.
+    ``pause`` is in seconds, for waiting and retrying; ``watched`` is what they add to those of
+    its execution. ``settled`` is what the last ``Wait`` said.
     ``changes``, ``event`` and ``settled`` of None keep those recorded.
     """
 
@@ -145,3 +148,4 @@ class Verdict:
     driver_state: Mapping[str, Any] = field(default_factory=dict)
     event: PushEvent | Request | None = None
     settled: bool | None = None
+    watched: float = 0.0

@@ -11,15 +11,33 @@ import json
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from types import UnionType
 from typing import Any
 
+from webhook_service.driver import Change, Plan, PushEvent
 from webhook_service.errors import WebhookServiceError
+from webhook_service.formats.format import Dropped, Parsed
 
 MAX_STATE = 256 * 1024
+MAX_VALUE = 2000
+MAX_CHANGES = 10_000
+MAX_ERROR = 2000
+# As many as the largest batch of a sender has.
+MAX_ITEMS = 2000
+# PostgreSQL's indexes take values of 2,704 bytes; a slot stands there behind its project.
+MAX_SLOT_BYTES = 1500
+MAX_REASON = 40
+# Callers may make a plug-in fail as often as they like: each failure is logged once in so long.
+LOG_SECONDS = 10.0
+MAX_LOGGED = 1000
 
 log = logging.getLogger(__name__)
+_logged: dict[str, float] = {}
 
 
 class Unstorable(Exception):
@@ -33,24 +51,60 @@ def is_for_us(exc: BaseException) -> bool:
 
 
 @contextmanager
-def guarded(what: str, error: Callable[[str], WebhookServiceError]) -> Iterator[None]:
-    """Call a plug-in: errors of the service pass, and anything else becomes one.
+def guarded(
+    what: str,
+    error: Callable[[str], WebhookServiceError],
+    passes: tuple[type[WebhookServiceError], ...] = (WebhookServiceError,),
+) -> Iterator[None]:
+    """Call a plug-in: the errors of its contract pass, and anything else becomes one.
 
     Args:
         what: names the plug-in, to begin a sentence with: "The scheme hmac".
         error: makes the error that callers get; its sentence holds no text of the exception,
             which may hold secrets. The log has the traceback.
+        passes: what the contract allows to be raised.
     """
     try:
         yield
-    except WebhookServiceError:
+    except passes as exc:
+        # A subclass need not call ours, and its text must fit into an answer.
+        exc.message = storable_text(getattr(exc, "message", ""), MAX_ERROR)
         raise
     except BaseException as exc:
         if is_for_us(exc):
             raise
-        log.exception("%s failed.", what)
-        message = f"{what} failed with {type(exc).__name__}; the service's log has the details."
-        raise error(message) from exc
+        _log(what, exc)
+        said = f"failed with {type(exc).__name__}; the service's log has the details"
+        if isinstance(exc, Unstorable):
+            said = f"gave what cannot be used: {exc}"
+        raise error(f"{what} {said}.") from exc
+
+
+def ask(kind: type | UnionType, method: Callable[..., object], *values: object) -> Any:
+    """Call a method of a plug-in, and insist on what it returns.
+
+    A scheme that returns False, or a coroutine that nobody waits for, has not refused a call; it
+    has not verified it either.
+
+    Raises:
+        Unstorable: it returned something else.
+    """
+    found = method(*values)
+    if not isinstance(found, kind):
+        name = getattr(method, "__name__", "it")
+        wanted = "nothing" if kind is type(None) else getattr(kind, "__name__", str(kind))
+        raise Unstorable(f"{name} returned a {type(found).__name__}, and must return {wanted}")
+    return found
+
+
+def _log(what: str, exc: BaseException) -> None:
+    now = time.monotonic()
+    if now - _logged.get(what, -math.inf) < LOG_SECONDS:
+        return
+    if len(_logged) >= MAX_LOGGED:
+        _logged.clear()
+    _logged[what] = now
+    log.error("%s failed; that is logged once in %g s.", what, LOG_SECONDS, exc_info=exc)
 
 
 def storable_text(text: object, limit: int) -> str:
@@ -79,25 +133,123 @@ def storable_seconds(seconds: object, least: float, most: float) -> float:
     return float(min(max(seconds, least), most))
 
 
-def storable_state(state: object) -> Mapping[str, Any]:
-    """A plug-in's JSON, as it comes back once it was stored.
+def storable_json(value: object, name: str) -> Mapping[str, Any]:
+    """A plug-in's JSON object, as it comes back once it was stored.
+
+    Args:
+        name: what it is called in the error: "state".
 
     Raises:
         Unstorable: it is no JSON object, holds numbers or texts that JSON cannot, or is too large.
     """
-    if not isinstance(state, Mapping):
-        raise Unstorable(f"the state is a {type(state).__name__} and no mapping")
+    if not isinstance(value, Mapping):
+        raise Unstorable(f"the {name} is a {type(value).__name__} and no mapping")
     try:
-        text = json.dumps(dict(state), allow_nan=False)
+        text = json.dumps(dict(value), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as exc:
-        raise Unstorable(f"the state is no JSON ({type(exc).__name__})") from exc
+        raise Unstorable(f"the {name} is no JSON ({type(exc).__name__})") from exc
     if len(text) > MAX_STATE:
-        raise Unstorable(f"the state is longer than {MAX_STATE // 1024} KiB of JSON")
+        raise Unstorable(f"the {name} is longer than {MAX_STATE // 1024} KiB of JSON")
     if "\\u0000" in text or "\\ud" in text.lower():
         # Escaped, a lone half of a surrogate pair passes as JSON, and no database takes it.
         text = json.dumps(_clean(json.loads(text)))
     found: Mapping[str, Any] = json.loads(text)
     return found
+
+
+def storable_slot(slot: object) -> str:
+    """A driver's slot as it is: cut or cleaned it could be another one's.
+
+    Raises:
+        Unstorable: it is no text, or one that a database refuses.
+    """
+    text = _whole(slot, MAX_SLOT_BYTES, "slot")
+    if len(text.encode()) > MAX_SLOT_BYTES:
+        raise Unstorable(f"the slot is longer than {MAX_SLOT_BYTES} bytes")
+    return text
+
+
+def storable_changes(changes: object) -> tuple[Change, ...]:
+    """A driver's changes, each text cut to what is kept of it.
+
+    Raises:
+        Unstorable: they are no changes, or too many.
+    """
+    return tuple([_storable_change(each) for each in _several(changes, "changes", MAX_CHANGES)])
+
+
+def storable_plan(plan: object) -> Plan:
+    """A driver's plan, likewise."""
+    if not isinstance(plan, Plan):
+        raise Unstorable(f"a {type(plan).__name__} stands where a Plan must be")
+    notes = [storable_text(note, MAX_VALUE) for note in _several(plan.notes, "notes", MAX_CHANGES)]
+    return Plan(storable_changes(plan.changes), tuple(notes))
+
+
+def storable_parsed(parsed: object) -> Parsed:
+    """What a format read.
+
+    Names of images are taken as they are or not at all: cleaned they would name others.
+
+    Raises:
+        Unstorable: a part of it is not what the contract says, or cannot be stored.
+    """
+    if not isinstance(parsed, Parsed):
+        raise Unstorable(f"parse returned a {type(parsed).__name__}, and must return Parsed")
+    return Parsed(
+        tuple([_storable_event(each) for each in _several(parsed.events, "events", MAX_ITEMS)]),
+        tuple([_storable_drop(each) for each in _several(parsed.dropped, "dropped", MAX_ITEMS)]),
+        None if parsed.reply is None else storable_json(parsed.reply, "reply"),
+    )
+
+
+def _storable_event(event: object) -> PushEvent:
+    if not isinstance(event, PushEvent):
+        raise Unstorable(f"a {type(event).__name__} stands among the events")
+    for name in ("registry", "repository"):
+        if not _whole(getattr(event, name), MAX_VALUE, name):
+            raise Unstorable(f"the {name} of an event is empty")
+    for name in ("tag", "digest", "media_type", "actor", "source_id"):
+        if (text := getattr(event, name)) is not None:
+            _whole(text, MAX_VALUE, name)
+    at = event.pushed_at
+    if at is not None and not (isinstance(at, datetime) and at.utcoffset() is not None):
+        raise Unstorable("pushed_at of an event is no datetime with a time zone")
+    return event
+
+
+def _storable_drop(drop: object) -> Dropped:
+    if not isinstance(drop, Dropped):
+        raise Unstorable(f"a {type(drop).__name__} stands among what was dropped")
+    return replace(drop, reason=storable_text(drop.reason, MAX_REASON))
+
+
+def _storable_change(change: object) -> Change:
+    if not isinstance(change, Change):
+        raise Unstorable(f"a {type(change).__name__} stands among the changes")
+    before, after = change.before, change.after
+    return Change(
+        target=storable_text(change.target, MAX_VALUE),
+        field=storable_text(change.field, MAX_VALUE),
+        before=None if before is None else storable_text(before, MAX_VALUE),
+        after=None if after is None else storable_text(after, MAX_VALUE),
+    )
+
+
+def _several(found: object, name: str, most: int) -> tuple[object, ...]:
+    if not isinstance(found, tuple | list):
+        raise Unstorable(f"the {name} are a {type(found).__name__} and no tuple")
+    if len(found) > most:
+        raise Unstorable(f"there are {len(found)} {name}, and {most} at most are taken")
+    return tuple(found)
+
+
+def _whole(text: object, most: int, name: str) -> str:
+    if isinstance(text, str) and len(text) <= most and text.isprintable():
+        return text  # what does not print has the half of a pair, and NUL, among it
+    if storable_text(text, most) != text:
+        raise Unstorable(f"the {name} is too long, or has characters that cannot be stored")
+    return str(text)
 
 
 def _clean(value: Any) -> Any:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webhook_service.errors import SettingsError, StoreUnavailable
 from webhook_service.store.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 _MIGRATIONS = "webhook_service.migrations"
 _LOCK = 7_304_115_208
 
@@ -70,8 +70,15 @@ def _migrating(database: Database) -> Iterator[Connection]:
 
 def _alembic(connection: Connection, command: str, revision: str) -> None:
     # Alembic takes a third of a second to import, and a current database does not need it.
-    import alembic.command
-    from alembic.config import Config
+    try:
+        import alembic.command
+        from alembic.config import Config
+    except Exception as exc:
+        # It reads the entry points of every distribution when it is imported.
+        raise SettingsError(
+            f"Alembic cannot be loaded ({type(exc).__name__}), and the database is not up to date: "
+            "a distribution of this Python is broken. `webhook-service driver list` names it."
+        ) from exc
 
     config = Config()
     config.set_main_option("script_location", str(importlib.resources.files(_MIGRATIONS)))

@@ -27,6 +27,7 @@ from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.execution import ENDED, ExecutionState
 from webhook_service.telemetry.observer import (
     CallersWaiting,
+    ChoreFailed,
     ConnectionsOpen,
     Decided,
     Happening,
@@ -39,6 +40,7 @@ from webhook_service.telemetry.observer import (
     Stepped,
     WorkersAbandoned,
     WorkersBusy,
+    WorkersDied,
 )
 
 ACCEPT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -129,6 +131,14 @@ class Metrics(Observer):
             "Workers that hang in a step that was given up.",
             registry=registry,
         )
+        self._died = Counter(
+            "webhook_dead_workers",
+            "Threads of workers that ended by themselves, and were replaced.",
+            registry=registry,
+        )
+        self._failed_chores = Counter(
+            "webhook_failed_chores", "Chores that failed.", ("chore",), registry=registry
+        )
         self._connections = Gauge(
             "webhook_open_connections", "Connections that are open now.", registry=registry
         )
@@ -159,6 +169,10 @@ class Metrics(Observer):
                 self._busy.set(count)
             case WorkersAbandoned(count):
                 self._abandoned.set(count)
+            case WorkersDied(count):
+                self._died.inc(count)
+            case ChoreFailed(chore):
+                self._failed_chores.labels(self._code(chore)).inc()
             case ConnectionsOpen(count):
                 self._connections.set(count)
             case CallersWaiting(count):

@@ -80,6 +80,20 @@ class WorkersAbandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersDied:
+    """So many threads of workers ended by themselves, and were replaced."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoreFailed:
+    """A chore raised what no chore should; it goes on when it is due again."""
+
+    chore: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionsOpen:
     """So many connections to this process are open now."""
 
@@ -103,6 +117,8 @@ Happening = (
     | LeasesLost
     | WorkersBusy
     | WorkersAbandoned
+    | WorkersDied
+    | ChoreFailed
     | ConnectionsOpen
     | CallersWaiting
 )
@@ -112,7 +128,11 @@ class Observer:
     """Is told what happens, from many threads; this one does nothing with it."""
 
     def tell(self, happening: Happening) -> None:
-        """Take note. It must not wait: a caller or a worker waits for it."""
+        """Take note. It must not wait: a caller or a worker waits for it.
+
+        What it raises is logged, and changes nothing. Nothing ends a call of it that hangs, so
+        hand over to a thread of your own what may take long, such as a call of another server.
+        """
 
 
 class Observers(Observer):

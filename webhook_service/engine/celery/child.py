@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from webhook_service.engine.attempt import Attempts, Resolves
+from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts, Resolves
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
 from webhook_service.plugins.instances import Drivers
@@ -25,6 +25,7 @@ class Child:
     Args:
         resolver: asks registries, for receivers that want it.
         step_seconds: how long a step may last; past them the process ends itself.
+        rollout_seconds: for how long an execution may wait, in all.
     """
 
     def __init__(
@@ -33,11 +34,12 @@ class Child:
         drivers: Drivers,
         resolver: Resolves | None = None,
         step_seconds: float = 60.0,
+        rollout_seconds: float = ROLLOUT_SECONDS,
     ) -> None:
         self._store = store
         self._claims = store.claims
         self._drivers = drivers
-        self._attempts = Attempts(store.claims, drivers, resolver)
+        self._attempts = Attempts(store.claims, drivers, resolver, rollout_seconds=rollout_seconds)
         self._step_seconds = step_seconds
 
     def run(self, execution: str, redelivered: bool) -> None:

@@ -92,6 +92,7 @@ class Worker:
             new_drivers(self._plugins, settings.driver_options),
             Registries(settings),
             settings.step_seconds,
+            settings.rollout_seconds,
         )
 
     def _open_early(self, **_: Any) -> None:

@@ -356,6 +356,7 @@ def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool) -> Claim:
         retries=row.retries,
         fence=row.fence,
         resumed=resumed,
+        watched=row.watched,
     )
 
 
