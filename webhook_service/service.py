@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from types import NoneType
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -19,7 +20,13 @@ from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
 from webhook_service.driver import Context, DriverConfig
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
-from webhook_service.errors import InvalidConfig, OutdatedVersion, UnknownKey, WebhookServiceError
+from webhook_service.errors import (
+    InvalidConfig,
+    OutdatedVersion,
+    PluginUnavailable,
+    UnknownKey,
+    WebhookServiceError,
+)
 from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
@@ -30,7 +37,7 @@ from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.model.tokens import Role, Token
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
-from webhook_service.plugins.boundary import guarded
+from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.instances import (
     Drivers,
     Formats,
@@ -132,12 +139,13 @@ class WebhookService:
         Args:
             look: seconds after which it looks again which ones are due.
         """
-        self._scheduler = Scheduler(self.store.chores, chores, look)
+        self._scheduler = Scheduler(self.store.chores, chores, look, observer=self.observers)
 
     @property
     def is_stuck(self) -> bool:
-        """Whether every worker hangs in a driver, so that only a new process can go on."""
-        return self._engine is not None and self._engine.is_stuck
+        """Whether only a new process can go on: every worker hangs, or a thread is gone."""
+        engine_is_stuck = self._engine is not None and self._engine.is_stuck
+        return engine_is_stuck or self.store.database.is_stuck
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises StoreUnavailable without one."""
@@ -325,6 +333,7 @@ class WebhookService:
             Unauthenticated: the call is not proven genuine.
             IssuerUnavailable: that cannot be told now; the sender should try again.
             InvalidPayload: the body is not of the receiver's format.
+            PluginUnavailable: a plug-in of the receiver failed; nothing was stored.
             StoreUnavailable: nothing was stored; the sender should try again.
         """
         compiled = self._receivers.find(project, key)
@@ -338,8 +347,8 @@ class WebhookService:
         would be refused, which memory alone must not do, goes to a thread.
 
         Raises:
-            UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload, StoreUnavailable: see
-                ``accept``.
+            UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload, PluginUnavailable,
+                StoreUnavailable: see ``accept``.
         """
         if (decision := self._decide_from_memory(project, key, call)) is not None:
             if (delivery := await self._async_intake.store(decision)) is not None:
@@ -435,7 +444,8 @@ class WebhookService:
     ) -> tuple[ReceiverSpec, DriverConfig]:
         spec, config = read_body(body, self.drivers, stored)
         scheme = self.schemes.get(spec.verify.scheme)
-        names = scheme.secret_fields(spec.verify.options, self.schemes.get)
+        with guarded(f"The scheme {spec.verify.scheme}", PluginUnavailable):
+            names = ask(frozenset, scheme.secret_fields, spec.verify.options, self.schemes.get)
         return part_secrets(spec, names, stored), config
 
     def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
@@ -443,7 +453,7 @@ class WebhookService:
         compiled = self._receivers.compile(receiver)
         context = Context.without_execution(receiver.project, receiver.id)
         with guarded(f"The driver {receiver.spec.driver}", InvalidConfig):
-            compiled.driver.validate(config, context)
+            ask(NoneType, compiled.driver.validate, config, context)
 
 
 def _check_project(project: str) -> None:

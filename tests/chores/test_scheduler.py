@@ -15,6 +15,7 @@ from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.retention import ChoreStep
 from webhook_service.store.store import Store, open_store
+from webhook_service.telemetry.observer import ChoreFailed, Happening, Observer
 
 
 class Counting:
@@ -128,3 +129,31 @@ def test_the_service_does_its_chores(tmp_path: Path) -> None:
     service.do_chores([chore], look=0.01)
     with service:
         assert wait_for(lambda: chore.seen) == [""]
+
+
+class Ending:
+    """A chore that ends its process whenever it is done."""
+
+    name = "ending"
+    every = 0.0
+
+    def step(self, cursor: str) -> ChoreStep:
+        raise SystemExit(3)
+
+
+class Noting(Observer):
+    def __init__(self) -> None:
+        self.told: list[Happening] = []
+
+    def tell(self, happening: Happening) -> None:
+        self.told.append(happening)
+
+
+def test_a_chore_that_fails_is_counted_and_keeps_no_other_from_its_turn(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, noting = Counting(1), Noting()
+    Scheduler(store.chores, [Ending(), other], observer=noting).run_due()
+    assert other.seen == [""]
+    assert noting.told == [ChoreFailed("ending")]
+    assert "The chore ending failed" in caplog.text

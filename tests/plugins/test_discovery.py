@@ -7,7 +7,7 @@ import pytest
 
 from webhook_service.driver import WebhookDriver
 from webhook_service.errors import PluginUnavailable
-from webhook_service.plugins.discovery import Plugins, discover
+from webhook_service.plugins.discovery import BAD_NAME, Plugins, discover
 
 GROUP = "webhook_service.test_drivers"
 GOOD = """
@@ -100,3 +100,35 @@ def test_an_unknown_name_lists_the_known_ones(site: Site) -> None:
     site.add("good-driver", "good_five", GOOD, good="Good")
     with pytest.raises(PluginUnavailable, match="known: good"):
         find().get("nope")
+
+
+def test_a_list_of_entry_points_that_cannot_be_read_hides_no_other(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.add("good-driver", "good_six", GOOD, good="Good")
+    site.add("bad-list", "bad_list", "")
+    (site.folder / "bad-list-1.0.dist-info/entry_points.txt").write_text("[some.other]\nbroken\n")
+    assert find().names == ("good",)
+    assert "bad-list cannot be read" in caplog.text
+
+
+def test_a_distribution_without_metadata_harms_no_other(site: Site) -> None:
+    site.add("good-driver", "good_seven", GOOD, good="Good")
+    (site.folder / "nameless-1.0.dist-info").mkdir()
+    assert find().names == ("good",)
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a\u200bb", "tab\tbed"])
+def test_a_name_that_cannot_be_stored_or_shown_is_listed_as_broken(site: Site, name: str) -> None:
+    site.add("good-driver", "good_eight", GOOD, good="Good", **{name: "Good"})
+    plugins = find()
+    assert plugins.names == ("good",)
+    assert [plugin.error for plugin in plugins if plugin.name == name] == [f"its name {BAD_NAME}."]
+
+
+def test_what_a_plug_in_prints_is_not_printed_into_answers(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.add("loud-driver", "loud_one", f"print('hello')\n{GOOD}", loud="Good")
+    assert find().names == ("loud",)
+    assert capsys.readouterr() == ("", "hello\n")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 10.0
 BUDGET_SECONDS = 20.0
+# A receiver whose look fails is looked after again in an hour.
+FAILED_SECONDS = 3600.0
 # A call may come a little before its registry shows the push everywhere.
 MARGIN = timedelta(minutes=1)
 JITTER = 0.1
@@ -100,6 +102,8 @@ class Reconcile:
         if due is None:
             return ChoreStep("", True, 0)
         project, id_ = due
+        # First, so that one whose look fails does not stay before all others.
+        self._store.sightings.rest(id_, FAILED_SECONDS)
         try:
             pause, lost = self._look_after(self._store.receivers.get(project, id_))
         except NotFound:

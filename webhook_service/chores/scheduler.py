@@ -8,9 +8,12 @@ import threading
 from collections.abc import Sequence
 
 from webhook_service.chores.chore import Chore
+from webhook_service.errors import WebhookServiceError, with_cause
+from webhook_service.plugins.boundary import is_for_us
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.retention import ChoreStep
 from webhook_service.telemetry.logs import FaultLog
+from webhook_service.telemetry.observer import ChoreFailed, Observer
 
 LOOK_SECONDS = 10.0
 LEASE_SECONDS = 60.0
@@ -28,6 +31,7 @@ class Scheduler:
     Args:
         look: seconds after which the database is asked again what is due.
         pause: seconds between two steps of a chore.
+        observer: is told of chores that fail.
     """
 
     def __init__(
@@ -36,7 +40,9 @@ class Scheduler:
         chores: Sequence[Chore],
         look: float = LOOK_SECONDS,
         pause: float = PAUSE_SECONDS,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer()
         self._store = store
         self._chores = {chore.name: chore for chore in chores}
         self._look = look
@@ -57,8 +63,18 @@ class Scheduler:
     def run_due(self) -> None:
         """Do all that is due now."""
         for name in self._store.waiting(self._chores):
-            if not self._stopping.is_set():
+            if self._stopping.is_set():
+                return
+            try:
                 self._run(self._chores[name])
+            except WebhookServiceError as exc:
+                log.warning("The chore %s goes on when it is due again: %s", name, with_cause(exc))
+            except BaseException as exc:
+                if is_for_us(exc):
+                    raise
+                # It goes on where it stood when its lease ends, and keeps no other from its turn.
+                log.exception("The chore %s failed.", name)
+                self._observer.tell(ChoreFailed(name))
 
     def _loop(self) -> None:
         # Hosts that start together need not look together.

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from webhook_service.errors import InvalidConfig, InvalidPayload
+from webhook_service.errors import InvalidConfig, InvalidPayload, PluginUnavailable
 from webhook_service.formats.format import Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading import form_or_json as wrapped
 from webhook_service.formats.reading import forms
+from webhook_service.plugins.boundary import ask, guarded
 
 Candidates = Mapping[str, tuple[Format[Any], FormatOptions]]
 
@@ -67,15 +68,25 @@ class Auto(Format[AutoOptions]):
     def claimed(self, body: bytes, headers: Mapping[str, str]) -> list[str]:
         """The names of the formats that a call fits.
 
+        A format that fails claims nothing, and keeps no other from its calls.
+
         Raises:
             InvalidPayload: no format can read the body.
+            PluginUnavailable: no other one claims the call, and one failed, whose it may be.
         """
         shape = _shape(body, headers)
-        return [
-            name
-            for name, (format_, _) in self._candidates.items()
-            if format_.claims(shape, headers)
-        ]
+        claimed: list[str] = []
+        failures: list[PluginUnavailable] = []
+        for name, (format_, _) in self._candidates.items():
+            try:
+                with guarded(f"The format {name}, asked for a claim,", PluginUnavailable, ()):
+                    if ask(bool, format_.claims, shape, headers):
+                        claimed.append(name)
+            except PluginUnavailable as exc:
+                failures.append(exc)
+        if failures and not claimed:
+            raise failures[0]
+        return claimed
 
     def parse_as(self, name: str, body: bytes, headers: Mapping[str, str]) -> Parsed:
         """Let one of the formats read a call; raises InvalidPayload if that format does."""
@@ -102,10 +113,18 @@ def _candidate(
         return None
     given = {} if options.registry is None else {"registry": options.registry}
     try:
-        own = kind.Options.model_validate(given)
+        with guarded(f"Making the format {kind.__name__}", PluginUnavailable):
+            own = _own_options(kind, given)
+            return None if own is None else (ask(Format, kind().bind, own, others), own)
+    except PluginUnavailable:
+        return None  # the log says why; the others go on
+
+
+def _own_options(kind: type[Format[Any]], given: Mapping[str, Any]) -> FormatOptions | None:
+    try:
+        return kind.Options.model_validate(given)
     except ValidationError:
         return None
-    return kind().bind(own, others), own
 
 
 def _shape(body: bytes, headers: Mapping[str, str]) -> object:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from webhook_service.errors import (
     InvalidPayload,
     InvalidRequest,
     PluginUnavailable,
-    StoreUnavailable,
+    Unavailable,
     UnknownKey,
     WebhookServiceError,
 )
@@ -117,7 +118,8 @@ class Endpoint:
         try:
             project, key = self._credentials(read_query(request))
             self._rates.admit(client, key)
-            await run_in_threadpool(self._service.require_key, project, key)
+            with _unusable_hidden(project):
+                await run_in_threadpool(self._service.require_key, project, key)
         except WebhookServiceError as exc:
             self._refused(client, exc)
             raise
@@ -133,16 +135,23 @@ class Endpoint:
     async def _accept(self, project: str, key: str, call: Call) -> Delivery:
         """What the service decided, refused in v1.6's words."""
         try:
-            return await self._service.accept_async(project, key, call)
+            with _unusable_hidden(project):
+                return await self._service.accept_async(project, key, call)
         except InvalidPayload as exc:
             message = f"Error {exc.message} in executing driver for {exc.driver}"
             raise InvalidPayload(message, exc.driver) from exc
-        except (InvalidConfig, PluginUnavailable) as exc:
-            # The sender cannot help it, and what is wrong is not for strangers.
-            log.error("A receiver of project %r cannot take calls: %s", project, exc)
-            raise StoreUnavailable(
-                "The receiver cannot take calls now; nothing was stored.", UNUSABLE_RETRY
-            ) from exc
+
+
+@contextmanager
+def _unusable_hidden(project: str) -> Iterator[None]:
+    """The sender cannot help what is wrong with a receiver, and it is not for strangers."""
+    try:
+        yield
+    except (InvalidConfig, PluginUnavailable) as exc:
+        log.error("A receiver of project %r cannot take calls: %s", project, exc)
+        raise Unavailable(
+            "The receiver cannot take calls now; nothing was stored.", UNUSABLE_RETRY
+        ) from exc
 
 
 def _headers(request: Request) -> dict[str, str]:

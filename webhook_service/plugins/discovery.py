@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from inspect import isabstract
@@ -19,10 +21,14 @@ from typing import Generic, TypeVar
 from stevedore.extension import ExtensionManager
 
 from webhook_service.errors import PluginUnavailable
+from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
 
 DRIVERS = "webhook_service.drivers"
 FORMATS = "webhook_service.formats"
 SCHEMES = "webhook_service.schemes"
+
+MAX_NAME = 255
+BAD_NAME = f"must have 1 to {MAX_NAME} characters, all of them printable"
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -131,11 +137,14 @@ class _GuardedPoint:
 
     def load(self) -> object:
         try:
-            return self._point.load()
-        except KeyboardInterrupt:
-            raise
+            # What it prints is no part of the answer that a command prints.
+            with redirect_stdout(sys.stderr):
+                return self._point.load()
         except BaseException as exc:
-            raise ImportError(f"{type(exc).__name__}: {exc}") from exc
+            if is_for_us(exc):
+                raise
+            said = storable_text(f"{type(exc).__name__}: {exc}", MAX_ERROR)
+            raise ImportError(said) from exc
 
 
 class _Manager(ExtensionManager[object]):
@@ -153,7 +162,7 @@ def _entry_points(
     group: str, only: Collection[str]
 ) -> dict[str, list[importlib.metadata.EntryPoint]]:
     found: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for point in importlib.metadata.entry_points(group=group):
+    for point in _points(group):
         if only and point.name not in only:
             continue
         others = found.setdefault(point.name, [])
@@ -162,10 +171,40 @@ def _entry_points(
     return found
 
 
+def _points(group: str) -> Iterable[importlib.metadata.EntryPoint]:
+    try:
+        return importlib.metadata.entry_points(group=group)
+    except Exception:
+        # One line that cannot be read, in any distribution of this Python; it names none.
+        return _readable_points(group)
+
+
+def _readable_points(group: str) -> Iterator[importlib.metadata.EntryPoint]:
+    """The entry points of a group; a distribution whose list cannot be read has none."""
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        name = "?"
+        try:
+            name = distribution.metadata["Name"] or "?"
+            if name in seen:
+                continue  # of several versions the first on the path is what gets imported
+            points = distribution.entry_points.select(group=group)
+        except Exception as exc:
+            said = f"{type(exc).__name__}: {exc}"
+            log.warning("The entry points of the distribution %s cannot be read: %s", name, said)
+            continue
+        if name != "?":
+            seen.add(name)
+        yield from points
+
+
 def _load(
     group: str, noun: str, name: str, found: list[importlib.metadata.EntryPoint], base: type[T]
 ) -> Plugin[T]:
-    names = [point.dist.name if point.dist else "?" for point in found]
+    names = [(point.dist.name if point.dist else None) or "?" for point in found]
+    if not (name.isprintable() and len(name) <= MAX_NAME):
+        # Names stand in receivers, in logs and in the database.
+        return Plugin(name, ", ".join(names), "", error=f"its name {BAD_NAME}.")
     if len(found) > 1:
         several = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
         return Plugin(name, ", ".join(names), "", error=several)

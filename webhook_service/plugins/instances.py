@@ -12,13 +12,15 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from webhook_service.driver import WebhookDriver
-from webhook_service.errors import PluginUnavailable
+from webhook_service.errors import InvalidConfig, PluginUnavailable
 from webhook_service.formats.format import Format
-from webhook_service.plugins.boundary import guarded
+from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
 from webhook_service.schemes.scheme import Fetch, Scheme
 from webhook_service.settings import Settings
 
+# What a constructor may say of the options that it is given.
+MAKE_ERRORS = (InvalidConfig, PluginUnavailable)
 T = TypeVar("T")
 
 
@@ -50,8 +52,8 @@ class Instances(Generic[T]):
         with self._lock:
             if name not in self._instances:
                 target = self.plugins.get(name)
-                with guarded(f"Making {target.__name__} ({name})", PluginUnavailable):
-                    self._instances[name] = self._make(target)
+                with guarded(f"Making {target.__name__} ({name})", PluginUnavailable, MAKE_ERRORS):
+                    self._instances[name] = ask(target, self._make, target)
             return self._instances[name]
 
     def add(self, name: str, plugin: T | type[T]) -> None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from webhook_service.driver import DriverConfig
 from webhook_service.errors import InvalidConfig, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
+from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.instances import Drivers
 from webhook_service.receiving.v16_body import NEWER, read_as_v16
 
@@ -55,14 +56,17 @@ def read_body(
     stored = {} if base is None else dict(as_json(base))
     whole = {**stored, **given}
     name, driver = _required(whole, "name"), _required(whole, "driver")
-    config = _read_config(whole, driver, drivers)
+    with guarded("The config of the driver", InvalidConfig):
+        config = _read_config(whole, driver, drivers)
+        implied = ask(Mapping, config.implied)
+        dumped = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
     _refuse_unknown_fields(given, driver, drivers)
     _require_verify(given, is_new=base is None)
     values = {
         "name": name,
         "driver": driver,
-        "config": config.model_dump(mode="json", by_alias=True, exclude_unset=True),
-        **_merge_parts(stored, config.implied(), given),
+        "config": dumped,
+        **_merge_parts(stored, implied, given),
     }
     try:
         return ReceiverSpec.model_validate(values), config

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from types import NoneType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +21,10 @@ from webhook_service.driver import (
 from webhook_service.errors import (
     InvalidConfig,
     InvalidPayload,
+    InvalidRequest,
+    IssuerUnavailable,
     PluginUnavailable,
+    Unauthenticated,
     WebhookServiceError,
 )
 from webhook_service.failpoints import failpoint
@@ -39,7 +43,7 @@ from webhook_service.model.delivery import (
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
-from webhook_service.plugins.boundary import guarded
+from webhook_service.plugins.boundary import ask, guarded, storable_parsed, storable_slot
 from webhook_service.plugins.instances import Drivers, Formats, Schemes
 from webhook_service.receiving.body import describe
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
@@ -49,8 +53,11 @@ SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent",
 SECRET_QUERY = frozenset({"key", "projectId", "token"})
 # What the worst body of this size costs does not hold up other calls.
 QUICK_BODY = 16 * 1024
+# What the contracts let plug-ins raise.
+PROOF_ERRORS = (Unauthenticated, IssuerUnavailable)
+BODY_ERRORS = (InvalidRequest, PluginUnavailable)
+CONFIG_ERRORS = (InvalidConfig, PluginUnavailable)
 
-log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -84,33 +91,43 @@ class CompiledReceiver:
             Unauthenticated: the call is not proven genuine.
             IssuerUnavailable: that cannot be told now; the sender should try again.
             InvalidPayload: the body is not of the receiver's format.
+            PluginUnavailable: a plug-in of the receiver failed; nothing can be decided.
         """
-        self.scheme.check(call, self.scheme_options)
-        self.scheme.greet(call, self.scheme_options)
+        message = self.verify(call)
         parsed = self.parse(call)
-        message = self.scheme.message_id(call, self.scheme_options)
         decision = self.decide_on(parsed, call, received, message, basis)
         failpoint("accept.matched")
         return decision
+
+    def verify(self, call: Call) -> str | None:
+        """Let a genuine call pass; gives the sender's id of it, if the proof covers one.
+
+        Raises:
+            Unauthenticated, IssuerUnavailable, PluginUnavailable: see ``decide``.
+        """
+        own = self.scheme_options
+        with self._guarded("scheme", self.receiver.spec.verify.scheme, PROOF_ERRORS):
+            ask(NoneType, self.scheme.check, call, own)
+            ask(NoneType, self.scheme.greet, call, own)
+            message: str | None = ask(str | None, self.scheme.message_id, call, own)
+        return message or None  # an empty one would make copies of all calls
 
     def parse(self, call: Call) -> Parsed | Request:
         """What the call brings: parsed pushes, or itself for a driver of raw requests.
 
         Raises:
             InvalidPayload: the body is not of the receiver's format.
+            PluginUnavailable: the format failed.
         """
         if self.driver.consumes is Request:
             return self._raw_request(call)
+        spec = self.receiver.spec
         try:
-            return self.format.parse(call.body, call.headers, self.format_options)
+            with self._guarded("format", spec.source.format, BODY_ERRORS):
+                parsed = self.format.parse(call.body, call.headers, self.format_options)
+                return storable_parsed(parsed)
         except InvalidPayload as exc:
-            raise InvalidPayload(exc.message, self.receiver.spec.driver) from exc
-        except WebhookServiceError:
-            raise
-        except Exception as exc:
-            log.exception("The format %s crashed on a body.", self.receiver.spec.source.format)
-            message = "The body cannot be read by the receiver's format."
-            raise InvalidPayload(message, self.receiver.spec.driver) from exc
+            raise InvalidPayload(exc.message, spec.driver) from exc
 
     def decide_on(
         self,
@@ -170,7 +187,17 @@ class CompiledReceiver:
 
     def slot_of(self, event: PushEvent | Request) -> str:
         """The slot of an event, as executions name it."""
-        return f"{self.receiver.project}/{self.driver.slot(self.config, event) or self.receiver.id}"
+        return f"{self.receiver.project}/{self._slot(event) or self.receiver.id}"
+
+    def _slot(self, event: PushEvent | Request) -> str:
+        with self._guarded("driver", self.receiver.spec.driver, ()):
+            return storable_slot(self.driver.slot(self.config, event))
+
+    def _guarded(
+        self, noun: str, name: str, passes: tuple[type[WebhookServiceError], ...]
+    ) -> AbstractContextManager[None]:
+        what = f"The {noun} {name} of the receiver {self.receiver.id}"
+        return guarded(what, PluginUnavailable, passes)
 
     def _raw_request(self, call: Call) -> Request:
         query = {name: value for name, value in call.query.items() if name not in SECRET_QUERY}
@@ -183,7 +210,7 @@ class CompiledReceiver:
             event=event,
             subject=event.image,
             identity=push_identity(self.receiver.spec.source.format, event, received, message),
-            slot=self.driver.slot(self.config, event),
+            slot=self._slot(event),
             ordered_at=order_time(event, received),
             named=self.matcher.names(event),
             held_until=self.matcher.frozen_until(received),
@@ -197,7 +224,7 @@ class CompiledReceiver:
             event=request,
             subject="request",
             identity=execution if message is None else message_identity(message),
-            slot=self.driver.slot(self.config, request),
+            slot=self._slot(request),
             ordered_at=received,
             held_until=self.matcher.frozen_until(received),
             approval=self.receiver.spec.approval,
@@ -211,17 +238,22 @@ def compile_receiver(
 
     Raises:
         InvalidConfig: a part of it cannot be used; the message says which.
-        PluginUnavailable: its driver, format or scheme is not installed.
+        PluginUnavailable: its driver, format or scheme is not installed, or failed.
     """
     spec = receiver.spec
     driver = drivers.get(spec.driver)
-    config = _options(driver.Config, spec.config, config_field(spec.driver))
+    with guarded(f"The config of the driver {spec.driver}", PluginUnavailable, CONFIG_ERRORS):
+        config = _options(driver.Config, spec.config, config_field(spec.driver))
     format_ = formats.get(spec.source.format)
-    format_options = _options(format_.Options, spec.source.options, "source")
-    format_ = format_.bind(format_options, formats.plugins.targets)
+    with guarded(f"The format {spec.source.format}", PluginUnavailable, CONFIG_ERRORS):
+        format_options = _options(format_.Options, spec.source.options, "source")
+        format_ = ask(Format, format_.bind, format_options, formats.plugins.targets)
+        home = ask(str | None, format_.home, format_options)
     scheme = schemes.get(spec.verify.scheme)
-    scheme_options = _options(scheme.Options, spec.verify.options, "verify")
-    matcher = compile_match(spec.match, format_.home(format_options))
+    with guarded(f"The scheme {spec.verify.scheme}", PluginUnavailable, CONFIG_ERRORS):
+        scheme_options = _options(scheme.Options, spec.verify.options, "verify")
+        scheme = ask(Scheme, scheme.bind, scheme_options, schemes.get)
+    matcher = compile_match(spec.match, home)
     _check_registry(receiver, matcher)
     return CompiledReceiver(
         receiver=receiver,
@@ -229,7 +261,7 @@ def compile_receiver(
         config=config,
         format=format_,
         format_options=format_options,
-        scheme=scheme.bind(scheme_options, schemes.get),
+        scheme=scheme,
         scheme_options=scheme_options,
         matcher=matcher,
         headers=_headers(driver, config),
@@ -254,7 +286,7 @@ def _headers(driver: WebhookDriver[Any, Any], config: DriverConfig) -> frozenset
     """The headers of a call that reach the driver."""
     if driver.consumes is not Request:
         return frozenset()
-    with guarded(f"The driver {type(driver).__name__}", PluginUnavailable):
+    with guarded(f"The driver {type(driver).__name__}", PluginUnavailable, ()):
         asked = {str(name).lower() for name in driver.headers(config)}
     return SAFE_HEADERS | {name for name in asked if not is_private_header(name)}
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from webhook_service.driver import Context, Plan
 from webhook_service.errors import PluginUnavailable
 from webhook_service.model.delivery import Call, Item, Work
-from webhook_service.plugins.boundary import guarded
+from webhook_service.plugins.boundary import guarded, storable_plan
 from webhook_service.receiving.compiled import CompiledReceiver
 
 
@@ -51,5 +51,5 @@ def _planned(compiled: CompiledReceiver, work: Work) -> PlannedWork:
         named=work.named,
     )
     with guarded(f"The driver {compiled.receiver.spec.driver}", PluginUnavailable):
-        plan = compiled.driver.plan(compiled.config, work.event, context)
+        plan = storable_plan(compiled.driver.plan(compiled.config, work.event, context))
     return PlannedWork(work.subject, work.slot, work.identity, plan)

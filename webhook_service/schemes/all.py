@@ -8,12 +8,14 @@ The options of a part stand under the name of its scheme: ``{"scheme": "all", "a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
 from webhook_service.errors import InvalidConfig, PluginUnavailable, Unauthenticated
 from webhook_service.model.delivery import Call
+from webhook_service.plugins.boundary import ask
 from webhook_service.schemes.proving.signature import REFUSED
 from webhook_service.schemes.scheme import Others, Proof, Scheme, SchemeOptions
 
@@ -61,13 +63,13 @@ class All(Scheme[AllOptions]):
             raise Unauthenticated(REFUSED)
         try:
             for scheme, own in self._parts:
-                scheme.check(call, own)
+                ask(NoneType, scheme.check, call, own)
         except Unauthenticated:
             raise Unauthenticated(REFUSED) from None
 
     def greet(self, call: Call, options: AllOptions) -> None:
         for scheme, own in self._parts:
-            scheme.greet(call, own)
+            ask(NoneType, scheme.greet, call, own)
 
     def message_id(self, call: Call, options: AllOptions) -> str | None:
         found = (scheme.message_id(call, own) for scheme, own in self._parts)
@@ -93,7 +95,7 @@ def _part(name: str, values: Any, others: Others) -> Part:
         raise InvalidConfig(f"verify: {exc.message}") from exc
     except ValidationError as exc:
         raise InvalidConfig(_problems(name, exc)) from None
-    return scheme.bind(options, others), options
+    return ask(Scheme, scheme.bind, options, others), options
 
 
 def _problems(name: str, exc: ValidationError) -> str:

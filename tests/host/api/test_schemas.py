@@ -117,3 +117,28 @@ def test_resources_have_no_field_that_their_schema_lacks(
         found = get(owner, path)
         schema = get(owner, f"/schemas/{found['type']}")
         assert found.keys() == schema["resourceFields"].keys()
+
+
+class Ending(DriverConfig):
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: Any) -> Any:
+        raise SystemExit(3)
+
+
+class Unprintable(DriverConfig):
+    weight: float = Field(default=1, json_schema_extra={"best": float("nan")})
+
+
+def test_a_config_without_a_schema_takes_no_other_away(served: Served, owner: httpx.Client) -> None:
+    for name, config in {"ending": Ending, "unprintable": Unprintable, "none": None}.items():
+        served.service.drivers.add(name, type(name, (Own,), {"Config": config}))
+    shown = {schema["id"] for schema in get(owner, "/schemas")["data"]}
+    assert "stub" in shown
+    assert shown.isdisjoint({"ending", "unprintable", "none"})
+
+
+def test_a_driver_with_a_slash_in_its_name_has_a_schema(
+    served: Served, owner: httpx.Client
+) -> None:
+    served.service.drivers.add("a/b", Own)
+    assert get(owner, "/schemas/a/b")["id"] == "a/b"

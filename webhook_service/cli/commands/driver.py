@@ -8,6 +8,8 @@ import typer
 
 from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_json, print_page
+from webhook_service.errors import PluginUnavailable
+from webhook_service.plugins.boundary import guarded
 
 if TYPE_CHECKING:
     from webhook_service.driver import WebhookDriver
@@ -34,7 +36,10 @@ def list_drivers(output: OutputOption = Output.TABLE) -> None:
 @app.command()
 def schema(name: Annotated[str, typer.Argument(help="The driver's name.")]) -> None:
     """Print the JSON Schema of a driver's config."""
-    print_json(_installed().get(name).Config.model_json_schema())
+    config = _installed().get(name).Config
+    with guarded(f"The JSON Schema of the driver {name}", PluginUnavailable):
+        schema = config.model_json_schema()
+    print_json(schema)
 
 
 def _installed() -> Plugins[WebhookDriver[Any, Any]]:

@@ -32,13 +32,13 @@ class Meta:
             *by_method("/readyz", GET=self.ready),
             *by_method(PREFIX, GET=self.version),
             *by_method(f"{PREFIX}/schemas", GET=self.schemas),
-            *by_method(f"{PREFIX}/schemas/{{id}}", GET=self.schema),
+            *by_method(f"{PREFIX}/schemas/{{id:path}}", GET=self.schema),
         ]
 
     async def alive(self, request: Request) -> Response:
         """200 while the process can do its work; 503 when only a new start helps."""
         if self._service.is_stuck:
-            return PlainTextResponse("Every worker hangs in a driver: start again.\n", 503)
+            return PlainTextResponse("The workers can begin nothing: start again.\n", 503)
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:

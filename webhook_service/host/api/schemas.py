@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from webhook_service.driver import DriverConfig, WebhookDriver
+from webhook_service.errors import PluginUnavailable
 from webhook_service.host.http.links import PREFIX, Links
 from webhook_service.model.receiver import config_field
+from webhook_service.plugins.boundary import guarded, storable_json
 from webhook_service.plugins.discovery import Plugins
 
 Json = dict[str, Any]
@@ -22,8 +24,6 @@ _RESOURCE: Json = {
     "links": {"type": "map[string]"},
     "type": {"type": "string"},
 }
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,18 @@ def schemas(drivers: Plugins[WebhookDriver[Any, Any]]) -> list[Schema]:
 
 def _driver_schemas(configs: Mapping[str, type[DriverConfig]]) -> Iterator[Schema]:
     for name, config in configs.items():
-        try:
+        # It is left out, and the log says why.
+        with (
+            suppress(PluginUnavailable),
+            guarded(f"The JSON Schema of the driver {name}", PluginUnavailable, ()),
+        ):
             yield from _config_schemas(name, config)
-        except Exception:
-            log.exception("The config of the driver %s has no JSON Schema.", name)
 
 
 @lru_cache(maxsize=1000)
 def _config_schemas(name: str, config: type[DriverConfig]) -> tuple[Schema, ...]:
     """The driver's schema, and those of the objects inside its config."""
-    whole = config.model_json_schema(by_alias=True)
+    whole = dict(storable_json(config.model_json_schema(by_alias=True), "schema"))
     reader = _Reader(name, whole.get("$defs", {}))
     fields = reader.fields(whole)
     fields["type"] = {"type": "string", "create": True}
