@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from webhook_service.errors import (
+    Change,
     ChangedMeanwhile,
     DriverError,
     InvalidConfig,
@@ -29,7 +30,6 @@ from webhook_service.errors import (
 if TYPE_CHECKING:
     from webhook_service.chores.chore import Chore
     from webhook_service.driver import (
-        Change,
         Context,
         Done,
         DriverConfig,
@@ -110,7 +110,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "chores.chore": ("Chore",),
     "driver": (
-        "Change",
         "Context",
         "Done",
         "DriverConfig",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
+from webhook_service.errors import Change
 from webhook_service.images import Image
 
 _PRIVATE = frozenset(
@@ -118,16 +119,6 @@ class Context:
             named=named,
             attempt=0,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field that was (or would be) changed, as history and rollback show it."""
-
-    target: str
-    field: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

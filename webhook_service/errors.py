@@ -33,10 +33,21 @@ never hold keys, secrets or bodies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from webhook_service.driver import Change
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that was (or would be) changed, as history and rollback show it.
+
+    Outcomes of drivers carry it, and so do the errors by which drivers give up.
+    """
+
+    target: str
+    field: str
+    before: str | None
+    after: str | None
 
 
 def first_line(exc: BaseException) -> str:

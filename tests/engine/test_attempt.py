@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from webhook_service.driver import (
-    Change,
     Context,
     Done,
     PushEvent,
@@ -25,7 +24,7 @@ from webhook_service.engine.attempt import (
     judge,
 )
 from webhook_service.engine.backoff import CRASH_RETRIES, PAUSES
-from webhook_service.errors import DriverError, Retry, Superseded, TargetConflict
+from webhook_service.errors import Change, DriverError, Retry, Superseded, TargetConflict
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule

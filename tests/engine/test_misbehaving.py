@@ -15,9 +15,9 @@ from tests.support import (
     wait_for,
     wait_for_end,
 )
-from webhook_service.driver import Change, Done, Wait
+from webhook_service.driver import Done, Wait
 from webhook_service.engine.local import LocalEngine
-from webhook_service.errors import DriverError, Retry
+from webhook_service.errors import Change, DriverError, Retry
 from webhook_service.model.execution import ExecutionState
 from webhook_service.plugins.instances import Drivers
 from webhook_service.service import WebhookService

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Engine
 
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, stub_of, wait_for
-from webhook_service.driver import Change, Done, Unchanged, Wait
-from webhook_service.errors import DriverError
+from webhook_service.driver import Done, Unchanged, Wait
+from webhook_service.errors import Change, DriverError
 from webhook_service.service import WebhookService
 from webhook_service.telemetry.observer import CallersWaiting, Happening, Observer
 from webhook_service.testing.samples import dockerhub_push

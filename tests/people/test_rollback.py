@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from webhook_service.driver import Change, PushEvent
-from webhook_service.errors import InvalidRequest
+from webhook_service.driver import PushEvent
+from webhook_service.errors import Change, InvalidRequest
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.people.rollback import choose_slot, history, way_back
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from webhook_service.driver import Change, PushEvent, Request
+from webhook_service.driver import PushEvent, Request
+from webhook_service.errors import Change
 
 
 def event_to_json(event: PushEvent | Request) -> dict[str, Any]:

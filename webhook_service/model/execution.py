@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from webhook_service.driver import Change, PushEvent, Request
+from webhook_service.driver import PushEvent, Request
+from webhook_service.errors import Change
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.registry_rule import RegistryRule
 

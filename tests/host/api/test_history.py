@@ -5,8 +5,8 @@ import pytest
 
 from tests.host.served import Served, get
 from tests.support import add_receiver, push, stub_of, wait_for_end
-from webhook_service.driver import Change, Done
-from webhook_service.errors import DriverError
+from webhook_service.driver import Done
+from webhook_service.errors import Change, DriverError
 
 
 def test_a_delivery_says_what_was_decided_on_each_item(

@@ -7,8 +7,8 @@ import pytest
 
 from tests.host.served import Served
 from tests.support import add_receiver, push, stub_of, wait_for, wait_for_end
-from webhook_service.driver import Change, Context, DriverConfig, Plan, PushEvent, Wait
-from webhook_service.errors import DriverError
+from webhook_service.driver import Context, DriverConfig, Plan, PushEvent, Wait
+from webhook_service.errors import Change, DriverError
 from webhook_service.testing.samples import dockerhub_push
 
 

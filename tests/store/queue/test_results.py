@@ -6,7 +6,7 @@ import pytest
 from tests.store.builders import accept, add_receiver, as_one_group, work
 from tests.store.queue.claiming import DONE, claim_one, read
 from tests.support import PROJECT
-from webhook_service.driver import Change
+from webhook_service.errors import Change
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.store.queue.queue import Fenced
 from webhook_service.store.queue.results import Result, record

@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
-from webhook_service.driver import Change
-from webhook_service.errors import InvalidRequest, NotFound
+from webhook_service.errors import Change, InvalidRequest, NotFound
 from webhook_service.model.as_json import event_from_json
 from webhook_service.model.backlog import Backlog
 from webhook_service.model.execution import (

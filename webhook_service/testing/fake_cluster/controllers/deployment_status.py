@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from webhook_service.testing.fake_cluster.controllers.controller import Simulation, condition
 from webhook_service.testing.fake_cluster.controllers.replicasets import FAILURE
 from webhook_service.testing.fake_cluster.objects.resources import DEPLOYMENTS, Object
-
-if TYPE_CHECKING:
-    from webhook_service.testing.fake_cluster.controllers.deployments import Limits
 
 COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 COMPLETE, UPDATED, LATE = "NewReplicaSetAvailable", "ReplicaSetUpdated", "ProgressDeadlineExceeded"
@@ -26,7 +22,7 @@ def write(
     deployment: Object,
     sets: list[Object],
     new: Object | None,
-    limits: Limits,
+    unavailable: int,
 ) -> float | None:
     """Writes the status; answers when the progress deadline will have passed."""
     metadata = deployment["metadata"]
@@ -36,7 +32,7 @@ def write(
     before = live.get("status") or {}
     status = _counts(sets, new)
     status["observedGeneration"] = metadata["generation"]
-    conditions = _availability(live, before.get("conditions") or [], status, limits)
+    conditions = _availability(live, before.get("conditions") or [], status, unavailable)
     conditions, again = _progress(simulation, live, before, status, conditions, new)
     status["conditions"] = _with_failure(conditions, sets)
     simulation.set_status(DEPLOYMENTS, live, status)
@@ -73,9 +69,9 @@ def _counts(sets: list[Object], new: Object | None) -> Object:
 
 
 def _availability(
-    live: Object, conditions: list[Object], status: Object, limits: Limits
+    live: Object, conditions: list[Object], status: Object, unavailable: int
 ) -> list[Object]:
-    if status["availableReplicas"] >= live["spec"]["replicas"] - limits.unavailable:
+    if status["availableReplicas"] >= live["spec"]["replicas"] - unavailable:
         message = "Deployment has minimum availability."
         return condition(conditions, "Available", "True", "MinimumReplicasAvailable", message)
     message = "Deployment does not have minimum availability."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from time import monotonic
 
-from webhook_service.testing.fake_cluster.controllers import deployment_status as rollout_status
+from webhook_service.testing.fake_cluster.controllers import deployment_status
 from webhook_service.testing.fake_cluster.controllers.controller import (
     Simulation,
     hash_of,
@@ -71,8 +71,9 @@ def reconcile_deployment(simulation: Simulation, deployment: Object) -> float | 
     else:
         new = _roll(simulation, deployment, old, new)
     sets = simulation.children(deployment, REPLICASETS)
-    again = rollout_status.write(simulation, deployment, sets, new, limits_of(deployment))
-    if not paused and rollout_status.is_complete(_reread(simulation, deployment)):
+    unavailable = limits_of(deployment).unavailable
+    again = deployment_status.write(simulation, deployment, sets, new, unavailable)
+    if not paused and deployment_status.is_complete(_reread(simulation, deployment)):
         _prune(simulation, deployment, sets, new)
     return again
 
