@@ -9,7 +9,8 @@ and how far it is, is the strategy's to say; the order of pushes and the ends ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.events import Reason
@@ -27,7 +28,7 @@ from webhook_drivers.kubernetes.images.step_state import Phase, RolloutState
 from webhook_drivers.kubernetes.images.stopwatch import FIRST_WAIT
 from webhook_drivers.kubernetes.images.workloads import containers
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
-from webhook_drivers.kubernetes.strategies.strategy import Network, Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Network, Step, Strategy, Task
 from webhook_service import Done, DriverError, Outcome, Plan, Retry, Unchanged, Wait
 
 MAX_CONFLICTS = 5
@@ -47,7 +48,7 @@ class ImageUpdate:
 
     cluster: Cluster
     push: Push
-    strategy: Strategy = field(default_factory=Rolling)
+    strategy: Strategy[Any] = field(default_factory=Rolling)
     timeout: float = 600
     rollback: bool = False
     now: Callable[[], float]
@@ -67,10 +68,10 @@ class ImageUpdate:
             Superseded, TargetConflict, DriverError, Retry: see ``WebhookDriver.execute``.
         """
         for _ in range(MAX_CONFLICTS):
-            obj = seen or self.strategy.look(self.task)
+            look = self._look(seen)
             seen = None
             try:
-                return self._decide(obj)
+                return self._decide(look)
             except Conflict:
                 continue
         raise Retry(f"{self.push.address} was changed by others {MAX_CONFLICTS} times meanwhile.")
@@ -80,7 +81,7 @@ class ImageUpdate:
         push = self.push
         found = select(
             str(push.address),
-            containers(push.workload, seen or self.strategy.look(self.task)),
+            containers(push.workload, self._look(seen).obj),
             push.event,
             push.wanted,
             push.context.named,
@@ -90,7 +91,8 @@ class ImageUpdate:
     def plan(self, seen: Json | None = None) -> Plan:
         """What the first step would change, after the cluster's own checks of it."""
         push = self.push
-        obj = seen or self.strategy.look(self.task)
+        look = self._look(seen)
+        obj = look.obj
         record = push.record(obj)
         if push.context.order_key:
             push.refuse_older(record, self.now())
@@ -103,67 +105,72 @@ class ImageUpdate:
         unfinished.refuse(obj, push.address, self.strategy.type, push.repository)
         notes: tuple[str, ...] = ()
         try:
-            self.task.patch(self.strategy.first_patch(self.task, obj), dry_run=True)
+            self.task.patch(self.strategy.first_patch(self.task, look), dry_run=True)
         except DriverError as error:
             notes = (error.message,)
         return Plan(intent.changes(push.address), notes)
 
-    def _decide(self, obj: Json) -> Outcome:
-        record = self.push.record(obj)
+    def _look(self, seen: Json | None) -> Look:
+        look: Look = Look(seen) if seen else self.strategy.look(self.task)
+        return look
+
+    def _decide(self, look: Look) -> Outcome:
+        record = self.push.record(look.obj)
         self.push.refuse_older(record, self.now())
         state = RolloutState.read(self.push.context.state)
         if state is None:
-            return self._start(obj, record)
+            return self._start(look, record)
         state = state.looked_at(self.now())
         if state.phase is Phase.ROLLING and self.push.is_undone(record):
             state = self._way_back(state)
-        return self._go_on(obj, state)
+        return self._go_on(look, state)
 
-    def _go_on(self, obj: Json, state: RolloutState) -> Outcome:
+    def _go_on(self, look: Look, state: RolloutState) -> Outcome:
         if state.phase is Phase.ROLLBACK:
-            return self._judge_back(self.strategy.retreat(self.task, obj, state))
-        return self._judge(self.strategy.follow(self.task, obj, state))
+            return self._judge_back(self.strategy.retreat(self.task, look, state))
+        return self._judge(self.strategy.follow(self.task, look, state))
 
-    def _start(self, obj: Json, record: Record) -> Outcome:
-        push = self.push
+    def _start(self, look: Look, record: Record) -> Outcome:
+        push, obj = self.push, look.obj
         if push.is_ours(record):
-            return self._resume(obj, record)
+            return self._resume(look, record)
         if held := push.held_back(obj, record):
-            return self._unchanged(obj, held)
+            return self._unchanged(look, held)
         push.refuse_paused(obj)
         intent = push.intent(obj)
         if intent.needed:
-            return self._begin(obj, record, intent)
+            return self._begin(look, intent)
         if push.context.rolls_back:
             self.task.patch(push.claim(obj))
-        return self._unchanged(obj, f"{push.address} already runs {push.image}.")
+        return self._unchanged(look, f"{push.address} already runs {push.image}.")
 
-    def _unchanged(self, obj: Json, reason: str) -> Outcome:
+    def _unchanged(self, look: Look, reason: str) -> Outcome:
         """Nothing to do for this push; an earlier one may have left something to tidy up."""
-        left = self.strategy.tidy(self.task, obj)
+        left = self.strategy.tidy(self.task, look)
         if left is None:
             return Unchanged(reason)
         after = FIRST_WAIT if left.after is None else left.after
         return Wait(after, {}, left.message, settled=True)
 
-    def _begin(self, obj: Json, record: Record, intent: Intent) -> Outcome:
+    def _begin(self, look: Look, intent: Intent) -> Outcome:
         push = self.push
-        unfinished.refuse(obj, push.address, self.strategy.type, push.repository)
-        if newer := revisions.taken_back(self.cluster, push, obj, self.now()):
+        unfinished.refuse(look.obj, push.address, self.strategy.type, push.repository)
+        if newer := revisions.taken_back(self.cluster, push, look.obj, self.now()):
             push.refuse_older(newer, self.now())
-            obj = push.remembering(obj, newer)
+            obj = push.remembering(look.obj, newer)
+            look = replace(look, obj=obj)
             if held := push.held_back(obj, push.record(obj)):
-                return self._unchanged(obj, held)
-        state = self._opening(intent, deadline_mark(obj))
-        step = self.strategy.begin(self.task, obj, state)
-        self.task.emit(step.obj, Reason.IMAGE_UPDATED, f"{self.push.cause}.")
+                return self._unchanged(look, held)
+        state = self._opening(intent, deadline_mark(look.obj))
+        step = self.strategy.begin(self.task, look, state)
+        self.task.emit(step.look.obj, Reason.IMAGE_UPDATED, f"{self.push.cause}.")
         return self._judge(step)
 
-    def _resume(self, obj: Json, record: Record) -> Outcome:
+    def _resume(self, look: Look, record: Record) -> Outcome:
         """Go on after a crash between a PATCH and the record of its ``Wait``."""
-        intent = self.push.intent(obj)
+        intent = self.push.intent(look.obj)
         state = self._opening(intent.since(record), None)
-        return self._go_on(obj, self._way_back(state) if self.push.is_undone(record) else state)
+        return self._go_on(look, self._way_back(state) if self.push.is_undone(record) else state)
 
     def _opening(self, intent: Intent, stale_deadline: str | None) -> RolloutState:
         now = self.now()
@@ -178,27 +185,27 @@ class ImageUpdate:
             changes=intent.changes(self.push.address),
         )
 
-    def _judge(self, step: Step) -> Outcome:
+    def _judge(self, step: Step[Any]) -> Outcome:
         state, seen = step.state, step.progress
         if seen.complete:
             message = f"{seen.message} {self.push.image}."
-            self.task.emit(step.obj, Reason.ROLLOUT_COMPLETE, message)
+            self.task.emit(step.look.obj, Reason.ROLLOUT_COMPLETE, message)
             return Done(state.changes, message)
         if seen.failed or self._is_late(step):
             return self._fail(step)
         return self._wait(step, seen.message)
 
-    def _fail(self, step: Step) -> Outcome:
+    def _fail(self, step: Step[Any]) -> Outcome:
         seen, state = step.progress, step.state
         how = "failed" if seen.failed else f"did not complete within {self.timeout:g} s"
         what = f"The rollout of {self.push.image} to {self.push.address}"
-        why = pods.trouble(self.cluster, step.obj)
+        why = pods.trouble(self.cluster, step.look.obj)
         reason = f"{what} {how}: {seen.message.rstrip('.')}{f' ({why})' if why else ''}."
         if self.rollback or self.strategy.reverts:
-            back = self._roll_back(step.obj, self._way_back(state, reason))
-            self.task.emit(step.obj, Reason.ROLLOUT_FAILED, reason)
+            back = self._roll_back(step.look, self._way_back(state, reason))
+            self.task.emit(step.look.obj, Reason.ROLLOUT_FAILED, reason)
             return self._judge_back(back)
-        self.task.emit(step.obj, Reason.ROLLOUT_FAILED, reason)
+        self.task.emit(step.look.obj, Reason.ROLLOUT_FAILED, reason)
         code = "rollout_failed" if seen.failed else "rollout_timeout"
         raise DriverError(f"{reason} {self._advice()}", code=code, changes=state.changes)
 
@@ -207,21 +214,21 @@ class ImageUpdate:
         where = f"-n {address.namespace} describe {address.resource.plural} {address.name}"
         return f"Look at it and its pods (kubectl {where}), then push again or roll back."
 
-    def _roll_back(self, obj: Json, state: RolloutState) -> Step:
+    def _roll_back(self, look: Look, state: RolloutState) -> Step[Any]:
         try:
-            return self.strategy.undo(self.task, obj, state)
+            return self.strategy.undo(self.task, look, state)
         except (Conflict, Retry):
             raise
         except DriverError as error:
             message = f"{state.reason} It could not be rolled back: {error.message}"
             raise DriverError(message, code="rollback_failed", changes=state.changes) from error
 
-    def _judge_back(self, step: Step) -> Outcome:
+    def _judge_back(self, step: Step[Any]) -> Outcome:
         state, seen = step.state, step.progress
         previous = ", ".join(sorted(set(state.previous.values())))
         if seen.complete:
             message = f"{state.reason} It was rolled back to {previous}: push a newer image."
-            self.task.emit(step.obj, Reason.ROLLED_BACK, message)
+            self.task.emit(step.look.obj, Reason.ROLLED_BACK, message)
             raise DriverError(message, code="rolled_back", changes=state.changes)
         if seen.failed or self._is_late(step):
             message = (
@@ -245,7 +252,7 @@ class ImageUpdate:
             reason=reason or failed,
         )
 
-    def _is_late(self, step: Step) -> bool:
+    def _is_late(self, step: Step[Any]) -> bool:
         if step.progress.stage in (Stage.PAUSED, Stage.SETTLED):
             return False
         return step.state.watch.elapsed >= self.timeout

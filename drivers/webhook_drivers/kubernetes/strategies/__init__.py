@@ -29,7 +29,7 @@ AnyStrategy = Annotated[
 ]
 """Any strategy, as configs say it."""
 
-STRATEGIES: Mapping[str, type[Strategy]] = {
+STRATEGIES: Mapping[str, type[Strategy[Any]]] = {
     each.model_fields["type"].default: each for each in get_args(OneOf)
 }
 """The strategies by their type."""

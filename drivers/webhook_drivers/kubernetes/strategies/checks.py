@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import quote
 
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from webhook_drivers.kubernetes.api.resources import Address
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.target_config import DnsLabel
-from webhook_drivers.kubernetes.strategies.strategy import Step, Task
+from webhook_drivers.kubernetes.strategies.strategy import LookT, Step, Task
 from webhook_service import DriverConfig, DriverError
 
 MAX_ANSWER = 64 * 1024
@@ -100,8 +100,8 @@ class Prometheus(DriverConfig):
 
 
 def ask(
-    task: Task, state: RolloutState, check: HttpCheck, service: Address, obj: dict[str, Any]
-) -> Step | None:
+    task: Task, state: RolloutState, check: HttpCheck, service: Address, look: LookT
+) -> Step[LookT] | None:
     """Ask once more; None when all answers were right.
 
     Raises:
@@ -116,7 +116,7 @@ def ask(
     after = float(check.interval_seconds) if passed < check.count else 0.0
     message = f"{passed} of {check.count} checks passed"
     return Step(
-        obj,
+        look,
         state.having(notes={**state.notes, PASSED: passed}),
         Progress(Stage.PAUSED, message, after),
     )

@@ -21,7 +21,7 @@ from webhook_drivers.kubernetes.images.rollout import Progress, Stage, is_seen
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.target_config import DnsSubdomain
 from webhook_drivers.kubernetes.images.workloads import Workload, annotation, dig
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Strategy, Task
 from webhook_service import DriverError, Retry
 
 CANARIES = Resource("Canary", "flagger.app", "v1beta1", "canaries")
@@ -78,30 +78,33 @@ class Delegate(Strategy):
             return [error.message]
         return []
 
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        self._refuse_unmanaged(task.cluster, task.push.address, obj)
+    def look(self, task: Task) -> Look:
+        return Look(task.cluster.get(task.push.address))
+
+    def begin(self, task: Task, look: Look, state: RolloutState) -> Step:
+        self._refuse_unmanaged(task.cluster, task.push.address, look.obj)
         notes = {}
         if not task.push.workload.custom:
             notes = {BEFORE: _analysed(task.cluster.get(self._canary(task.push.address)))}
-        patched = task.apply(task.push.patch(obj, notes=notes))
+        patched = task.apply(task.push.patch(look.obj, notes=notes))
         expected = task.push.images(patched, state.previous)
-        return self.follow(task, patched, state.having(expected=expected))
+        return self.follow(task, Look(patched), state.having(expected=expected))
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        task.push.refuse_foreign(obj, state)
-        return Step(obj, state, self._seen(task, obj))
+    def follow(self, task: Task, look: Look, state: RolloutState) -> Step:
+        task.push.refuse_foreign(look.obj, state)
+        return Step(look, state, self._seen(task, look.obj))
 
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        patched = task.undo(task.push.undo_patch(obj, state))
+    def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
+        patched = task.undo(task.push.undo_patch(look.obj, state))
         expected = task.push.images(patched, state.previous)
-        return self.retreat(task, patched, state.having(expected=expected))
+        return self.retreat(task, Look(patched), state.having(expected=expected))
 
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def retreat(self, task: Task, look: Look, state: RolloutState) -> Step:
         """The old pods serve already, as their controller took the push back before we did."""
-        task.push.refuse_foreign(obj, state)
+        task.push.refuse_foreign(look.obj, state)
         if task.push.workload.custom:
-            return Step(obj, state, self._seen(task, obj))
-        return Step(obj, state, Progress(Stage.COMPLETE, "its Canary went back"))
+            return Step(look, state, self._seen(task, look.obj))
+        return Step(look, state, Progress(Stage.COMPLETE, "its Canary went back"))
 
     def _seen(self, task: Task, obj: Json) -> Progress:
         if task.push.workload.custom:

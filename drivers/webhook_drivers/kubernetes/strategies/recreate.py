@@ -33,7 +33,7 @@ from webhook_drivers.kubernetes.images.workloads import (
     with_metadata,
     with_spec,
 )
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Strategy, Task
 from webhook_service import DriverError, TargetConflict
 from webhook_service.failpoints import failpoint
 
@@ -75,10 +75,14 @@ class Recreate(Strategy):
     def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
         return [_partitioned(address)] if _partition(obj) else []
 
-    def first_patch(self, task: Task, obj: Json) -> Json:
-        return task.push.patch(obj, RECREATE if task.push.kind == "Deployment" else {})
+    def look(self, task: Task) -> Look:
+        return Look(task.cluster.get(task.push.address))
 
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def first_patch(self, task: Task, look: Look) -> Json:
+        return task.push.patch(look.obj, RECREATE if task.push.kind == "Deployment" else {})
+
+    def begin(self, task: Task, look: Look, state: RolloutState) -> Step:
+        obj = look.obj
         if task.push.kind == "Deployment":
             notes = self._own_strategy(obj)
             return self._applied(task, task.apply(task.push.patch(obj, RECREATE, notes)), state)
@@ -87,23 +91,24 @@ class Recreate(Strategy):
         if _wanted(obj):
             drained = task.patch(task.push.claim(obj, *_drain(task, obj)))
             failpoint("drain.scaled")
-            return self.follow(task, drained, state)
+            return self.follow(task, Look(drained), state)
         if _is_drained(task, obj):
-            return self.follow(task, task.patch(task.push.claim(obj)), state)
+            return self.follow(task, Look(task.patch(task.push.claim(obj))), state)
         return self._applied(task, task.apply(task.push.patch(obj)), state)
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def follow(self, task: Task, look: Look, state: RolloutState) -> Step:
+        obj = look.obj
         if not _is_drained(task, obj):
             task.push.refuse_foreign(obj, state)
-            return self._judged(task, obj, state, state.stale_deadline)
+            return self._judged(task, look, state, state.stale_deadline)
         self._refuse_scaled(task, obj, state)
         if left := _left(obj):
-            return Step(obj, state.having(stage="draining"), left)
+            return Step(look, state.having(stage="draining"), left)
         patched = task.apply(task.push.patch(obj, *_refill(obj)))
         return self._applied(task, patched, state.at("starting", task.now()))
 
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        push = task.push
+    def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
+        push, obj = task.push, look.obj
         if push.kind == "Deployment":
             patched = task.undo(push.undo_patch(obj, state, RECREATE))
         elif _is_drained(task, obj):
@@ -113,32 +118,34 @@ class Recreate(Strategy):
             failpoint("drain.scaled")
         else:
             patched = task.undo(push.undo_patch(obj, state))
-        return self.retreat(task, patched, state)
+        return self.retreat(task, Look(patched), state)
 
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def retreat(self, task: Task, look: Look, state: RolloutState) -> Step:
+        obj = look.obj
         if not _is_drained(task, obj):
             task.push.refuse_foreign(obj, state)
-            return self._judged(task, obj, state, deadline_mark(obj))
+            return self._judged(task, look, state, deadline_mark(obj))
         self._refuse_scaled(task, obj, state)
         if left := _left(obj):
-            return Step(obj, state.having(stage="draining"), left)
+            return Step(look, state.having(stage="draining"), left)
         patched = task.undo(task.push.undo_patch(obj, state, *_refill(obj)))
-        return self.retreat(task, patched, state.at("starting", task.now()))
+        return self.retreat(task, Look(patched), state.at("starting", task.now()))
 
     def _applied(self, task: Task, patched: Json, state: RolloutState) -> Step:
         # Read back, because admission plug-ins may rewrite images.
         expected = task.push.images(patched, state.previous)
-        return self.follow(task, patched, state.having(expected=expected))
+        return self.follow(task, Look(patched), state.having(expected=expected))
 
-    def _judged(self, task: Task, obj: Json, state: RolloutState, stale: str | None) -> Step:
+    def _judged(self, task: Task, look: Look, state: RolloutState, stale: str | None) -> Step:
+        obj = look.obj
         if other := _drained_by(obj):
             waiting = f"waiting for the push of {other} that has stopped the pods"
-            return Step(obj, state, Progress(Stage.GOING, waiting))
+            return Step(look, state, Progress(Stage.GOING, waiting))
         whole = {**obj, "spec": {**dig(obj, "spec"), "updateStrategy": WHOLE}}
         seen = progress(task.push.kind, whole, stale)
         if seen.complete and annotation(obj, STRATEGY):
-            obj = self._restore(task, obj)
-        return Step(obj, state, seen)
+            look = Look(self._restore(task, obj))
+        return Step(look, state, seen)
 
     def _own_strategy(self, obj: Json) -> Mapping[str, str | None]:
         own = dig(obj, "spec", "strategy")

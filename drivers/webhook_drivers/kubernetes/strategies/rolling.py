@@ -15,7 +15,7 @@ from webhook_drivers.kubernetes.images import pods
 from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_seen, progress
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.workloads import Workload
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Strategy, Task
 
 Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}%$")]
 Pods = Annotated[int, Field(ge=0, strict=True)] | Percent
@@ -81,32 +81,35 @@ class Rolling(Strategy):
             spec["minReadySeconds"] = self.min_ready_seconds
         return spec
 
-    def first_patch(self, task: Task, obj: Json) -> Json:
-        return task.push.patch(obj, self.spec(task.push.workload))
+    def look(self, task: Task) -> Look:
+        return Look(task.cluster.get(task.push.address))
 
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        patched = task.apply(self.first_patch(task, obj))
+    def first_patch(self, task: Task, look: Look) -> Json:
+        return task.push.patch(look.obj, self.spec(task.push.workload))
+
+    def begin(self, task: Task, look: Look, state: RolloutState) -> Step:
+        patched = task.apply(self.first_patch(task, look))
         # Read back, because admission plug-ins may rewrite images.
         expected = task.push.images(patched, state.previous)
-        return self.follow(task, patched, state.having(expected=expected))
+        return self.follow(task, Look(patched), state.having(expected=expected))
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        task.push.refuse_foreign(obj, state)
-        return Step(obj, state, progress(task.push.kind, obj, state.stale_deadline))
+    def follow(self, task: Task, look: Look, state: RolloutState) -> Step:
+        task.push.refuse_foreign(look.obj, state)
+        return Step(look, state, progress(task.push.kind, look.obj, state.stale_deadline))
 
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        patched = task.undo(task.push.undo_patch(obj, state))
+    def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
+        patched = task.undo(task.push.undo_patch(look.obj, state))
         expected = task.push.images(patched, state.previous)
-        return self.retreat(task, patched, state.having(expected=expected))
+        return self.retreat(task, Look(patched), state.having(expected=expected))
 
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        task.push.refuse_foreign(obj, state)
+    def retreat(self, task: Task, look: Look, state: RolloutState) -> Step:
+        task.push.refuse_foreign(look.obj, state)
         # The controller keeps the failed rollout's condition; only the pods count now.
-        seen = progress(task.push.kind, obj, deadline_mark(obj))
+        seen = progress(task.push.kind, look.obj, deadline_mark(look.obj))
         stateful = task.push.kind == "StatefulSet" and not task.push.workload.custom
-        if seen.going and stateful and is_seen(obj):
-            seen = replace(seen, message=seen.message + pods.unblock(task.cluster, obj))
-        return Step(obj, state, seen)
+        if seen.going and stateful and is_seen(look.obj):
+            seen = replace(seen, message=seen.message + pods.unblock(task.cluster, look.obj))
+        return Step(look, state, seen)
 
 
 def is_zero(value: int | str) -> bool:

@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Generic, TypeAlias
+
+from typing_extensions import TypeVar
 
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.events import Reason, emit
@@ -67,21 +69,35 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Look:
+    """What one look found in the cluster; strategies with more objects derive theirs.
+
+    Attributes:
+        obj: the workload, with the record of pushes and the images that serve now.
+    """
+
+    obj: Json
+
+
+LookT = TypeVar("LookT", bound=Look, default=Look)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[LookT]):
     """What a step found or did.
 
     Attributes:
-        obj: the workload as it is now.
+        look: what is in the cluster now.
         state: what to remember.
         progress: how far the push is; ``ImageUpdate`` makes the outcome of it.
     """
 
-    obj: Json
+    look: LookT
     state: RolloutState
     progress: Progress
 
 
-class Strategy(DriverConfig, ABC):
+class Strategy(DriverConfig, ABC, Generic[LookT]):
     """How the pods of a workload are replaced: a config with its steps.
 
     Every step reads live objects, does what is missing, and returns at once. A step may be called
@@ -111,15 +127,15 @@ class Strategy(DriverConfig, ABC):
         """What would stop it on this live workload, as sentences; changes nothing."""
         return []
 
-    def look(self, task: Task) -> Json:
-        """The live object that carries the record of pushes and the images that serve now."""
-        return task.cluster.get(task.push.address)
+    @abstractmethod
+    def look(self, task: Task) -> LookT:
+        """Read the live objects from which the next step is decided."""
 
-    def first_patch(self, task: Task, obj: Json) -> Json:
+    def first_patch(self, task: Task, look: LookT) -> Json:
         """The patch that a dry run asks the cluster about."""
-        return task.push.patch(obj)
+        return task.push.patch(look.obj)
 
-    def tidy(self, task: Task, obj: Json) -> Progress | None:
+    def tidy(self, task: Task, look: LookT) -> Progress | None:
         """Go on with what an earlier push left to tidy up, where this one has nothing to do.
 
         None when nothing is left.
@@ -127,17 +143,17 @@ class Strategy(DriverConfig, ABC):
         return None
 
     @abstractmethod
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def begin(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         """Make the first change; the patch must carry the record (``Push.patch`` or ``claim``)."""
 
     @abstractmethod
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def follow(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         """Do what is missing, and say how far it is."""
 
     @abstractmethod
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def undo(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         """Begin the way back; the patch must hold the push (``undo_patch`` or ``hold_patch``)."""
 
     @abstractmethod
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def retreat(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         """Follow the way back, as ``follow`` does the way there."""

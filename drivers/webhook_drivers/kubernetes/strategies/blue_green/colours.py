@@ -12,7 +12,7 @@ from webhook_drivers.kubernetes.strategies.second import deployment as second
 from webhook_drivers.kubernetes.strategies.second import routing
 from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT, HASH
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
-from webhook_drivers.kubernetes.strategies.strategy import Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Task
 from webhook_service import DriverError, Retry
 from webhook_service.failpoints import failpoint
 
@@ -20,8 +20,11 @@ GREEN = "green"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """People's Deployment, our second one, and the Service, as they are now."""
+class Scene(Look):
+    """People's Deployment, our second one, and the Service, as they are now.
+
+    While the second one serves, ``obj`` is people's Deployment with the pods of the second.
+    """
 
     main: Json
     second: Json | None
@@ -42,12 +45,10 @@ class Colours:
     """One push between two colours. What writes gives None: the scene is to be looked at again.
 
     Args:
-        obj: the workload as the strategy's ``look`` gave it.
         service, preview: where the Services are.
     """
 
     task: Task
-    obj: Json
     scene: Scene
     service: Address
     preview: Address | None

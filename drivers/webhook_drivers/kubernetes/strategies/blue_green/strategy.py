@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.faults import Conflict
-from webhook_drivers.kubernetes.api.resources import PODS, REPLICASETS, SERVICES, Address, Json
+from webhook_drivers.kubernetes.api.resources import PODS, REPLICASETS, SERVICES, Address
 from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
@@ -43,8 +43,6 @@ from webhook_drivers.kubernetes.strategies.strategy import Step, Task
 from webhook_service import DriverError, Retry, Superseded, TargetConflict
 from webhook_service.failpoints import failpoint
 
-SCENE = "webhook-service.io/scene"
-"""Where ``look`` keeps what it read beside the workload."""
 TIDY_SECONDS = 1800.0
 RIGHTS = (
     Right(DEPLOYMENT.resource, ("create", "delete")),
@@ -57,7 +55,7 @@ RIGHTS = (
 )
 
 
-class BlueGreen(Beside):
+class BlueGreen(Beside[Scene]):
     """Bring the push up beside what runs, check it, and move the Service over in one step.
 
     https://kubernetes.io/docs/concepts/services-networking/service/#defining-a-service
@@ -88,69 +86,69 @@ class BlueGreen(Beside):
             raise ValueError("a check needs a `preview` Service to go through, or a `url`")
         return self
 
-    def look(self, task: Task) -> Json:
+    def look(self, task: Task) -> Scene:
         where = task.push.address
         service = task.cluster.get(Address(SERVICES, where.namespace, self.service))
         other = routing.find(task.cluster, second.address(where, GREEN))
-        scene = Scene(main=task.cluster.get(where), second=other, service=service)
-        if scene.on_second:
-            return {**second.as_serving(scene.main, scene.serving), SCENE: scene}
-        return {**scene.main, SCENE: scene}
-
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        where = task.push.address
-        second.refuse_foreign(
-            _scene(obj).second, second.address(where, GREEN), task.push.repository
+        main = task.cluster.get(where)
+        scene = Scene(obj=main, main=main, second=other, service=service)
+        return (
+            replace(scene, obj=second.as_serving(main, scene.serving)) if scene.on_second else scene
         )
-        if problems := self.problems(task.cluster, where, _scene(obj).main):
+
+    def begin(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene]:
+        where = task.push.address
+        second.refuse_foreign(look.second, second.address(where, GREEN), task.push.repository)
+        if problems := self.problems(task.cluster, where, look.main):
             raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
         failpoint("claim.before")
-        task.patch(task.push.claim(obj, notes=unfinished.mark(self.type, task.push.repository)))
+        task.patch(
+            task.push.claim(look.obj, notes=unfinished.mark(self.type, task.push.repository))
+        )
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
 
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        task.undo(task.push.hold_patch(self.look(task), state))
+    def undo(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene]:
+        task.undo(task.push.hold_patch(self.look(task).obj, state))
         return self.retreat(task, self.look(task), state)
 
-    def tidy(self, task: Task, obj: Json) -> Progress | None:
-        scene = _scene(obj)
-        marked = unfinished.is_of(scene.main, task.push.repository)
-        if scene.second is None and not routing.is_touched(scene.service) and not marked:
+    def tidy(self, task: Task, look: Scene) -> Progress | None:
+        marked = unfinished.is_of(look.main, task.push.repository)
+        if look.second is None and not routing.is_touched(look.service) and not marked:
             return None
         for _ in range(MAX_MOVES):
-            seen = self._rest(task, obj).move()
+            seen = self._rest(task, look).move()
             if seen is not None:
                 return None if seen.complete else seen
-            obj = self.look(task)
+            look = self.look(task)
         return Progress(Stage.SETTLED, "tidying up")
 
     def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
         return autoscalers.managed(cluster, address)
 
-    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+    def _forward(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         push = named(task, state)
-        if second.runs(_scene(obj).serving, state.expected, push):
-            return self._settle(task, obj, state.at("settled", task.now()))
-        if task.push.images(obj, state.previous) != state.previous:
+        if second.runs(look.serving, state.expected, push):
+            return self._settle(task, look, state.at("settled", task.now()))
+        if task.push.images(look.obj, state.previous) != state.previous:
             raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
-        over = Switchover(self._colours(task, obj))
+        over = Switchover(self._colours(task, look))
         seen = over.prepare(state.expected, push, state.stale_deadline)
         if seen and seen.complete:
             seen = over.show()
         if seen is None or not seen.complete:
-            return _waiting(obj, state, seen)
+            return _waiting(look, state, seen)
         if self.check:
             state = state.at("checking", task.now())
             where = self._address_of(task, self.preview or self.service)
-            if asked := ask(task, state, self.check, where, obj):
+            if asked := ask(task, state, self.check, where, look):
                 return asked
         over.switch()
         return None
 
-    def _settle(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+    def _settle(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         try:
-            seen = self._rest(task, obj).move()
+            seen = self._rest(task, look).move()
         except (Conflict, Retry, Superseded):
             raise
         except DriverError as error:
@@ -160,40 +158,34 @@ class BlueGreen(Beside):
         late = state.watch.elapsed > self.keep_seconds + TIDY_SECONDS
         if late and not seen.complete:
             raise TidyingFailed(task, seen.message, state)
-        return Step(obj, state, seen)
+        return Step(look, state, seen)
 
-    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+    def _backward(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         try:
-            seen = Rest(colours=self._colours(task, obj)).move()
+            seen = Rest(colours=self._colours(task, look)).move()
         except Conflict:
             # Looked at again here: a step that begins anew would forget why it goes back.
             return None
-        return _waiting(obj, state, seen)
+        return _waiting(look, state, seen)
 
-    def _rest(self, task: Task, obj: Json) -> Rest:
+    def _rest(self, task: Task, look: Scene) -> Rest:
         return Rest(
-            colours=self._colours(task, obj),
+            colours=self._colours(task, look),
             keep_seconds=self.keep_seconds,
             to_zero=self.keep == "zero",
         )
 
-    def _colours(self, task: Task, obj: Json) -> Colours:
+    def _colours(self, task: Task, look: Scene) -> Colours:
         return Colours(
             task=task,
-            obj=obj,
-            scene=_scene(obj),
+            scene=look,
             service=self._address_of(task, self.service),
             preview=self._preview_of(task),
         )
 
 
-def _scene(obj: Json) -> Scene:
-    scene: Scene = obj[SCENE]
-    return scene
-
-
-def _waiting(obj: Json, state: RolloutState, seen: Progress | None) -> Step | None:
+def _waiting(look: Scene, state: RolloutState, seen: Progress | None) -> Step[Scene] | None:
     """A step that has a deadline: what tidies up after a push may hold the next one up."""
     if seen and seen.stage is Stage.SETTLED:
         seen = replace(seen, stage=Stage.GOING)
-    return Step(obj, state, seen) if seen else None
+    return Step(look, state, seen) if seen else None

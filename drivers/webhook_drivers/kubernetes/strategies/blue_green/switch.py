@@ -101,7 +101,7 @@ class Switchover:
         named = {PUSH: push} if push else {}
         template = second.template_patch(main, wanted, named)
         spec = {"template": template, "replicas": second.wanted(other)}
-        colours.task.apply(colours.task.push.claim(colours.obj, spec))
+        colours.task.apply(colours.task.push.claim(colours.scene.obj, spec))
         return None
 
 

@@ -7,6 +7,7 @@ is survived. At the end people's own Deployment gets the image, and the second g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -33,12 +34,10 @@ from webhook_drivers.kubernetes.strategies.second import autoscalers, routing
 from webhook_drivers.kubernetes.strategies.second import deployment as second
 from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, Beside, named
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
-from webhook_drivers.kubernetes.strategies.strategy import Step, Task
+from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Task
 from webhook_service import DriverConfig, DriverError, TargetConflict
 from webhook_service.failpoints import failpoint
 
-OTHER = "webhook-service.io/canary"
-"""Where ``look`` keeps the second Deployment beside the workload."""
 LONGEST_PAUSE = 30.0
 
 
@@ -56,7 +55,14 @@ class Weight(DriverConfig):
 Steps = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=50)]
 
 
-class Canary(Beside):
+@dataclass(frozen=True, slots=True)
+class Both(Look):
+    """People's Deployment, and the canary beside it; None where there is none."""
+
+    canary: Json | None
+
+
+class Canary(Beside[Both]):
     """Give the push a growing share of the pods, and look at it between the steps."""
 
     rights: ClassVar[tuple[Right, ...]] = (
@@ -87,117 +93,119 @@ class Canary(Beside):
             raise ValueError("each step must have a higher weight than the one before")
         return self
 
-    def look(self, task: Task) -> Json:
-        other = routing.find(task.cluster, address(task))
-        return {**task.cluster.get(task.push.address), OTHER: other}
+    def look(self, task: Task) -> Both:
+        canary = routing.find(task.cluster, address(task))
+        return Both(task.cluster.get(task.push.address), canary)
 
-    def begin(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        second.refuse_foreign(obj[OTHER], address(task), task.push.repository)
-        if problems := self.problems(task.cluster, task.push.address, obj):
+    def begin(self, task: Task, look: Both, state: RolloutState) -> Step[Both]:
+        second.refuse_foreign(look.canary, address(task), task.push.repository)
+        if problems := self.problems(task.cluster, task.push.address, look.obj):
             raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
         failpoint("claim.before")
         marked = unfinished.mark(self.type, task.push.repository)
-        task.patch(task.push.claim(obj, notes={REPLICAS: str(total(obj)), **marked}))
+        task.patch(task.push.claim(look.obj, notes={REPLICAS: str(total(look.obj)), **marked}))
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
 
-    def undo(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def undo(self, task: Task, look: Both, state: RolloutState) -> Step[Both]:
         self._take_back(task, self.look(task), state)
         return self.retreat(task, self.look(task), state)
 
-    def tidy(self, task: Task, obj: Json) -> Progress | None:
-        if obj[OTHER] is None and annotation(obj, REPLICAS) is None:
+    def tidy(self, task: Task, look: Both) -> Progress | None:
+        if look.canary is None and annotation(look.obj, REPLICAS) is None:
             return None
         for _ in range(MAX_MOVES):
-            seen = self._shares(task, obj).rest(None)
+            seen = self._shares(task, look).rest(None)
             if seen is not None:
                 return None if seen.complete else seen
-            obj = self.look(task)
+            look = self.look(task)
         return Progress(Stage.GOING, "tidying up")
 
     def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
         return autoscalers.fighting(cluster, address)
 
-    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
-        push, other, shares = named(task, state), obj[OTHER], self._shares(task, obj)
-        if second.runs(obj, state.expected, push):
+    def _forward(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
+        push, other, shares = named(task, state), look.canary, self._shares(task, look)
+        if second.runs(look.obj, state.expected, push):
             state = state.at("promoting", task.now())
-            return _step(obj, state, shares.rest(state.stale_deadline))
-        if task.push.images(obj, state.previous) != state.previous:
+            return _step(look, state, shares.rest(state.stale_deadline))
+        if task.push.images(look.obj, state.previous) != state.previous:
             raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
         second.refuse_foreign(other, shares.other, task.push.repository)
         if other is None:
-            return _step(obj, state, shares.create(state.expected, push, state.stale_deadline))
+            return _step(look, state, shares.create(state.expected, push, state.stale_deadline))
         if not second.runs(other, state.expected, push):
-            return _step(obj, state, shares.rest(state.stale_deadline))
+            return _step(look, state, shares.rest(state.stale_deadline))
         number, at = noted(other)
         if number >= len(self.steps):
-            return self._promote(task, obj, state, push)
+            return self._promote(task, look, other, state, push)
         stage = f"step {number + 1}"
         if state.stage != stage:
             state = state.at(stage, task.now(), notes={})
         seen = shares.give(other, self.steps[number].weight)
         if seen is None or not seen.complete:
-            return _step(obj, state, seen)
+            return _step(look, state, seen)
         if at is None:
             shares.note(other, number, task.now())
             return None
-        return self._stay(task, obj, state, number, at)
+        return self._stay(task, look, other, state, number, at)
 
-    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
-        if annotation(obj, STEP) is not None:
-            return self._take_back(task, obj, state)
+    def _backward(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
+        if annotation(look.obj, STEP) is not None:
+            return self._take_back(task, look, state)
         try:
-            seen = self._shares(task, obj).rest(deadline_mark(obj))
+            seen = self._shares(task, look).rest(deadline_mark(look.obj))
         except Conflict:
             # Looked at again here: a step that begins anew would forget why it goes back.
             return None
-        return _step(obj, state, seen)
+        return _step(look, state, seen)
 
     def _stay(
-        self, task: Task, obj: Json, state: RolloutState, number: int, at: float
-    ) -> Step | None:
+        self, task: Task, look: Both, canary: Json, state: RolloutState, number: int, at: float
+    ) -> Step[Both] | None:
         """Pause, look whether all is well, and go on to the next step."""
-        step, shares = self.steps[number], self._shares(task, obj)
+        step, shares = self.steps[number], self._shares(task, look)
         if (left := at + step.pause_seconds - task.now()) > 0:
             message = f"{step.weight} % run {task.push.image}; the next step is in {left:.0f} s"
-            return Step(obj, state, Progress(Stage.PAUSED, message, min(left, LONGEST_PAUSE)))
+            return Step(look, state, Progress(Stage.PAUSED, message, min(left, LONGEST_PAUSE)))
         if self.check:
-            if asked := ask(task, state, self.check, shares.preview or shares.service, obj):
+            if asked := ask(task, state, self.check, shares.preview or shares.service, look):
                 return asked
         if self.prometheus and (problem := self.prometheus.problem(task)):
             raise DriverError(f"At {step.weight} %: {problem}", code="check_failed")
-        shares.note(obj[OTHER], number + 1, None)
+        shares.note(canary, number + 1, None)
         return None
 
-    def _promote(self, task: Task, obj: Json, state: RolloutState, push: str) -> Step | None:
+    def _promote(
+        self, task: Task, look: Both, canary: Json, state: RolloutState, push: str
+    ) -> Step[Both] | None:
         """Let people's own Deployment run the push; the canary makes up for pods it misses."""
-        seen = self._shares(task, obj).cover(obj[OTHER])
+        seen = self._shares(task, look).cover(canary)
         if seen is None:
             return None
         if not seen.complete:
-            return Step(obj, state.at("promoting", task.now()), seen)
+            return Step(look, state.at("promoting", task.now()), seen)
         named = {PUSH: push} if push else {}
-        template = second.template_patch(obj, state.expected, named)
-        spec, notes = {"template": template, "replicas": total(obj)}, {STEP: "promoted"}
-        task.apply(task.push.claim(obj, spec, notes))
+        template = second.template_patch(look.obj, state.expected, named)
+        spec, notes = {"template": template, "replicas": total(look.obj)}, {STEP: "promoted"}
+        task.apply(task.push.claim(look.obj, spec, notes))
         return None
 
-    def _take_back(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
-        spec, promoted = {"replicas": total(obj)}, annotation(obj, STEP) is not None
+    def _take_back(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
+        spec, promoted = {"replicas": total(look.obj)}, annotation(look.obj, STEP) is not None
         back = task.push.undo_patch if promoted else task.push.hold_patch
-        task.undo(back(obj, state, spec, {STEP: None}))
+        task.undo(back(look.obj, state, spec, {STEP: None}))
         return None
 
-    def _shares(self, task: Task, obj: Json) -> Shares:
+    def _shares(self, task: Task, look: Both) -> Shares:
         return Shares(
             task=task,
-            main=obj,
-            canary=obj[OTHER],
+            main=look.obj,
+            canary=look.canary,
             service=self._address_of(task, self.service),
             preview=self._preview_of(task),
         )
 
 
-def _step(obj: Json, state: RolloutState, seen: Progress | None) -> Step | None:
-    return Step(obj, state, seen) if seen else None
+def _step(look: Both, state: RolloutState, seen: Progress | None) -> Step[Both] | None:
+    return Step(look, state, seen) if seen else None

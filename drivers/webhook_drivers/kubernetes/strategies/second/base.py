@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Generic, Self
 
 from pydantic import Field, model_validator
 
@@ -21,12 +21,11 @@ from webhook_drivers.kubernetes.images.target_config import DnsLabel
 from webhook_drivers.kubernetes.images.workloads import Workload
 from webhook_drivers.kubernetes.strategies.second import routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
-from webhook_drivers.kubernetes.strategies.strategy import Step, Strategy, Task
+from webhook_drivers.kubernetes.strategies.strategy import LookT, Step, Strategy, Task
 from webhook_service import DriverError, Retry, Superseded
 
 MAX_MOVES = 12
 """In one step: what needs more goes on in the next one, at once."""
-Move: TypeAlias = Callable[[Task, Json, RolloutState], Step | None]
 
 
 class TidyingFailed(DriverError):
@@ -39,7 +38,7 @@ class TidyingFailed(DriverError):
         super().__init__(message, changes=state.changes)
 
 
-class Beside(Strategy):
+class Beside(Strategy[LookT], Generic[LookT]):
     """Bring a push up in a second Deployment, and let a Service send to it."""
 
     many: ClassVar[bool] = False
@@ -70,38 +69,44 @@ class Beside(Strategy):
             *self._autoscaled(cluster, address),
         ]
 
-    def follow(self, task: Task, obj: Json, state: RolloutState) -> Step:
+    def follow(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         try:
-            return self._walk(task, obj, state, self._forward)
+            return self._walk(task, look, state, self._forward)
         except (Conflict, Retry, Superseded, TidyingFailed):
             raise
         except DriverError as error:
-            return Step(obj, state, Progress(Stage.FAILED, error.message))
+            return Step(look, state, Progress(Stage.FAILED, error.message))
 
-    def retreat(self, task: Task, obj: Json, state: RolloutState) -> Step:
-        return self._walk(task, obj, state, self._backward)
+    def retreat(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
+        return self._walk(task, look, state, self._backward)
 
     @abstractmethod
     def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
         """A sentence for each autoscaler that would work against this."""
 
     @abstractmethod
-    def _forward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+    def _forward(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT] | None:
         """The next move towards the push; None when something was done."""
 
     @abstractmethod
-    def _backward(self, task: Task, obj: Json, state: RolloutState) -> Step | None:
+    def _backward(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT] | None:
         """The next move on the way back; None when something was done."""
 
-    def _walk(self, task: Task, obj: Json, state: RolloutState, move: Move) -> Step:
+    def _walk(
+        self,
+        task: Task,
+        look: LookT,
+        state: RolloutState,
+        move: Callable[[Task, LookT, RolloutState], Step[LookT] | None],
+    ) -> Step[LookT]:
         """Do one move after the other, until one has to wait."""
         for _ in range(MAX_MOVES):
-            step = move(task, obj, state)
+            step = move(task, look, state)
             if step is not None:
                 return step
-            obj = self.look(task)
-            task.push.refuse_older(task.push.record(obj), task.now())
-        return Step(obj, state, Progress(Stage.GOING, "under way", 0.0))
+            look = self.look(task)
+            task.push.refuse_older(task.push.record(look.obj), task.now())
+        return Step(look, state, Progress(Stage.GOING, "under way", 0.0))
 
     def _preview_of(self, task: Task) -> Address | None:
         return self._address_of(task, self.preview) if self.preview else None
