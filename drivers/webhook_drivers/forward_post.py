@@ -13,7 +13,7 @@ from webhook_drivers.forwarding import (
     EVENT_HEADERS,
     Letter,
     Network,
-    Target,
+    ServicePort,
     cluster_address,
     judged,
     letter,
@@ -83,8 +83,8 @@ class ForwardPostConfig(ClusterConfig):
         return headers
 
     @property
-    def target(self) -> Target:
-        return Target(self.project_id, self.service_name, self.port)
+    def target(self) -> ServicePort:
+        return ServicePort(self.project_id, self.service_name, self.port)
 
 
 class ForwardPost(ClusterDriver[ForwardPostConfig, Request]):

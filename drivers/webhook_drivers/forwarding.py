@@ -50,7 +50,7 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ServicePort:
     """A port of a Service, by number or name. As text: ``http://shop.default:80``."""
 
     namespace: str
@@ -93,7 +93,7 @@ def letter(
     return Letter(whole, headers, event.body, timeout)
 
 
-def send_proxied(cluster: Cluster, target: Target, sent: Letter) -> Answer:
+def send_proxied(cluster: Cluster, target: ServicePort, sent: Letter) -> Answer:
     """Send through the API server, which passes none of our credentials on."""
     try:
         reply = cluster.through_service(
@@ -115,7 +115,7 @@ def send_proxied(cluster: Cluster, target: Target, sent: Letter) -> Answer:
 
 
 def send_direct(
-    service: Json, target: Target, sent: Letter, allowed: Collection[Network]
+    service: Json, target: ServicePort, sent: Letter, allowed: Collection[Network]
 ) -> Answer:
     """Send to the Service's own address, and to no other.
 
@@ -145,7 +145,7 @@ def send_direct(
         outbound.close()
 
 
-def port_number(service: Json, target: Target) -> int:
+def port_number(service: Json, target: ServicePort) -> int:
     """The number of the target's port.
 
     Raises:
@@ -163,7 +163,7 @@ def port_number(service: Json, target: Target) -> int:
 
 
 def cluster_address(
-    service: Json, target: Target, allowed: Collection[Network]
+    service: Json, target: ServicePort, allowed: Collection[Network]
 ) -> IPv4Address | IPv6Address:
     """The address that the cluster gave to the Service.
 
@@ -186,7 +186,7 @@ def cluster_address(
     return found
 
 
-def judged(target: Target, answer: Answer) -> Done:
+def judged(target: ServicePort, answer: Answer) -> Done:
     """What an answer means.
 
     Raises:

@@ -12,7 +12,7 @@ import yaml
 
 from tests.docs.test_docs import ROOT, blocks
 from webhook_drivers.kubernetes.api.admission import CONTAINERS, SPECS
-from webhook_drivers.kubernetes.api.clusters import Options
+from webhook_drivers.kubernetes.api.clusters import KubernetesOptions
 from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_service import DriverError
 from webhook_service.settings import load_settings
@@ -25,7 +25,7 @@ def test_the_settings_shown_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = tmp_path / "settings.toml"
     file.write_text(text)
     monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(file))
-    options = Options.model_validate(load_settings().driver_options)
+    options = KubernetesOptions.model_validate(load_settings().driver_options)
     assert options.find("prod").account == "deployer"
     assert options.find("here").in_cluster
     with pytest.raises(DriverError, match="name one of here, prod"):

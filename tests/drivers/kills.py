@@ -10,7 +10,7 @@ from typing import Any, Self
 from tests.drivers.steps import Clock
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.clusters import Clusters
-from webhook_drivers.kubernetes.api.transport import Ask, Reply
+from webhook_drivers.kubernetes.api.transport import ApiReply, ApiRequest
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_service import Context, DriverError, Outcome, PushEvent, Wait
 from webhook_service.testing import FakeCluster
@@ -36,11 +36,11 @@ class Deadly:
         self._transport, self._at, self._sent = transport, at, sent
         self.calls = 0
 
-    def exchange(self, ask: Ask) -> Reply:
+    def exchange(self, ask: ApiRequest) -> ApiReply:
         self.calls += 1
         if self.calls == self._at and not self._sent:
             raise Killed
-        reply: Reply = self._transport.exchange(ask)
+        reply: ApiReply = self._transport.exchange(ask)
         if self.calls == self._at:
             raise Killed
         return reply

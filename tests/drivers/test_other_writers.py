@@ -23,7 +23,7 @@ from tests.drivers.steps import (
     workload,
 )
 from webhook_drivers.kubernetes.api.client import JSON_PATCH, Cluster
-from webhook_drivers.kubernetes.api.transport import Ask, Reply
+from webhook_drivers.kubernetes.api.transport import ApiReply, ApiRequest
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.strategies.recreate import REPLICAS
 from webhook_service import Done, Outcome, Retry, TargetConflict, Wait
@@ -64,7 +64,7 @@ class Meddling(Deadly):
         super().__init__(transport, 0, sent=False)
         self._when, self._write = at, write
 
-    def exchange(self, ask: Ask) -> Reply:
+    def exchange(self, ask: ApiRequest) -> ApiReply:
         if self.calls + 1 == self._when:
             self._write()
         return super().exchange(ask)

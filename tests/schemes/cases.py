@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook_service.errors import Unauthenticated
 from webhook_service.model.delivery import Call
-from webhook_service.schemes.address import Address
+from webhook_service.schemes.address import SenderAddress
 from webhook_service.schemes.all import All
 from webhook_service.schemes.basic import Basic
 from webhook_service.schemes.gitea import Gitea
@@ -39,7 +39,7 @@ CLASSES: dict[str, type[Scheme[Any]]] = {
     "header": Header,
     "basic": Basic,
     "standardWebhooks": StandardWebhooks,
-    "address": Address,
+    "address": SenderAddress,
     "mtls": Mtls,
     "all": All,
 }

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from tests.schemes.cases import refusal
 from webhook_service.model.delivery import Call
-from webhook_service.schemes.address import Address, AddressOptions
+from webhook_service.schemes.address import AddressOptions, SenderAddress
 
 OPTIONS = AddressOptions.model_validate(
     {"networks": ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]}
@@ -29,12 +29,12 @@ OPTIONS = AddressOptions.model_validate(
     ],
 )
 def test_only_listed_networks_pass(client: str, passes: bool) -> None:
-    assert (refusal(Address(), Call(b"", {}, {}, client), OPTIONS) is None) == passes
+    assert (refusal(SenderAddress(), Call(b"", {}, {}, client), OPTIONS) is None) == passes
 
 
 def test_headers_of_the_caller_do_not_count() -> None:
     call = Call(b"", {"x-forwarded-for": "192.0.2.7", "x-real-ip": "192.0.2.7"}, {}, "203.0.113.9")
-    assert refusal(Address(), call, OPTIONS)
+    assert refusal(SenderAddress(), call, OPTIONS)
 
 
 @pytest.mark.parametrize("networks", [[], ["192.0.2.7/24"], ["registry.example"], "192.0.2.7"])

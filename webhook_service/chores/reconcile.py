@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RepositoryLook:
     """One look at a repository, and what was known before it."""
 
     compiled: CompiledReceiver
@@ -160,7 +160,7 @@ class Reconcile:
 
     def _begin(
         self, compiled: CompiledReceiver, image: Image, started: datetime, repository: Repository
-    ) -> Look:
+    ) -> RepositoryLook:
         receiver, rule = compiled.receiver, compiled.receiver.spec.match.tags
         follows = followed(
             rule, compiled.matcher, [] if rule.policy == "exact" else repository.tags()
@@ -174,9 +174,11 @@ class Reconcile:
         asked = [*chosen(follows.wanted, known), ITSELF]
         since = min(known[tag].looked for tag in asked if tag in known) - MARGIN
         told = self._store.sightings.told(receiver.id, image, since)
-        return Look(compiled, image, started, follows, known, told)
+        return RepositoryLook(compiled, image, started, follows, known, told)
 
-    def _compare(self, look: Look, tag: str, found: Descriptor | None) -> tuple[Sighting, bool]:
+    def _compare(
+        self, look: RepositoryLook, tag: str, found: Descriptor | None
+    ) -> tuple[Sighting, bool]:
         """What was seen of a tag, and whether it was a lost push, which is accepted then."""
         before = look.known.get(tag)
         digest = ABSENT if found is None else found.digest
@@ -187,7 +189,7 @@ class Reconcile:
             lost = found is not None and self._accept_lost(look, tag, found, changes)
         return Sighting(digest, changes, look.started), lost
 
-    def _accept_lost(self, look: Look, tag: str, found: Descriptor, changes: int) -> bool:
+    def _accept_lost(self, look: RepositoryLook, tag: str, found: Descriptor, changes: int) -> bool:
         """Take a push as if a call had told of it; seen twice, it is one push."""
         event = PushEvent(
             registry=look.image.registry,

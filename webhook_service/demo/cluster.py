@@ -50,7 +50,7 @@ class Snapshot:
         return len(good) == len(self.pods) == self.replicas
 
 
-class Cluster:
+class DemoCluster:
     """One cluster. Every method raises DriverError if it does not answer as it should."""
 
     def __init__(self, kubeconfig: Path, context: str | None = None) -> None:
@@ -108,8 +108,8 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(kubeconfig: Path, context: str | None) -> Iterator[Cluster]:
-    cluster = Cluster(kubeconfig, context)
+def open_cluster(kubeconfig: Path, context: str | None) -> Iterator[DemoCluster]:
+    cluster = DemoCluster(kubeconfig, context)
     try:
         yield cluster
     finally:

@@ -23,7 +23,7 @@ READY_DELAY = 0.7
 
 
 @dataclass(frozen=True)
-class Options:
+class DemoOptions:
     """How it is run; without a kubeconfig on a simulated cluster."""
 
     listen: str | None = None
@@ -32,7 +32,7 @@ class Options:
     context: str | None = None
 
 
-def run(options: Options) -> bool:
+def run(options: DemoOptions) -> bool:
     """Tell the story; whether the push became true. Without ``once`` it ends by Ctrl-C."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="webhook-service-demo-")))
@@ -52,7 +52,7 @@ def run(options: Options) -> bool:
         return done
 
 
-def _settings(options: Options, folder: Path) -> Settings:
+def _settings(options: DemoOptions, folder: Path) -> Settings:
     """Everything that the user's own settings could change is said here."""
     given = {} if options.listen is None else {"listen": options.listen}
     return load_settings(
@@ -73,7 +73,7 @@ def _kubeconfig(settings: Settings) -> Path:
     return settings.kubeconfig
 
 
-def _where(options: Options) -> str:
+def _where(options: DemoOptions) -> str:
     if options.kubeconfig is None:
         return "A simulated Kubernetes cluster, in this process:"
     context = f", context {options.context}" if options.context else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from webhook_service.demo import commands, scenario
-from webhook_service.demo.cluster import Cluster, Snapshot
+from webhook_service.demo.cluster import DemoCluster, Snapshot
 from webhook_service.demo.scenario import Scenario
 from webhook_service.demo.view import View
 from webhook_service.errors import DriverError
@@ -27,7 +27,12 @@ class Story:
     """Tells it on a view; the service runs, and is served at ``address``."""
 
     def __init__(
-        self, view: View, service: WebhookService, cluster: Cluster, told: Scenario, address: str
+        self,
+        view: View,
+        service: WebhookService,
+        cluster: DemoCluster,
+        told: Scenario,
+        address: str,
     ) -> None:
         self._view = view
         self._service = service

@@ -13,8 +13,7 @@ from pydantic import Field, ValidationError
 
 from webhook_service.errors import InvalidConfig, InvalidPayload, PluginUnavailable
 from webhook_service.formats.format import Format, FormatOptions, Parsed, Sender
-from webhook_service.formats.reading import form_or_json as wrapped
-from webhook_service.formats.reading import forms
+from webhook_service.formats.reading import form_or_json, forms
 from webhook_service.plugins.boundary import ask, guarded
 
 Candidates = Mapping[str, tuple[Format[Any], FormatOptions]]
@@ -132,4 +131,4 @@ def _shape(body: bytes, headers: Mapping[str, str]) -> object:
         fields = forms.loads(body)
         if "payload" not in fields:
             return fields
-    return wrapped.loads(body, headers)
+    return form_or_json.loads(body, headers)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.formats.reading import form_or_json as wrapped
+from webhook_service.formats.reading import form_or_json
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import Pushed, event_of
 from webhook_service.formats.reading.times import read_time
@@ -58,7 +58,7 @@ class Gitea(Format):
         event = _first(headers, _EVENTS)
         if event and event != "package":
             return Parsed(dropped=(Dropped(event, Reason.NOT_A_PUSH),))
-        call = Fields.of(wrapped.loads(body, headers))
+        call = Fields.of(form_or_json.loads(body, headers))
         return Parsed.of([_read(call, _first(headers, _DELIVERIES), options.registry)])
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
-from webhook_service.formats.reading import form_or_json as wrapped
+from webhook_service.formats.reading import form_or_json
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.manifests import IMAGE_TYPES, is_helm_chart
 from webhook_service.formats.reading.pushes import Pushed, event_of
@@ -60,7 +60,7 @@ class GitHub(Format):
         event = Fields(headers).note("x-github-event", 64)
         if event and event not in EVENTS:
             return Parsed(dropped=(Dropped(event, Reason.NOT_A_PUSH),))
-        call = Fields.of(wrapped.loads(body, headers))
+        call = Fields.of(form_or_json.loads(body, headers))
         if not event and call.has("zen") and call.has("hook_id"):
             return Parsed(dropped=(Dropped("ping", Reason.NOT_A_PUSH),))
         delivery = Fields(headers).note("x-github-delivery")

@@ -26,7 +26,7 @@ from webhook_service.model.receiver import Respond
 DEFAULT_WAIT = 60.0
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """What came of all executions of a delivery."""
 
     SUCCEEDED = "succeeded"
@@ -36,10 +36,10 @@ class Outcome(StrEnum):
 
 
 STATUS = {
-    Outcome.SUCCEEDED: 200,
-    Outcome.PENDING: 202,
-    Outcome.SUPERSEDED: 409,
-    Outcome.FAILED: 424,
+    CallOutcome.SUCCEEDED: 200,
+    CallOutcome.PENDING: 202,
+    CallOutcome.SUPERSEDED: 409,
+    CallOutcome.FAILED: 424,
 }
 _FAILED = (ExecutionState.FAILED, ExecutionState.CANCELLED)
 
@@ -102,16 +102,16 @@ class Outcomes:
             gone.cancel()
 
 
-def judge(executions: Collection[str], ended: Mapping[str, Execution]) -> Outcome:
+def judge(executions: Collection[str], ended: Mapping[str, Execution]) -> CallOutcome:
     """One word for all: the worst of them, once each has ended."""
     if len(ended) < len(set(executions)):
-        return Outcome.PENDING
+        return CallOutcome.PENDING
     states = {execution.state for execution in ended.values()}
     if states.intersection(_FAILED):
-        return Outcome.FAILED
+        return CallOutcome.FAILED
     if ExecutionState.SUPERSEDED in states:
-        return Outcome.SUPERSEDED
-    return Outcome.SUCCEEDED
+        return CallOutcome.SUPERSEDED
+    return CallOutcome.SUCCEEDED
 
 
 def _result_json(execution: Execution, respond: Respond, links: Links) -> Json:

@@ -24,7 +24,7 @@ from webhook_service.errors import WebhookServiceError
 WRITE_BYTES = 16 * 1024
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
 _UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -54,7 +54,7 @@ class OutboundError(WebhookServiceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OutboundCall:
     """What the dialler has to know of the call it dials for."""
 
     deadline: float
@@ -68,7 +68,7 @@ class Call:
         return left if at_most is None else min(left, at_most)
 
 
-current_call: ContextVar[Call] = ContextVar("outbound call")
+current_call: ContextVar[OutboundCall] = ContextVar("outbound call")
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -118,7 +118,7 @@ class Dialler(httpcore.NetworkBackend):
         if not self._may_dial(_plain(address), secure=True):
             raise _refusal(host, secure=True)
 
-    def _addresses(self, host: str, port: int, call: Call) -> list[Address]:
+    def _addresses(self, host: str, port: int, call: OutboundCall) -> list[IPAddress]:
         found = _in_time(lambda: self._resolve(host, port), call)
         addresses = [_plain(ipaddress.ip_address(each)) for each in found]
         if call.proxied:
@@ -128,7 +128,7 @@ class Dialler(httpcore.NetworkBackend):
             raise _refusal(host, call.secure)
         return dialled
 
-    def _may_dial(self, address: Address, secure: bool) -> bool:
+    def _may_dial(self, address: IPAddress, secure: bool) -> bool:
         allowed = any(address in network for network in self._allowed)
         return allowed or (secure and is_public(address))
 
@@ -163,13 +163,13 @@ class Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _plain(address: Address) -> Address:
+def _plain(address: IPAddress) -> IPAddress:
     """An IPv4 address in the clothes of an IPv6 one is judged, and dialled, as what it is."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: IPAddress) -> bool:
     """Whether the address is a public host's; NAT64 and other translations are not."""
     address = _plain(address)
     if any(address in network for network in _REFUSED) or address.is_multicast:
@@ -182,7 +182,7 @@ def _refusal(host: str, secure: bool) -> OutboundError:
     return OutboundError(f"{host} {what}; an operator can allow its network.")
 
 
-def _in_time(lookup: Callable[[], Sequence[str]], call: Call) -> Sequence[str]:
+def _in_time(lookup: Callable[[], Sequence[str]], call: OutboundCall) -> Sequence[str]:
     """The system's resolver knows no timeout, so it gets a thread that can be left behind."""
     answers: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 

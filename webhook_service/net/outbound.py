@@ -19,9 +19,9 @@ import httpcore
 import httpx
 
 from webhook_service.net.dialler import (
-    Call,
     Dialler,
     Network,
+    OutboundCall,
     OutboundError,
     Resolve,
     current_call,
@@ -149,7 +149,7 @@ class Outbound:
         cut: bool,
     ) -> OutboundReply:
         pool = self._pool_for(url)
-        call = Call(deadline, url.scheme == "https", pool is not self._pool)
+        call = OutboundCall(deadline, url.scheme == "https", pool is not self._pool)
         token = current_call.set(call)
         try:
             with _told(url.host):

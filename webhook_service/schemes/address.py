@@ -26,7 +26,7 @@ class AddressOptions(SchemeOptions):
     )
 
 
-class Address(Scheme[AddressOptions]):
+class SenderAddress(Scheme[AddressOptions]):
     """A caller's address in a list of networks."""
 
     Options = AddressOptions

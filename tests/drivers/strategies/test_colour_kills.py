@@ -15,14 +15,13 @@ from tests.contract.client import Client
 from tests.drivers.kills import Deadly, DeadlyClusters, Run
 from tests.drivers.steps import OTHER_SHA, SHA, Clock, context, push
 from tests.drivers.strategies.colours import REPLICAS, Shop, blue_green, canary
-from webhook_drivers.kubernetes.api.transport import Ask, Reply
+from webhook_drivers.kubernetes.api.transport import ApiReply, ApiRequest
 from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdate,
     DeploymentUpdateConfig,
 )
 from webhook_service import Done, DriverError, PushEvent, Wait
-from webhook_service.testing import FakeCluster
-from webhook_service.testing import Reply as Said
+from webhook_service.testing import FakeCluster, Reply
 
 MAX_WRITES = 40
 OLD, NEW = "acme/shop:1", f"acme/shop:2@{SHA}"
@@ -63,9 +62,9 @@ CASES = {
 class DeadlyWriter(Deadly):
     """A transport that dies at one of its writes."""
 
-    def exchange(self, ask: Ask) -> Reply:
+    def exchange(self, ask: ApiRequest) -> ApiReply:
         if ask.method == "GET":
-            read: Reply = self._transport.exchange(ask)
+            read: ApiReply = self._transport.exchange(ask)
             return read
         return super().exchange(ask)
 
@@ -135,7 +134,7 @@ def start(fake: FakeCluster, client: Client, kubeconfig: Path, namespace: str) -
     shop = Shop(client, kubeconfig, namespace)
     shop.start()
     shop.service("shop-preview")
-    fake.answer(namespace, "shop-preview", lambda ask, pod: Said(200))
+    fake.answer(namespace, "shop-preview", lambda ask, pod: Reply(200))
     return shop
 
 

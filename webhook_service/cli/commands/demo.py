@@ -28,12 +28,12 @@ def demo(
 
     With --kubeconfig it creates a namespace and a Deployment 'shop' there, and leaves them there.
     """
-    from webhook_service.demo.run import Options, run
+    from webhook_service.demo.run import DemoOptions, run
 
     if context and not kubeconfig:
         raise typer.BadParameter("needs --kubeconfig.", param_hint="--context")
     with _ends_quietly(quietly=not once):
-        if not run(Options(listen, once, kubeconfig, context)):
+        if not run(DemoOptions(listen, once, kubeconfig, context)):
             raise typer.Exit(1)
 
 

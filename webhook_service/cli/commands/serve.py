@@ -24,9 +24,9 @@ def serve(
     configure(settings.log_format)
     if migrate:
         upgrade(settings)
-    from webhook_service.host import serve as run
+    from webhook_service import host
 
-    run(settings, on_ready=_announce)
+    host.serve(settings, on_ready=_announce)
 
 
 def _announce(address: str) -> None:

@@ -23,7 +23,7 @@ from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.history.requested import find
 from webhook_service.store.pages import fetch
-from webhook_service.store.queue.attempts import Outcome, close_open
+from webhook_service.store.queue.attempts import AttemptOutcome, close_open
 from webhook_service.store.queue.slots import let_next_go
 from webhook_service.store.tables import (
     LATER,
@@ -94,7 +94,7 @@ class ExecutionStore:
             if row.state in ENDED:
                 raise InvalidRequest(f"The execution has ended already: {row.state}.")
             now, state = datetime.now(UTC), ExecutionState.CANCELLED
-            close_open(connection, [Outcome(execution_id, state, message, now)])
+            close_open(connection, [AttemptOutcome(execution_id, state, message, now)])
             ended = connection.execute(
                 update(executions)
                 .where(executions.c.id == execution_id)

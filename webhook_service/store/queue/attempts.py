@@ -32,7 +32,7 @@ _CLOSE_OPEN = (
 )
 
 
-class Outcome(NamedTuple):
+class AttemptOutcome(NamedTuple):
     """What came of an attempt at an execution; it is over unless ``finished`` is None."""
 
     execution: str
@@ -74,7 +74,7 @@ def undo(connection: Connection, claim: Claim) -> None:
     connection.execute(_DROP_STEP if claim.resumed else _DROP, _name(claim))
 
 
-def close(connection: Connection, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+def close(connection: Connection, outcomes: Sequence[tuple[int, AttemptOutcome]]) -> None:
     """Note what attempts came to, each with its number."""
     if outcomes:
         connection.execute(
@@ -82,7 +82,7 @@ def close(connection: Connection, outcomes: Sequence[tuple[int, Outcome]]) -> No
         )
 
 
-def close_open(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+def close_open(connection: Connection, outcomes: Sequence[AttemptOutcome]) -> None:
     """Note what came of the attempts that are open; an execution has one at most."""
     if outcomes:
         connection.execute(_CLOSE_OPEN, [outcome.values() for outcome in outcomes])

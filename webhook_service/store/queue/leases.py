@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, update
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.queue import attempts, slots
-from webhook_service.store.queue.attempts import Outcome
+from webhook_service.store.queue.attempts import AttemptOutcome
 from webhook_service.store.tables import Moment, executions
 
 MAX_LOST_LEASES = 3
@@ -51,7 +51,7 @@ def take_back(
     if not rows:
         return
     values: list[Mapping[str, Any]] = []
-    outcomes: list[tuple[int, Outcome]] = []
+    outcomes: list[tuple[int, AttemptOutcome]] = []
     for row in rows:
         times = row.lost + 1
         said = f"{message} ({times} times in a row)."
@@ -64,7 +64,7 @@ def take_back(
             new = {"next_due": now, "now": None, "said": None, "why": None}
         values.append({"of_seq": row.seq, "to_state": state.value, "times": times, **new})
         tried = state if state is ExecutionState.FAILED else ExecutionState.RETRYING
-        outcomes.append((row.attempt, Outcome(row.id, tried, said, now)))
+        outcomes.append((row.attempt, AttemptOutcome(row.id, tried, said, now)))
     connection.execute(_TAKE_BACK, values)
     attempts.close(connection, outcomes)
     slots.let_next_go(connection, {row.slot for row in rows})

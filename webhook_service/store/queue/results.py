@@ -13,7 +13,7 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
 from webhook_service.store.queue import attempts, slots
-from webhook_service.store.queue.attempts import Outcome
+from webhook_service.store.queue.attempts import AttemptOutcome
 from webhook_service.store.tables import RUNNING, Moment, executions
 
 
@@ -98,6 +98,8 @@ def _execution_values(claim: Claim, verdict: Verdict, at: datetime) -> Mapping[s
     }
 
 
-def _attempted(claim: Claim, verdict: Verdict, at: datetime) -> tuple[int, Outcome]:
+def _attempted(claim: Claim, verdict: Verdict, at: datetime) -> tuple[int, AttemptOutcome]:
     finished = None if verdict.state is ExecutionState.WAITING else at
-    return claim.attempt, Outcome(claim.execution.id, verdict.state, verdict.message, finished)
+    return claim.attempt, AttemptOutcome(
+        claim.execution.id, verdict.state, verdict.message, finished
+    )

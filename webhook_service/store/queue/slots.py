@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import Insert
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.dialects import insert_into
 from webhook_service.store.queue import attempts
-from webhook_service.store.queue.attempts import Outcome
+from webhook_service.store.queue.attempts import AttemptOutcome
 from webhook_service.store.tables import (
     ACTIVE,
     BEHIND,
@@ -114,7 +114,7 @@ def end(connection: Connection, endings: Sequence[Ending], now: datetime) -> Non
     connection.execute(_END, values)
     # An attempt is open while its execution waits; a retry has closed it.
     waited = [each for each in endings if each.row.state == ExecutionState.WAITING]
-    outcomes = [Outcome(each.row.id, each.state, each.message, now) for each in waited]
+    outcomes = [AttemptOutcome(each.row.id, each.state, each.message, now) for each in waited]
     attempts.close_open(connection, outcomes)
 
 

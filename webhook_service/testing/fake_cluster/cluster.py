@@ -14,11 +14,11 @@ from typing import Any, Self
 from webhook_service.testing.fake_cluster.api import patches
 from webhook_service.testing.fake_cluster.api.access import Access
 from webhook_service.testing.fake_cluster.api.handler import Handler, Request, Service
-from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.verbs import Api
-from webhook_service.testing.fake_cluster.connections import Answer, Connections, Logs
-from webhook_service.testing.fake_cluster.controllers import deployments as rollout
+from webhook_service.testing.fake_cluster.connections import Answer, Logs, PodAnswers
 from webhook_service.testing.fake_cluster.controllers import (
+    deployments,
     jobs,
     kubelet,
     replicasets,
@@ -26,15 +26,15 @@ from webhook_service.testing.fake_cluster.controllers import (
 )
 from webhook_service.testing.fake_cluster.controllers.controller import (
     Controllers,
+    ControllerView,
     Reconcile,
-    Simulation,
 )
 from webhook_service.testing.fake_cluster.objects import definitions
-from webhook_service.testing.fake_cluster.objects.objects import Store, clone
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore, clone
 from webhook_service.testing.fake_cluster.objects.resources import NAMESPACES, Catalogue, Object
 
 RECONCILERS: dict[str, Reconcile] = {
-    "deployments.apps": rollout.reconcile_deployment,
+    "deployments.apps": deployments.reconcile_deployment,
     "replicasets.apps": replicasets.reconcile_replica_set,
     "statefulsets.apps": statefulsets.reconcile_stateful_set,
     "daemonsets.apps": statefulsets.reconcile_daemon_set,
@@ -75,16 +75,16 @@ class FakeCluster:
         routing_delay: float = 0.0,
     ) -> None:
         self._token, self._address = token, (host, port)
-        self._store = Store(history)
+        self._store = ObjectStore(history)
         self._catalogue = Catalogue(lambda: definitions.resources(self._store))
-        self._connections = Connections(self._store)
+        self._connections = PodAnswers(self._store)
         self._api = Api(self._store)
         self._access = Access(user)
         self._requests: deque[Request] = deque(maxlen=history)
-        self._simulation = Simulation(self._store, ready_delay, nodes, routing_delay)
+        self._simulation = ControllerView(self._store, ready_delay, nodes, routing_delay)
         self._server: _Server | None = None
         for namespace in ("default", "kube-system"):
-            self._api.create(Target(NAMESPACES), {"metadata": {"name": namespace}})
+            self._api.create(ApiPath(NAMESPACES), {"metadata": {"name": namespace}})
 
     def __enter__(self) -> Self:
         self.start()
@@ -180,7 +180,7 @@ class FakeCluster:
         params = {"fieldManager": "fake-cluster", "force": "true"}
         with self._store.changed:
             if target.namespace and not self._known(target.namespace):
-                self._api.create(Target(NAMESPACES), {"metadata": {"name": target.namespace}})
+                self._api.create(ApiPath(NAMESPACES), {"metadata": {"name": target.namespace}})
             return clone(self._api.patch(target, patches.APPLY, manifest, params)[0])
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
@@ -243,9 +243,9 @@ class FakeCluster:
         found = self._api.get(self._target("CronJob", namespace, cron_job))
         return clone(jobs.trigger(self._simulation, found))
 
-    def _target(self, kind: str, namespace: str, name: str) -> Target:
+    def _target(self, kind: str, namespace: str, name: str) -> ApiPath:
         resource = self._catalogue.of_kind(kind)
-        return Target(resource, namespace if resource.namespaced else "", name)
+        return ApiPath(resource, namespace if resource.namespaced else "", name)
 
     def _known(self, namespace: str) -> bool:
         return self._store.find(NAMESPACES, "", namespace) is not None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request, not_found
-from webhook_service.testing.fake_cluster.objects.objects import Store, clone
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore, clone
 from webhook_service.testing.fake_cluster.objects.resources import ENDPOINTS, PODS, SERVICES, Object
 
 
@@ -41,10 +41,10 @@ Logs: TypeAlias = Callable[[Object, str], str]
 """The log of a pod's container, by its name."""
 
 
-class Connections:
+class PodAnswers:
     """What the pods of one cluster answer and log."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._answers: dict[tuple[str, str], Answer] = {}
         self._logs: Logs = lambda pod, container: ""

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from webhook_drivers.kubernetes.api.faults import failure
 from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_drivers.kubernetes.api.resources import EVENTS, PODS, SERVICES, Address, Json, Resource
-from webhook_drivers.kubernetes.api.transport import NAME, Ask, Reply, Transport
+from webhook_drivers.kubernetes.api.transport import NAME, ApiReply, ApiRequest, Transport
 from webhook_service import DriverError
 
 EVENT_TIMEOUT = 3.0
@@ -135,7 +135,7 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
         keep: int,
         timeout: float,
-    ) -> Reply:
+    ) -> ApiReply:
         """Call what runs behind a Service, through the API server's proxy.
 
         https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/
@@ -216,9 +216,9 @@ class Cluster:
         keep: int | None = None,
         timeout: float | None = None,
         behind: bool = False,
-    ) -> Reply:
+    ) -> ApiReply:
         self.grants.require(self.project, self.name, address.namespace)
-        ask = Ask(
+        ask = ApiRequest(
             method=method,
             path=path,
             body=body,

@@ -38,7 +38,7 @@ class ClusterOptions(BaseModel):
     account: str | None = None
 
 
-class Options(BaseModel):
+class KubernetesOptions(BaseModel):
     """What these drivers read of the service's settings.
 
     Attributes:
@@ -74,8 +74,8 @@ class Clusters:
     """The clusters of one process: one connection pool and breaker each, made when used.
 
     Args:
-        options: the service's driver options, see ``Options``; without a kubeconfig the cluster
-            that this process runs in, else the default kubeconfig.
+        options: the service's driver options, see ``KubernetesOptions``; without a kubeconfig
+            the cluster that this process runs in, else the default kubeconfig.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Clusters:
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._options = Options.model_validate(dict(options))
+        self._options = KubernetesOptions.model_validate(dict(options))
         self._grants = Grants(self._options.namespaces)
         self._timeouts = (connect_timeout, timeout)
         self._transports: dict[ClusterOptions, Transport] = {}

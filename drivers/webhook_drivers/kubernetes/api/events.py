@@ -21,18 +21,23 @@ MAX_MESSAGE = 1024
 logger = getLogger(__name__)
 
 
-class Reason(StrEnum):
+class EventReason(StrEnum):
     IMAGE_UPDATED = "ImageUpdated"
     ROLLOUT_COMPLETE = "RolloutComplete"
     ROLLOUT_FAILED = "RolloutFailed"
     ROLLED_BACK = "RolledBack"
 
 
-WARNINGS = frozenset({Reason.ROLLOUT_FAILED, Reason.ROLLED_BACK})
+WARNINGS = frozenset({EventReason.ROLLOUT_FAILED, EventReason.ROLLED_BACK})
 
 
 def emit(
-    cluster: Cluster, address: Address, obj: Json, context: Context, reason: Reason, message: str
+    cluster: Cluster,
+    address: Address,
+    obj: Json,
+    context: Context,
+    reason: EventReason,
+    message: str,
 ) -> None:
     """Create an Event on the object; never fails."""
     try:
@@ -41,7 +46,7 @@ def emit(
         logger.debug("no event %s on %s: %s", reason, address, error.reason)
 
 
-def event(address: Address, obj: Json, context: Context, reason: Reason, message: str) -> Json:
+def event(address: Address, obj: Json, context: Context, reason: EventReason, message: str) -> Json:
     """The Event. Its name follows from the execution, so that a repeated step makes no second."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seed = f"{context.execution or context.identity}/{reason}"

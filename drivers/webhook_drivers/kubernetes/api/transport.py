@@ -30,7 +30,7 @@ CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiReply:
     """What a cluster answered; ``cut`` says that there was more than was asked for."""
 
     status: int
@@ -44,7 +44,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ApiRequest:
     """One request: ``path`` with its query, ``body`` ready to send.
 
     Args:
@@ -84,7 +84,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._breaker = Breaker(name)
 
-    def exchange(self, ask: Ask) -> Reply:
+    def exchange(self, ask: ApiRequest) -> ApiReply:
         """Ask once.
 
         Raises:
@@ -103,13 +103,13 @@ class Transport:
             self.refused = True
         return reply
 
-    def _guard(self, ask: Ask) -> AbstractContextManager[None]:
+    def _guard(self, ask: ApiRequest) -> AbstractContextManager[None]:
         if not ask.behind:
             return self._breaker.call()
         self._breaker.check()
         return nullcontext()
 
-    def object(self, reply: Reply) -> Json:
+    def object(self, reply: ApiReply) -> Json:
         """The JSON object in an answer.
 
         Raises:
@@ -127,7 +127,7 @@ class Transport:
         close: Callable[[], None] = self._api.close
         close()
 
-    def _exchange(self, ask: Ask) -> Reply:
+    def _exchange(self, ask: ApiRequest) -> ApiReply:
         from urllib3 import Timeout
 
         timeout = ask.timeout or self.timeout
@@ -148,7 +148,7 @@ class Transport:
             body, left = _read(response, deadline, ask.keep)
             if left:
                 response.close()
-            return Reply(response.status, response.headers, body, left)
+            return ApiReply(response.status, response.headers, body, left)
         except BaseException:
             response.close()
             raise

@@ -13,14 +13,14 @@ from webhook_drivers.kubernetes.api.resources import PODS, Address, Json
 from webhook_drivers.kubernetes.api.rights import Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_drivers.kubernetes.images.containers import desired, repository
-from webhook_drivers.kubernetes.images.stopwatch import Watch
+from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
 from webhook_drivers.kubernetes.images.target_config import ClusterConfig, DnsLabel, DnsSubdomain
 from webhook_drivers.kubernetes.images.workloads import Container
 from webhook_drivers.kubernetes.jobs.jobs import (
     CRON_JOBS,
     JOBS,
     POD_TEMPLATES,
-    Limits,
+    JobLimits,
     chosen_container,
     ended,
     failure_of,
@@ -102,8 +102,8 @@ class JobRunConfig(ClusterConfig, Parameters, LegacyPush):
         return Address(POD_TEMPLATES, self.namespace, self.template or "")
 
     @property
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> JobLimits:
+        return JobLimits(
             self.backoff_limit, self.active_deadline_seconds, self.ttl_seconds_after_finished
         )
 
@@ -164,7 +164,7 @@ class JobRun(ClusterDriver[JobRunConfig]):
             if not is_of(cluster.get(job), context.execution):
                 raise TargetConflict(f"{job} belongs to somebody else: push again.") from None
         failpoint("job.created")
-        watch = Watch.read({}, self._now())
+        watch = Stopwatch.read({}, self._now())
         return Wait(watch.pause, watch.as_json(), f"{job} runs", (_change(job),))
 
     def _follow(self, cluster: Cluster, config: JobRunConfig, context: Context) -> Outcome:
@@ -185,7 +185,7 @@ class JobRun(ClusterDriver[JobRunConfig]):
         )
 
     def _wait(self, config: JobRunConfig, address: Address, context: Context, trouble: str) -> Wait:
-        watch = Watch.read(context.state, self._now())
+        watch = Stopwatch.read(context.state, self._now())
         if watch.elapsed > config.active_deadline_seconds + GRACE:
             raise DriverError(
                 f"{address} did not end in {watch.elapsed:.0f} s, although it may run "

@@ -15,11 +15,11 @@ from webhook_drivers.kubernetes.api.optimistic import optimistically
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.containers import repository
 from webhook_drivers.kubernetes.images.push_record import is_newer
 from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_paused, progress
-from webhook_drivers.kubernetes.images.stopwatch import Watch
+from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
 from webhook_drivers.kubernetes.images.target_config import ClusterConfig, DnsLabel, DnsSubdomain
 from webhook_drivers.kubernetes.images.workloads import (
     WORKLOADS,
@@ -149,7 +149,7 @@ class Restart(ClusterDriver[RestartConfig]):
         seen = progress(config.kind, obj, stale)
         if seen.complete:
             return Done((change,), f"{config.address} was restarted: {seen.message}.")
-        late = Watch.read(context.state, self._now()).elapsed >= config.timeout_seconds
+        late = Stopwatch.read(context.state, self._now()).elapsed >= config.timeout_seconds
         if seen.failed or late:
             how = "failed" if seen.failed else f"did not end within {config.timeout_seconds} s"
             raise DriverError(
@@ -167,7 +167,7 @@ class Restart(ClusterDriver[RestartConfig]):
         stale: str | None,
         message: str,
     ) -> Wait:
-        watch = Watch.read(context.state, self._now())
+        watch = Stopwatch.read(context.state, self._now())
         state = {**watch.as_json(), "stale": stale}
         return Wait(watch.pause, state, message, (restarted.change(config.address),))
 
@@ -190,7 +190,7 @@ def _refuse(config: RestartConfig, obj: Json, event: PushEvent, context: Context
             f"{config.address} is paused, so nothing was changed: resume it and replay.",
             code="paused",
         )
-    unfinished.refuse(obj, config.address, "restart", "")
+    unfinished_mark.refuse(obj, config.address, "restart", "")
     running = {repository(item.image) for item in containers(config.workload, obj)}
     if not context.named and event.reference.name not in running:
         raise TargetConflict(

@@ -65,7 +65,7 @@ class Member:
         return replace(self.update, push=push).step(self.obj)
 
 
-class Target(BaseModel):
+class MemberState(BaseModel):
     """What is remembered of one workload: its own state while it goes on, or its end."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -81,7 +81,7 @@ class Target(BaseModel):
 class FleetState(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    targets: dict[str, Target]
+    targets: dict[str, MemberState]
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self | None:
@@ -130,8 +130,8 @@ class Fleet:
         found = [member.update.running_tags(member.obj) for member in self._concerned()]
         return tuple(dict.fromkeys(tag for tags in found for tag in tags))
 
-    def _opening(self) -> dict[str, Target]:
-        return {member.name: Target() for member in self._concerned()}
+    def _opening(self) -> dict[str, MemberState]:
+        return {member.name: MemberState() for member in self._concerned()}
 
     def _concerned(self) -> list[Member]:
         found = [member for member in self.members if member.concerned()]
@@ -148,7 +148,7 @@ class Fleet:
             )
         return found
 
-    def _advance(self, targets: dict[str, Target]) -> float:
+    def _advance(self, targets: dict[str, MemberState]) -> float:
         """Step what has not ended, and say in how many seconds to go on.
 
         Raises:
@@ -176,7 +176,7 @@ class Fleet:
             raise faults[0]
         return min([*pauses, *(max(LATER, error.after) for error in faults)], default=LATER)
 
-    def _wait(self, targets: Mapping[str, Target], after: float) -> Wait:
+    def _wait(self, targets: Mapping[str, MemberState], after: float) -> Wait:
         ended = sum(target.end is not None for target in targets.values())
         going = [target for target in targets.values() if not target.end]
         return Wait(
@@ -187,7 +187,7 @@ class Fleet:
             settled=all(target.settled for target in going),
         )
 
-    def _ended(self, targets: Mapping[str, Target]) -> Outcome:
+    def _ended(self, targets: Mapping[str, MemberState]) -> Outcome:
         by_end = {
             end: {name: target for name, target in targets.items() if target.end == end}
             for end in ("failed", "done", "superseded", "unchanged")
@@ -205,7 +205,7 @@ class Fleet:
         return Unchanged(_texts(by_end["unchanged"]))
 
 
-def _stepped(member: Member | None, name: str, target: Target) -> tuple[Target, float]:
+def _stepped(member: Member | None, name: str, target: MemberState) -> tuple[MemberState, float]:
     if member is None:
         gone = f"{name} was deleted meanwhile, or its labels were changed."
         return target.model_copy(update=_end("failed", "not_found", gone)), 0.0
@@ -221,7 +221,7 @@ def _stepped(member: Member | None, name: str, target: Target) -> tuple[Target, 
     return _after(target, outcome)
 
 
-def _after(target: Target, outcome: Outcome) -> tuple[Target, float]:
+def _after(target: MemberState, outcome: Outcome) -> tuple[MemberState, float]:
     match outcome:
         case Wait(after, state, message, changes, settled):
             update = {"state": dict(state), "message": message, "changes": changes}
@@ -236,11 +236,11 @@ def _end(end: End, code: str, message: str) -> dict[str, Any]:
     return {"end": end, "code": code, "message": message, "state": {}}
 
 
-def _changes(targets: Mapping[str, Target]) -> tuple[Change, ...]:
+def _changes(targets: Mapping[str, MemberState]) -> tuple[Change, ...]:
     return tuple(change for target in targets.values() for change in target.changes)
 
 
-def _texts(targets: Mapping[str, Target]) -> str:
+def _texts(targets: Mapping[str, MemberState]) -> str:
     """The first sentences; those of one kind differ in names only, so a few say enough."""
     shown = [target.message for target in list(targets.values())[:MAX_SHOWN]]
     more = len(targets) - len(shown)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
-from webhook_drivers.kubernetes.images.stopwatch import Watch
+from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
 from webhook_service import Change
 
 
@@ -68,8 +68,8 @@ class RolloutState(BaseModel):
         return self.having(stage=stage, started=now, seen=now, **values)
 
     @property
-    def watch(self) -> Watch:
-        return Watch(self.started, self.seen)
+    def watch(self) -> Stopwatch:
+        return Stopwatch(self.started, self.seen)
 
     def looked_at(self, now: float) -> Self:
         """The same at the next look."""

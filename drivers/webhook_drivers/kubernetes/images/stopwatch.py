@@ -16,7 +16,7 @@ LONGEST_GAP = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Stopwatch:
     """What is remembered of it between two steps.
 
     Args:

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from webhook_drivers.kubernetes.api.client import Cluster
-from webhook_drivers.kubernetes.api.events import Reason
+from webhook_drivers.kubernetes.api.events import EventReason
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.resources import Json
-from webhook_drivers.kubernetes.images import kubectl_undo as revisions
-from webhook_drivers.kubernetes.images import pods
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import kubectl_undo, pods, unfinished_mark
 from webhook_drivers.kubernetes.images.containers import select, tag_of
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.push_plan import Intent
@@ -102,7 +100,7 @@ class ImageUpdate:
         intent = push.intent(obj)
         if not intent.needed:
             return Plan(notes=(f"{push.address} already runs {push.image}.",))
-        unfinished.refuse(obj, push.address, self.strategy.type, push.repository)
+        unfinished_mark.refuse(obj, push.address, self.strategy.type, push.repository)
         notes: tuple[str, ...] = ()
         try:
             self.task.patch(self.strategy.first_patch(self.task, look), dry_run=True)
@@ -154,8 +152,8 @@ class ImageUpdate:
 
     def _begin(self, look: Look, intent: Intent) -> Outcome:
         push = self.push
-        unfinished.refuse(look.obj, push.address, self.strategy.type, push.repository)
-        if newer := revisions.taken_back(self.cluster, push, look.obj, self.now()):
+        unfinished_mark.refuse(look.obj, push.address, self.strategy.type, push.repository)
+        if newer := kubectl_undo.taken_back(self.cluster, push, look.obj, self.now()):
             push.refuse_older(newer, self.now())
             obj = push.remembering(look.obj, newer)
             look = replace(look, obj=obj)
@@ -163,7 +161,7 @@ class ImageUpdate:
                 return self._unchanged(look, held)
         state = self._opening(intent, deadline_mark(look.obj))
         step = self.strategy.begin(self.task, look, state)
-        self.task.emit(step.look.obj, Reason.IMAGE_UPDATED, f"{self.push.cause}.")
+        self.task.emit(step.look.obj, EventReason.IMAGE_UPDATED, f"{self.push.cause}.")
         return self._judge(step)
 
     def _resume(self, look: Look, record: Record) -> Outcome:
@@ -189,7 +187,7 @@ class ImageUpdate:
         state, seen = step.state, step.progress
         if seen.complete:
             message = f"{seen.message} {self.push.image}."
-            self.task.emit(step.look.obj, Reason.ROLLOUT_COMPLETE, message)
+            self.task.emit(step.look.obj, EventReason.ROLLOUT_COMPLETE, message)
             return Done(state.changes, message)
         if seen.failed or self._is_late(step):
             return self._fail(step)
@@ -203,9 +201,9 @@ class ImageUpdate:
         reason = f"{what} {how}: {seen.message.rstrip('.')}{f' ({why})' if why else ''}."
         if self.rollback or self.strategy.reverts:
             back = self._roll_back(step.look, self._way_back(state, reason))
-            self.task.emit(step.look.obj, Reason.ROLLOUT_FAILED, reason)
+            self.task.emit(step.look.obj, EventReason.ROLLOUT_FAILED, reason)
             return self._judge_back(back)
-        self.task.emit(step.look.obj, Reason.ROLLOUT_FAILED, reason)
+        self.task.emit(step.look.obj, EventReason.ROLLOUT_FAILED, reason)
         code = "rollout_failed" if seen.failed else "rollout_timeout"
         raise DriverError(f"{reason} {self._advice()}", code=code, changes=state.changes)
 
@@ -228,7 +226,7 @@ class ImageUpdate:
         previous = ", ".join(sorted(set(state.previous.values())))
         if seen.complete:
             message = f"{state.reason} It was rolled back to {previous}: push a newer image."
-            self.task.emit(step.look.obj, Reason.ROLLED_BACK, message)
+            self.task.emit(step.look.obj, EventReason.ROLLED_BACK, message)
             raise DriverError(message, code="rolled_back", changes=state.changes)
         if seen.failed or self._is_late(step):
             message = (

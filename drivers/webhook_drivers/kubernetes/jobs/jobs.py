@@ -24,7 +24,7 @@ MAX_TEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """How often a Job tries, how long it may run, and how long it is kept; in seconds."""
 
     backoff: int | None
@@ -64,7 +64,7 @@ def chosen_container(source: Json, spec: Json, name: str | None) -> Json:
     )
 
 
-def manifest(name: str, spec: Json, limits: Limits, execution: str, delivery: str) -> Json:
+def manifest(name: str, spec: Json, limits: JobLimits, execution: str, delivery: str) -> Json:
     """The Job to create."""
     spec = {
         **spec,

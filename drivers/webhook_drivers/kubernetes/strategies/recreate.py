@@ -15,8 +15,7 @@ from pydantic import Field
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
-from webhook_drivers.kubernetes.images import kubectl_undo as revisions
-from webhook_drivers.kubernetes.images import pods
+from webhook_drivers.kubernetes.images import kubectl_undo, pods
 from webhook_drivers.kubernetes.images.rollout import (
     Progress,
     Stage,
@@ -56,7 +55,7 @@ class Recreate(Strategy):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
     """
 
-    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, revisions.RIGHT)
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, kubectl_undo.RIGHT)
 
     type: Literal["recreate"] = Field(
         default="recreate", description="Stop all old pods, then start the new ones."

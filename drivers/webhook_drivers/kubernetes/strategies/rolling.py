@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.api.rights import Right
-from webhook_drivers.kubernetes.images import kubectl_undo as revisions
-from webhook_drivers.kubernetes.images import pods
+from webhook_drivers.kubernetes.images import kubectl_undo, pods
 from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_seen, progress
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.workloads import Workload
@@ -27,7 +26,7 @@ class Rolling(Strategy):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
     """
 
-    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, revisions.RIGHT)
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, kubectl_undo.RIGHT)
 
     type: Literal["rolling"] = Field(
         default="rolling", description="Replace pods step by step, without a pause."

@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, TypeAlias
 from typing_extensions import TypeVar
 
 from webhook_drivers.kubernetes.api.client import Cluster
-from webhook_drivers.kubernetes.api.events import Reason, emit
+from webhook_drivers.kubernetes.api.events import EventReason, emit
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images.push import Push
@@ -63,7 +63,7 @@ class Task:
         failpoint("undo.sent")
         return patched
 
-    def emit(self, obj: Json, reason: Reason, message: str) -> None:
+    def emit(self, obj: Json, reason: EventReason, message: str) -> None:
         """Create an Event on the workload; never fails."""
         emit(self.cluster, self.push.address, obj, self.push.context, reason, message)
 

@@ -12,10 +12,9 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from webhook_service.testing.fake_cluster.api import patches
-from webhook_service.testing.fake_cluster.api import paths as routes
+from webhook_service.testing.fake_cluster.api import patches, paths
 from webhook_service.testing.fake_cluster.api.access import Access
-from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.statuses import (
     ApiError,
     bad_request,
@@ -23,9 +22,9 @@ from webhook_service.testing.fake_cluster.api.statuses import (
     unauthorized,
 )
 from webhook_service.testing.fake_cluster.api.verbs import Api
-from webhook_service.testing.fake_cluster.api.watch import Watch
-from webhook_service.testing.fake_cluster.connections import Ask, Connections
-from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.api.watch import WatchStream
+from webhook_service.testing.fake_cluster.connections import Ask, PodAnswers
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore
 from webhook_service.testing.fake_cluster.objects.resources import (
     ACCESS_REVIEWS,
     NAMESPACES,
@@ -54,10 +53,10 @@ class Service:
     """What all handlers of one server share."""
 
     api: Api
-    store: Store
+    store: ObjectStore
     access: Access
     catalogue: Catalogue
-    connections: Connections
+    connections: PodAnswers
     token: str
     record: Callable[[Request], None]
 
@@ -101,10 +100,10 @@ class Handler(BaseHTTPRequestHandler):
         token = self.service.token
         if token and self.headers.get("Authorization") != f"Bearer {token}":
             raise unauthorized()
-        document = routes.document(self.service.catalogue, url.path)
+        document = paths.document(self.service.catalogue, url.path)
         if document is not None:
             return self._send(200, document)
-        target = routes.find(self.service.catalogue, url.path)
+        target = paths.find(self.service.catalogue, url.path)
         self._authorize(target, params)
         if target.subresource == "proxy":
             return self._pass_on(target, url.query, raw)
@@ -112,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             raise failure
         self._dispatch(target, params, media, body)
 
-    def _pass_on(self, target: Target, query: str, raw: bytes) -> None:
+    def _pass_on(self, target: ApiPath, query: str, raw: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         headers.pop("authorization", None)
         ask = Ask(self.command, "/" + target.rest, query, headers, raw)
@@ -124,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    def _authorize(self, target: Target, params: Mapping[str, str]) -> None:
+    def _authorize(self, target: ApiPath, params: Mapping[str, str]) -> None:
         verb = METHODS.get(self.command) or self.command.lower()
         if verb == "get" and _watching(params):
             verb = "watch"
@@ -136,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         namespace = target.name if target.resource is NAMESPACES else target.namespace
         self.service.access.check(verb, target.resource, target.subresource, namespace, target.name)
 
-    def _dispatch(self, target: Target, params: dict[str, str], media: str, body: Any) -> None:
+    def _dispatch(self, target: ApiPath, params: dict[str, str], media: str, body: Any) -> None:
         api, dry_run = self.service.api, params.get("dryRun") == "All"
         if target.resource is ACCESS_REVIEWS:
             if self.command != "POST":
@@ -155,18 +154,18 @@ class Handler(BaseHTTPRequestHandler):
             return self._delete(target, params, body or {})
         raise method_not_allowed()
 
-    def _read(self, target: Target, params: dict[str, str]) -> None:
+    def _read(self, target: ApiPath, params: dict[str, str]) -> None:
         if target.subresource == "log":
             connections = self.service.connections
             self._send(200, connections.logged(target.namespace, target.name, params))
         elif _watching(params):
-            self._stream(Watch(self.service.store, target, params, self._client_gone))
+            self._stream(WatchStream(self.service.store, target, params, self._client_gone))
         elif target.name:
             self._send(200, self.service.api.get(target))
         else:
             self._send(200, self.service.api.collect(target, params))
 
-    def _delete(self, target: Target, params: dict[str, str], options: Object) -> None:
+    def _delete(self, target: ApiPath, params: dict[str, str], options: Object) -> None:
         if not target.name:
             self.service.api.delete_collection(target, params)
             return self._send(200, {"kind": "Status", "apiVersion": "v1", "status": "Success"})
@@ -181,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
         status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
         self._send(200, status | {"status": "Success", "details": details})
 
-    def _stream(self, watch: Watch) -> None:
+    def _stream(self, watch: WatchStream) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")

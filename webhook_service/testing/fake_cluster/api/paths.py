@@ -12,7 +12,7 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ApiPath:
     """What a path names; ``name`` is empty for a collection.
 
     ``rest`` is the path behind a proxy, without its first slash.
@@ -25,7 +25,7 @@ class Target:
     rest: str = ""
 
 
-def find(catalogue: Catalogue, path: str) -> Target:
+def find(catalogue: Catalogue, path: str) -> ApiPath:
     """The target of a path.
 
     Raises:
@@ -53,7 +53,7 @@ def find(catalogue: Catalogue, path: str) -> Target:
         raise no_such_path()
     if proxied and subresource != "proxy":
         raise no_such_path()
-    return Target(resource, namespace, name, subresource, behind)
+    return ApiPath(resource, namespace, name, subresource, behind)
 
 
 def document(catalogue: Catalogue, path: str) -> Object | str | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from webhook_service.testing.fake_cluster.api import pages, patches, selectors, subresources
-from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.statuses import (
     ApiError,
     already_exists,
@@ -24,7 +24,7 @@ from webhook_service.testing.fake_cluster.objects import (
     quotas,
     validation,
 )
-from webhook_service.testing.fake_cluster.objects.objects import Store, clone, timestamp
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore, clone, timestamp
 from webhook_service.testing.fake_cluster.objects.resources import (
     DEFINITIONS,
     NAMESPACES,
@@ -59,13 +59,13 @@ def suffix(length: int = 5) -> str:
 class Api:
     """Reads and writes of one cluster. Every method raises ``ApiError`` to refuse."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def get(self, target: Target) -> Object:
+    def get(self, target: ApiPath) -> Object:
         return subresources.present(target.subresource, self._find(target))
 
-    def collect(self, target: Target, params: Mapping[str, str]) -> Object:
+    def collect(self, target: ApiPath, params: Mapping[str, str]) -> Object:
         """One page of a collection, with the version a watch can go on from."""
         resource = target.resource
         with self._store.changed:
@@ -81,7 +81,7 @@ class Api:
         items = [{k: v for k, v in item.items() if k not in hidden} for item in page]
         return {**header, "metadata": metadata, "items": items}
 
-    def create(self, target: Target, body: Object, dry_run: bool = False) -> Object:
+    def create(self, target: ApiPath, body: Object, dry_run: bool = False) -> Object:
         """Stores a new object."""
         resource, item = target.resource, identity.addressed(target, body)
         metadata = item["metadata"]
@@ -104,7 +104,7 @@ class Api:
                 raise already_exists(resource, metadata["name"])
             return item if dry_run else self._store.insert(resource, item)
 
-    def replace(self, target: Target, body: Object, dry_run: bool = False) -> Object:
+    def replace(self, target: ApiPath, body: Object, dry_run: bool = False) -> Object:
         """PUT: the whole object, or the whole of a subresource."""
         name = (body.get("metadata") or {}).get("name")
         if name != target.name:
@@ -114,7 +114,7 @@ class Api:
         return self._change(target, lambda _: body, dry_run)
 
     def patch(
-        self, target: Target, media: str, body: Any, params: Mapping[str, str]
+        self, target: ApiPath, media: str, body: Any, params: Mapping[str, str]
     ) -> tuple[Object, bool]:
         """PATCH in any of the four formats; the second value tells whether it created."""
         dry_run = params.get("dryRun") == "All"
@@ -130,7 +130,7 @@ class Api:
         merge = patches.merge if media == patches.MERGE else patches.strategic_merge
         return self._change(target, lambda old: merge(old, body), dry_run), False
 
-    def delete(self, target: Target, options: Object, dry_run: bool = False) -> Object:
+    def delete(self, target: ApiPath, options: Object, dry_run: bool = False) -> Object:
         """DELETE, with what it owns unless ``propagationPolicy`` is ``Orphan``."""
         with self._store.changed:
             item = self._find(target)
@@ -141,21 +141,21 @@ class Api:
             self._remove(target.resource, item, orphan=policy == "Orphan")
             return item
 
-    def delete_collection(self, target: Target, params: Mapping[str, str]) -> None:
+    def delete_collection(self, target: ApiPath, params: Mapping[str, str]) -> None:
         """DELETE of all objects that match."""
         with self._store.changed:
             for item in self._select(target, params):
                 if params.get("dryRun") != "All":
                     self._remove(target.resource, item, orphan=False)
 
-    def _select(self, target: Target, params: Mapping[str, str]) -> list[Object]:
+    def _select(self, target: ApiPath, params: Mapping[str, str]) -> list[Object]:
         labels, fields = params.get("labelSelector", ""), params.get("fieldSelector", "")
         matches = selectors.matcher(target.resource, labels, fields)
         return [
             item for item in self._store.all(target.resource, target.namespace) if matches(item)
         ]
 
-    def _find(self, target: Target) -> Object:
+    def _find(self, target: ApiPath) -> Object:
         item = self._store.find(target.resource, target.namespace, target.name)
         if item is None:
             raise not_found(target.resource, target.name)
@@ -164,7 +164,7 @@ class Api:
     def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
         return self._store.find(resource, namespace, name) is not None
 
-    def _change(self, target: Target, edit: Callable[[Object], Object], dry_run: bool) -> Object:
+    def _change(self, target: ApiPath, edit: Callable[[Object], Object], dry_run: bool) -> Object:
         resource, sub = target.resource, target.subresource
         with self._store.changed:
             old = self._find(target)
@@ -180,7 +180,7 @@ class Api:
             return subresources.present(sub, new)
 
     def _apply(
-        self, target: Target, body: Object, params: Mapping[str, str]
+        self, target: ApiPath, body: Object, params: Mapping[str, str]
     ) -> tuple[Object, bool]:
         if not params.get("fieldManager"):
             cause = required("fieldManager", "is required for apply patch")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 
 from webhook_service.testing.fake_cluster.api import selectors
-from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.selectors import Matcher
 from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request
-from webhook_service.testing.fake_cluster.objects.objects import Change, Store
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore, WatchEvent
 from webhook_service.testing.fake_cluster.objects.resources import Object
 
 # How soon a client that went away is noticed.
@@ -17,7 +17,7 @@ CHECK_EVERY = 0.5
 DEFAULT_TIMEOUT = 1800.0
 
 
-class Watch:
+class WatchStream:
     """The events of one watch request.
 
     Args:
@@ -31,7 +31,11 @@ class Watch:
     """
 
     def __init__(
-        self, store: Store, target: Target, params: Mapping[str, str], gone: Callable[[], bool]
+        self,
+        store: ObjectStore,
+        target: ApiPath,
+        params: Mapping[str, str],
+        gone: Callable[[], bool],
     ) -> None:
         self._store, self._target, self._gone = store, target, gone
         fields = params.get("fieldSelector", "")
@@ -65,7 +69,7 @@ class Watch:
             if self._concerns(item):
                 yield {"type": "ADDED", "object": item}
 
-    def _next(self) -> list[Change]:
+    def _next(self) -> list[WatchEvent]:
         """The changes after the last ones, waiting for them; none when the watch ends."""
         store = self._store
         while not store.closed and not self._gone() and (left := self._until - monotonic()) > 0:
@@ -87,7 +91,7 @@ class Watch:
             return False
         return (not target.name or metadata["name"] == target.name) and self._matches(item)
 
-    def _event(self, change: Change) -> Iterator[Object]:
+    def _event(self, change: WatchEvent) -> Iterator[Object]:
         if change.resource != self._target.resource:
             return
         before, after = self._concerns(change.before), self._concerns(change.after)

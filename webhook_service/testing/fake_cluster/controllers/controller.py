@@ -14,7 +14,7 @@ from webhook_service.testing.fake_cluster.api.statuses import ApiError
 from webhook_service.testing.fake_cluster.api.verbs import suffix
 from webhook_service.testing.fake_cluster.objects import defaults, quotas
 from webhook_service.testing.fake_cluster.objects.objects import (
-    Store,
+    ObjectStore,
     clone,
     controller_of,
     timestamp,
@@ -32,14 +32,14 @@ from webhook_service.testing.fake_cluster.objects.resources import (
 )
 
 # Brings one object nearer to its spec; answers in how many seconds to look again, if ever.
-Reconcile: TypeAlias = Callable[["Simulation", Object], float | None]
+Reconcile: TypeAlias = Callable[["ControllerView", Object], float | None]
 Key: TypeAlias = tuple[Resource, str, str]
 
 OWNERS = {r.kind: r for r in (DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, JOBS)}
 TICK, RETRY = 0.02, 0.1
 
 
-class Simulation:
+class ControllerView:
     """The cluster as a controller sees it.
 
     Args:
@@ -50,7 +50,7 @@ class Simulation:
     """
 
     def __init__(
-        self, store: Store, ready_delay: float, nodes: int, routing_delay: float = 0.0
+        self, store: ObjectStore, ready_delay: float, nodes: int, routing_delay: float = 0.0
     ) -> None:
         self.store = store
         self.ready_delay = ready_delay
@@ -158,8 +158,8 @@ def condition(
 class Controllers:
     """One thread that reconciles what changed, and what is due."""
 
-    def __init__(self, simulation: Simulation, reconcilers: Mapping[str, Reconcile]) -> None:
-        self._simulation, self._store = simulation, simulation.store
+    def __init__(self, view: ControllerView, reconcilers: Mapping[str, Reconcile]) -> None:
+        self._simulation, self._store = view, view.store
         self._reconcilers = reconcilers
         self._due: dict[Key, float] = {}
         self._seen = self._store.version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from webhook_service.testing.fake_cluster.controllers.controller import Simulation, condition
+from webhook_service.testing.fake_cluster.controllers.controller import ControllerView, condition
 from webhook_service.testing.fake_cluster.controllers.replicasets import FAILURE
 from webhook_service.testing.fake_cluster.objects.resources import DEPLOYMENTS, Object
 
@@ -18,7 +18,7 @@ def is_complete(deployment: Object) -> bool:
 
 
 def write(
-    simulation: Simulation,
+    view: ControllerView,
     deployment: Object,
     sets: list[Object],
     new: Object | None,
@@ -26,16 +26,16 @@ def write(
 ) -> float | None:
     """Writes the status; answers when the progress deadline will have passed."""
     metadata = deployment["metadata"]
-    live = simulation.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"])
+    live = view.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"])
     if live is None:
         return None
     before = live.get("status") or {}
     status = _counts(sets, new)
     status["observedGeneration"] = metadata["generation"]
     conditions = _availability(live, before.get("conditions") or [], status, unavailable)
-    conditions, again = _progress(simulation, live, before, status, conditions, new)
+    conditions, again = _progress(view, live, before, status, conditions, new)
     status["conditions"] = _with_failure(conditions, sets)
-    simulation.set_status(DEPLOYMENTS, live, status)
+    view.set_status(DEPLOYMENTS, live, status)
     return again
 
 
@@ -79,7 +79,7 @@ def _availability(
 
 
 def _progress(
-    simulation: Simulation,
+    view: ControllerView,
     live: Object,
     before: Object,
     status: Object,
@@ -93,19 +93,19 @@ def _progress(
         ), None
     uid = live["metadata"]["uid"]
     if reason == "DeploymentPaused":
-        simulation.progressed[uid] = monotonic()
+        view.progressed[uid] = monotonic()
     subject = f'ReplicaSet "{new["metadata"]["name"]}"' if new else "Deployment"
     if _complete(live, status):
         message = f"{subject} has successfully progressed."
         return condition(conditions, "Progressing", "True", COMPLETE, message), None
     if _advanced(live, before, status) or not reason:
-        simulation.progressed[uid] = monotonic()
+        view.progressed[uid] = monotonic()
     elif reason == LATE:
         return conditions, None
     elif reason == COMPLETE and status["updatedReplicas"] == status["replicas"]:
         # Only a pod was lost: for a finished rollout that is no new one.
         return conditions, None
-    left = _left(simulation, live)
+    left = _left(view, live)
     if left <= 0:
         message = f"{subject} has timed out progressing."
         return condition(conditions, "Progressing", "False", LATE, message), None
@@ -113,8 +113,8 @@ def _progress(
     return condition(conditions, "Progressing", "True", UPDATED, message), left
 
 
-def _left(simulation: Simulation, live: Object) -> float:
-    since = simulation.progressed.setdefault(live["metadata"]["uid"], monotonic())
+def _left(view: ControllerView, live: Object) -> float:
+    since = view.progressed.setdefault(live["metadata"]["uid"], monotonic())
     return float(since + live["spec"]["progressDeadlineSeconds"] - monotonic())
 
 

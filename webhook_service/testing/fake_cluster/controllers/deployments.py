@@ -8,7 +8,7 @@ from time import monotonic
 
 from webhook_service.testing.fake_cluster.controllers import deployment_status
 from webhook_service.testing.fake_cluster.controllers.controller import (
-    Simulation,
+    ControllerView,
     hash_of,
     version_of,
 )
@@ -30,24 +30,24 @@ OWN = (REVISION, HISTORY, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RolloutLimits:
     """How far a rolling update may go above and below the wanted number of pods."""
 
     surge: int
     unavailable: int
 
 
-def limits_of(deployment: Object) -> Limits:
+def limits_of(deployment: Object) -> RolloutLimits:
     """``maxSurge`` rounded up and ``maxUnavailable`` rounded down; never both zero."""
     spec = deployment["spec"]
     rolling = spec["strategy"].get("rollingUpdate") or {}
     if spec["strategy"]["type"] != "RollingUpdate":
-        return Limits(0, 0)
+        return RolloutLimits(0, 0)
     surge = resolve(rolling["maxSurge"], spec["replicas"], round_up=True)
     unavailable = resolve(rolling["maxUnavailable"], spec["replicas"], round_up=False)
     if not surge and not unavailable:
         unavailable = 1
-    return Limits(surge, min(unavailable, spec["replicas"]))
+    return RolloutLimits(surge, min(unavailable, spec["replicas"]))
 
 
 def resolve(value: int | str, total: int, round_up: bool) -> int:
@@ -58,29 +58,29 @@ def resolve(value: int | str, total: int, round_up: bool) -> int:
     return ceil(share) if round_up else floor(share)
 
 
-def reconcile_deployment(simulation: Simulation, deployment: Object) -> float | None:
+def reconcile_deployment(view: ControllerView, deployment: Object) -> float | None:
     """One step of a Deployment; the change it makes brings the next."""
-    sets = simulation.children(deployment, REPLICASETS)
+    sets = view.children(deployment, REPLICASETS)
     new = _current(deployment, sets)
     old = [item for item in sets if item is not new]
     paused = deployment["spec"].get("paused", False)
     if paused:
-        _scale_paused(simulation, deployment, sets, new)
+        _scale_paused(view, deployment, sets, new)
     elif deployment["spec"]["strategy"]["type"] == "Recreate":
-        new = _recreate(simulation, deployment, old, new)
+        new = _recreate(view, deployment, old, new)
     else:
-        new = _roll(simulation, deployment, old, new)
-    sets = simulation.children(deployment, REPLICASETS)
+        new = _roll(view, deployment, old, new)
+    sets = view.children(deployment, REPLICASETS)
     unavailable = limits_of(deployment).unavailable
-    again = deployment_status.write(simulation, deployment, sets, new, unavailable)
-    if not paused and deployment_status.is_complete(_reread(simulation, deployment)):
-        _prune(simulation, deployment, sets, new)
+    again = deployment_status.write(view, deployment, sets, new, unavailable)
+    if not paused and deployment_status.is_complete(_reread(view, deployment)):
+        _prune(view, deployment, sets, new)
     return again
 
 
-def _reread(simulation: Simulation, deployment: Object) -> Object:
+def _reread(view: ControllerView, deployment: Object) -> Object:
     metadata = deployment["metadata"]
-    return simulation.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"]) or deployment
+    return view.store.find(DEPLOYMENTS, metadata["namespace"], metadata["name"]) or deployment
 
 
 def _current(deployment: Object, sets: list[Object]) -> Object | None:
@@ -95,9 +95,9 @@ def _bare(template: Object) -> Object:
 
 
 def _roll(
-    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+    view: ControllerView, deployment: Object, old: list[Object], new: Object | None
 ) -> Object:
-    current = _adopt(simulation, deployment, old, new)
+    current = _adopt(view, deployment, old, new)
     limits, wanted = limits_of(deployment), deployment["spec"]["replicas"]
     running = current["spec"]["replicas"] + sum(item["spec"]["replicas"] for item in old)
     target = wanted
@@ -105,17 +105,17 @@ def _roll(
         room = max(0, wanted + limits.surge - running)
         target = min(wanted, current["spec"]["replicas"] + room)
     if target != current["spec"]["replicas"]:
-        return _scale(simulation, deployment, current, target)
-    _scale_down_old(simulation, deployment, old, current, limits)
+        return _scale(view, deployment, current, target)
+    _scale_down_old(view, deployment, old, current, limits)
     return current
 
 
 def _scale_down_old(
-    simulation: Simulation,
+    view: ControllerView,
     deployment: Object,
     old: list[Object],
     current: Object,
-    limits: Limits,
+    limits: RolloutLimits,
 ) -> None:
     needed = deployment["spec"]["replicas"] - limits.unavailable
     everything = [*old, current]
@@ -131,7 +131,7 @@ def _scale_down_old(
         unhealthy = min(allowed, replicas - _available(item)) if replicas else 0
         healthy = max(0, min(spare, replicas - unhealthy, allowed - unhealthy))
         if unhealthy + healthy > 0:
-            _scale(simulation, deployment, item, replicas - unhealthy - healthy)
+            _scale(view, deployment, item, replicas - unhealthy - healthy)
         allowed, spare = allowed - unhealthy - healthy, spare - healthy
 
 
@@ -140,28 +140,28 @@ def _available(replica_set: Object) -> int:
 
 
 def _recreate(
-    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+    view: ControllerView, deployment: Object, old: list[Object], new: Object | None
 ) -> Object | None:
     active = [item for item in old if item["spec"]["replicas"]]
     for item in active:
-        _scale(simulation, deployment, item, 0)
-    left = [pod for item in old for pod in simulation.children(item, PODS)]
+        _scale(view, deployment, item, 0)
+    left = [pod for item in old for pod in view.children(item, PODS)]
     if active or any(phase(pod) not in ("Failed", "Succeeded") for pod in left):
         return new
-    current = _adopt(simulation, deployment, old, new)
-    return _scale(simulation, deployment, current, deployment["spec"]["replicas"])
+    current = _adopt(view, deployment, old, new)
+    return _scale(view, deployment, current, deployment["spec"]["replicas"])
 
 
 def _scale_paused(
-    simulation: Simulation, deployment: Object, sets: list[Object], new: Object | None
+    view: ControllerView, deployment: Object, sets: list[Object], new: Object | None
 ) -> None:
     active = [item for item in sets if item["spec"]["replicas"]]
     newest = max(active, key=_revision, default=new)
     if newest is not None and len(active) < 2:
-        _scale(simulation, deployment, newest, deployment["spec"]["replicas"])
+        _scale(view, deployment, newest, deployment["spec"]["replicas"])
 
 
-def _scale(simulation: Simulation, deployment: Object, item: Object, replicas: int) -> Object:
+def _scale(view: ControllerView, deployment: Object, item: Object, replicas: int) -> Object:
     wanted = deployment["spec"]["replicas"]
     annotations = {
         **(item["metadata"].get("annotations") or {}),
@@ -170,7 +170,7 @@ def _scale(simulation: Simulation, deployment: Object, item: Object, replicas: i
     }
     metadata = {**item["metadata"], "annotations": annotations}
     spec = {**item["spec"], "replicas": replicas}
-    return simulation.store.update(REPLICASETS, {**item, "metadata": metadata, "spec": spec})
+    return view.store.update(REPLICASETS, {**item, "metadata": metadata, "spec": spec})
 
 
 def _revision(item: Object) -> int:
@@ -178,11 +178,11 @@ def _revision(item: Object) -> int:
 
 
 def _adopt(
-    simulation: Simulation, deployment: Object, old: list[Object], new: Object | None
+    view: ControllerView, deployment: Object, old: list[Object], new: Object | None
 ) -> Object:
     """The ReplicaSet of the current template, with the newest revision; made if it is missing."""
     number = max(map(_revision, old), default=0) + 1
-    current = new or _create(simulation, deployment)
+    current = new or _create(view, deployment)
     annotations = dict(current["metadata"].get("annotations") or {})
     inherited = deployment["metadata"].get("annotations") or {}
     annotations |= {key: value for key, value in inherited.items() if key not in OWN}
@@ -195,12 +195,12 @@ def _adopt(
     spec = {**current["spec"], "minReadySeconds": deployment["spec"].get("minReadySeconds", 0)}
     if not spec["minReadySeconds"]:
         del spec["minReadySeconds"]
-    current = simulation.store.update(REPLICASETS, {**current, "metadata": metadata, "spec": spec})
-    _mark(simulation, deployment, str(_revision(current)))
+    current = view.store.update(REPLICASETS, {**current, "metadata": metadata, "spec": spec})
+    _mark(view, deployment, str(_revision(current)))
     return current
 
 
-def _create(simulation: Simulation, deployment: Object) -> Object:
+def _create(view: ControllerView, deployment: Object) -> Object:
     spec = deployment["spec"]
     digest = hash_of(spec["template"])
     template = spec["template"]
@@ -215,19 +215,19 @@ def _create(simulation: Simulation, deployment: Object) -> Object:
             "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
         },
     }
-    simulation.progressed[deployment["metadata"]["uid"]] = monotonic()
-    return simulation.create(REPLICASETS, deployment, item)
+    view.progressed[deployment["metadata"]["uid"]] = monotonic()
+    return view.create(REPLICASETS, deployment, item)
 
 
-def _mark(simulation: Simulation, deployment: Object, revision: str) -> None:
-    live = _reread(simulation, deployment)
+def _mark(view: ControllerView, deployment: Object, revision: str) -> None:
+    live = _reread(view, deployment)
     annotations = {**(live["metadata"].get("annotations") or {}), REVISION: revision}
     metadata = {**live["metadata"], "annotations": annotations}
-    simulation.store.update(DEPLOYMENTS, {**live, "metadata": metadata})
+    view.store.update(DEPLOYMENTS, {**live, "metadata": metadata})
 
 
 def _prune(
-    simulation: Simulation, deployment: Object, sets: list[Object], new: Object | None
+    view: ControllerView, deployment: Object, sets: list[Object], new: Object | None
 ) -> None:
     kept = deployment["spec"]["revisionHistoryLimit"]
     name = new["metadata"]["name"] if new else ""
@@ -240,4 +240,4 @@ def _prune(
     ]
     idle.sort(key=lambda item: (_revision(item), version_of(item)))
     for item in idle[: max(0, len(idle) - kept)]:
-        simulation.remove(REPLICASETS, item)
+        view.remove(REPLICASETS, item)

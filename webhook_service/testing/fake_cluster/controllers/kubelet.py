@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from webhook_service.testing.fake_cluster.controllers.controller import Simulation, selects
+from webhook_service.testing.fake_cluster.controllers.controller import ControllerView, selects
 from webhook_service.testing.fake_cluster.objects.defaults import tag_of
 from webhook_service.testing.fake_cluster.objects.objects import controller_of, timestamp
 from webhook_service.testing.fake_cluster.objects.resources import ENDPOINTS, PODS, Object
@@ -24,34 +24,34 @@ def phase(pod: Object) -> str:
     return str((pod.get("status") or {}).get("phase", "Pending"))
 
 
-def reconcile_pod(simulation: Simulation, pod: Object) -> float | None:
+def reconcile_pod(view: ControllerView, pod: Object) -> float | None:
     """Starts a new pod, and brings it up when its time has come."""
     uid = pod["metadata"]["uid"]
-    if uid not in simulation.created:
-        simulation.created[uid] = monotonic()
-        _write(simulation, pod, "Pending", _waiting(pod, "ContainerCreating"))
-        return simulation.ready_delay
+    if uid not in view.created:
+        view.created[uid] = monotonic()
+        _write(view, pod, "Pending", _waiting(pod, "ContainerCreating"))
+        return view.ready_delay
     if phase(pod) != "Pending":
         return None
-    left = simulation.created[uid] + simulation.ready_delay - monotonic()
+    left = view.created[uid] + view.ready_delay - monotonic()
     if left > 0:
         return left
-    _settle(simulation, pod)
+    _settle(view, pod)
     return None
 
 
-def _settle(simulation: Simulation, pod: Object) -> None:
+def _settle(view: ControllerView, pod: Object) -> None:
     owner = controller_of(pod)
     runs_once = owner is not None and owner["kind"] == "Job"
     if is_broken(pod) and not runs_once:
-        _write(simulation, pod, "Pending", _waiting(pod, "ImagePullBackOff"))
+        _write(view, pod, "Pending", _waiting(pod, "ImagePullBackOff"))
     elif runs_once:
         failed = is_broken(pod)
         ended = {"exitCode": int(failed), "reason": "Error" if failed else "Completed"}
-        _write(simulation, pod, "Failed" if failed else "Succeeded", {"terminated": ended})
+        _write(view, pod, "Failed" if failed else "Succeeded", {"terminated": ended})
     else:
-        simulation.ready[pod["metadata"]["uid"]] = monotonic()
-        _write(simulation, pod, "Running", {"running": {"startedAt": timestamp()}})
+        view.ready[pod["metadata"]["uid"]] = monotonic()
+        _write(view, pod, "Running", {"running": {"startedAt": timestamp()}})
 
 
 def _waiting(pod: Object, reason: str) -> Object:
@@ -61,7 +61,7 @@ def _waiting(pod: Object, reason: str) -> Object:
     return {"waiting": {"reason": reason, **message}}
 
 
-def _write(simulation: Simulation, pod: Object, phase: str, state: Object) -> None:
+def _write(view: ControllerView, pod: Object, phase: str, state: Object) -> None:
     ready = phase == "Running"
     broken = any("bad" in tag_of(container["image"]) for container in pod["spec"]["containers"])
     statuses = []
@@ -84,33 +84,33 @@ def _write(simulation: Simulation, pod: Object, phase: str, state: Object) -> No
     status = {**(pod.get("status") or {}), "phase": phase, "conditions": conditions}
     status |= {"containerStatuses": statuses}
     status.setdefault("startTime", now)
-    simulation.store.update(PODS, {**pod, "status": status})
+    view.store.update(PODS, {**pod, "status": status})
 
 
-def reconcile_service(simulation: Simulation, service: Object) -> float | None:
+def reconcile_service(view: ControllerView, service: Object) -> float | None:
     """Keeps the Endpoints of a Service with a selector, some time after each change."""
     if not service["spec"].get("selector"):
         return None
     metadata = service["metadata"]
-    due = simulation.routed.setdefault(metadata["uid"], monotonic() + simulation.routing_delay)
+    due = view.routed.setdefault(metadata["uid"], monotonic() + view.routing_delay)
     if (left := due - monotonic()) > 0:
         return left
-    del simulation.routed[metadata["uid"]]
-    found = simulation.store.find(ENDPOINTS, metadata["namespace"], metadata["name"])
-    subsets = _subsets(simulation, service)
+    del view.routed[metadata["uid"]]
+    found = view.store.find(ENDPOINTS, metadata["namespace"], metadata["name"])
+    subsets = _subsets(view, service)
     if found is None:
         endpoints: Object = {"metadata": {"name": metadata["name"]}}
-        simulation.create(ENDPOINTS, service, endpoints | ({"subsets": subsets}))
+        view.create(ENDPOINTS, service, endpoints | ({"subsets": subsets}))
     else:
-        simulation.store.update(ENDPOINTS, {**found, "subsets": subsets})
+        view.store.update(ENDPOINTS, {**found, "subsets": subsets})
     return None
 
 
-def _subsets(simulation: Simulation, service: Object) -> list[Object]:
+def _subsets(view: ControllerView, service: Object) -> list[Object]:
     namespace = service["metadata"]["namespace"]
     pods = [
         pod
-        for pod in simulation.store.all(PODS, namespace)
+        for pod in view.store.all(PODS, namespace)
         if selects(service, pod) and phase(pod) in ("Pending", "Running")
     ]
     sides = {

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from webhook_service.testing.fake_cluster.api.statuses import ApiError
-from webhook_service.testing.fake_cluster.controllers.controller import RETRY, Simulation, created
+from webhook_service.testing.fake_cluster.controllers.controller import (
+    RETRY,
+    ControllerView,
+    created,
+)
 from webhook_service.testing.fake_cluster.controllers.kubelet import is_ready
 from webhook_service.testing.fake_cluster.objects.objects import timestamp
 from webhook_service.testing.fake_cluster.objects.resources import PODS, REPLICASETS, Object
@@ -11,26 +15,26 @@ from webhook_service.testing.fake_cluster.objects.resources import PODS, REPLICA
 FAILURE = "ReplicaFailure"
 
 
-def reconcile_replica_set(simulation: Simulation, item: Object) -> float | None:
+def reconcile_replica_set(view: ControllerView, item: Object) -> float | None:
     """Creates or deletes pods, and counts them."""
-    pods = simulation.children(item, PODS)
+    pods = view.children(item, PODS)
     missing = item["spec"]["replicas"] - len(pods)
     for pod in _least_useful(pods)[: max(0, -missing)]:
-        simulation.remove(PODS, pod)
+        view.remove(PODS, pod)
     refusal = ""
     try:
         for _ in range(missing):
-            simulation.create_pod(item, item["spec"]["template"], {})
+            view.create_pod(item, item["spec"]["template"], {})
     except ApiError as exc:
         refusal = exc.message
-    again = count(simulation, item, refusal)
+    again = count(view, item, refusal)
     return RETRY if refusal else again
 
 
-def count(simulation: Simulation, item: Object, refusal: str) -> float | None:
+def count(view: ControllerView, item: Object, refusal: str) -> float | None:
     """Writes the status; answers when the next pod will count as available."""
-    pods = simulation.children(item, PODS)
-    waits = [simulation.available_in(pod, item["spec"].get("minReadySeconds", 0)) for pod in pods]
+    pods = view.children(item, PODS)
+    waits = [view.available_in(pod, item["spec"].get("minReadySeconds", 0)) for pod in pods]
     pending = [wait for wait in waits if wait]
     labels = len(pods)
     status = {
@@ -44,7 +48,7 @@ def count(simulation: Simulation, item: Object, refusal: str) -> float | None:
     shown = {key: value for key, value in status.items() if value or key == "replicas"}
     if refusal:
         shown["conditions"] = _refused(item, refusal)
-    simulation.store.update(REPLICASETS, {**item, "status": shown})
+    view.store.update(REPLICASETS, {**item, "status": shown})
     return min(pending, default=None)
 
 

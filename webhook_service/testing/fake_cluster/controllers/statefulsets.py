@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_service.testing.fake_cluster.controllers.controller import Simulation, hash_of
+from webhook_service.testing.fake_cluster.controllers.controller import ControllerView, hash_of
 from webhook_service.testing.fake_cluster.controllers.deployments import resolve
 from webhook_service.testing.fake_cluster.controllers.kubelet import is_ready
 from webhook_service.testing.fake_cluster.objects.objects import clone
@@ -17,26 +17,26 @@ from webhook_service.testing.fake_cluster.objects.resources import (
 HASH = "controller-revision-hash"
 
 
-def revise(simulation: Simulation, item: Object) -> Object:
+def revise(view: ControllerView, item: Object) -> Object:
     """The newest ControllerRevision of a workload; made, or raised to the newest, if needed."""
     template = item["spec"]["template"]
     digest = hash_of(template)
     name = f"{item['metadata']['name']}-{digest}"
-    known = simulation.children(item, REVISIONS)
+    known = view.children(item, REVISIONS)
     newest = max((revision["revision"] for revision in known), default=0)
     found = next((r for r in known if r["metadata"]["name"] == name), None)
     if found is None:
         data = {"spec": {"template": {**template, "$patch": "replace"}}}
         labels = {**(template["metadata"].get("labels") or {}), HASH: digest}
         new = {"metadata": {"name": name, "labels": labels}, "data": data}
-        return simulation.create(REVISIONS, item, {**new, "revision": newest + 1})
+        return view.create(REVISIONS, item, {**new, "revision": newest + 1})
     if found["revision"] < newest:
-        return simulation.store.update(REVISIONS, {**found, "revision": newest + 1})
+        return view.store.update(REVISIONS, {**found, "revision": newest + 1})
     return found
 
 
-def _template(simulation: Simulation, item: Object, revision: str) -> Object:
-    for known in simulation.children(item, REVISIONS):
+def _template(view: ControllerView, item: Object, revision: str) -> Object:
+    for known in view.children(item, REVISIONS):
         if known["metadata"]["name"] == revision:
             template = clone(known["data"]["spec"]["template"])
             template.pop("$patch", None)
@@ -49,13 +49,13 @@ def _revision_of(pod: Object) -> str:
     return str(pod["metadata"]["labels"].get(HASH, ""))
 
 
-def reconcile_stateful_set(simulation: Simulation, item: Object) -> None:
+def reconcile_stateful_set(view: ControllerView, item: Object) -> None:
     """One step: the next pod in order is created, updated or deleted."""
-    update: str = revise(simulation, item)["metadata"]["name"]
+    update: str = revise(view, item)["metadata"]["name"]
     current: str = (item.get("status") or {}).get("currentRevision") or update
-    pods = {_ordinal(pod): pod for pod in simulation.children(item, PODS)}
-    _order(simulation, item, pods, current, update)
-    pods = {_ordinal(pod): pod for pod in simulation.children(item, PODS)}
+    pods = {_ordinal(pod): pod for pod in view.children(item, PODS)}
+    _order(view, item, pods, current, update)
+    pods = {_ordinal(pod): pod for pod in view.children(item, PODS)}
     counts = {
         "replicas": len(pods),
         "readyReplicas": sum(map(is_ready, pods.values())),
@@ -68,7 +68,7 @@ def reconcile_stateful_set(simulation: Simulation, item: Object) -> None:
     status: Object = {key: value for key, value in counts.items() if value or key == "replicas"}
     status |= {"observedGeneration": item["metadata"]["generation"], "collisionCount": 0}
     status |= {"currentRevision": current, "updateRevision": update}
-    simulation.store.update(STATEFULSETS, {**item, "status": status})
+    view.store.update(STATEFULSETS, {**item, "status": status})
 
 
 def _ordinal(pod: Object) -> int:
@@ -81,19 +81,19 @@ def _partition(item: Object) -> int:
 
 
 def _order(
-    simulation: Simulation, item: Object, pods: dict[int, Object], current: str, update: str
+    view: ControllerView, item: Object, pods: dict[int, Object], current: str, update: str
 ) -> None:
     ordered = item["spec"]["podManagementPolicy"] == "OrderedReady"
     wanted = range(item["spec"]["replicas"])
     for ordinal in wanted:
         if ordinal not in pods:
             old = ordinal < _partition(item)
-            _create(simulation, item, ordinal, current if old else update)
+            _create(view, item, ordinal, current if old else update)
         # A pod that never gets ready blocks all that follow, as in Kubernetes.
         if ordered and not (ordinal in pods and is_ready(pods[ordinal])):
             return
     for ordinal in sorted(set(pods) - set(wanted), reverse=True):
-        simulation.remove(PODS, pods[ordinal])
+        view.remove(PODS, pods[ordinal])
         if ordered:
             return
     if item["spec"]["updateStrategy"]["type"] == "OnDelete":
@@ -102,33 +102,32 @@ def _order(
         if ordinal < _partition(item):
             return
         if _revision_of(pods[ordinal]) != update:
-            return simulation.remove(PODS, pods[ordinal])
+            return view.remove(PODS, pods[ordinal])
         if not is_ready(pods[ordinal]):
             return
 
 
-def _create(simulation: Simulation, item: Object, ordinal: int, revision: str) -> None:
+def _create(view: ControllerView, item: Object, ordinal: int, revision: str) -> None:
     name = f"{item['metadata']['name']}-{ordinal}"
     labels = {HASH: revision, "statefulset.kubernetes.io/pod-name": name}
-    simulation.create_pod(item, _template(simulation, item, revision), labels, name)
+    view.create_pod(item, _template(view, item, revision), labels, name)
 
 
-def reconcile_daemon_set(simulation: Simulation, item: Object) -> float | None:
+def reconcile_daemon_set(view: ControllerView, item: Object) -> float | None:
     """One step: a pod on every node, replaced within ``maxUnavailable``."""
-    update: str = revise(simulation, item)["metadata"]["labels"][HASH]
-    pods = {pod["spec"].get("nodeName"): pod for pod in simulation.children(item, PODS)}
+    update: str = revise(view, item)["metadata"]["labels"][HASH]
+    pods = {pod["spec"].get("nodeName"): pod for pod in view.children(item, PODS)}
     if item["spec"]["updateStrategy"]["type"] == "RollingUpdate":
-        _replace_outdated(simulation, item, pods, update)
-    pods = {pod["spec"].get("nodeName"): pod for pod in simulation.children(item, PODS)}
-    for node in simulation.nodes:
+        _replace_outdated(view, item, pods, update)
+    pods = {pod["spec"].get("nodeName"): pod for pod in view.children(item, PODS)}
+    for node in view.nodes:
         if node not in pods:
             template = item["spec"]["template"]
-            pods[node] = simulation.create_pod(item, template, {HASH: update}, node=node)
+            pods[node] = view.create_pod(item, template, {HASH: update}, node=node)
     waits = [
-        simulation.available_in(pod, item["spec"].get("minReadySeconds", 0))
-        for pod in pods.values()
+        view.available_in(pod, item["spec"].get("minReadySeconds", 0)) for pod in pods.values()
     ]
-    available, wanted = sum(wait == 0 for wait in waits), len(simulation.nodes)
+    available, wanted = sum(wait == 0 for wait in waits), len(view.nodes)
     status = {
         "numberAvailable": available,
         "numberUnavailable": wanted - available,
@@ -138,23 +137,23 @@ def reconcile_daemon_set(simulation: Simulation, item: Object) -> float | None:
     shown = {key: value for key, value in status.items() if value}
     shown |= {"desiredNumberScheduled": wanted, "currentNumberScheduled": len(pods)}
     shown |= {"numberReady": sum(map(is_ready, pods.values())), "numberMisscheduled": 0}
-    simulation.store.update(DAEMONSETS, {**item, "status": shown})
+    view.store.update(DAEMONSETS, {**item, "status": shown})
     return min((wait for wait in waits if wait), default=None)
 
 
 def _replace_outdated(
-    simulation: Simulation, item: Object, pods: dict[str, Object], update: str
+    view: ControllerView, item: Object, pods: dict[str, Object], update: str
 ) -> None:
     limit = item["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
     minimum = item["spec"].get("minReadySeconds", 0)
     away = {
         node
-        for node in simulation.nodes
-        if node not in pods or simulation.available_in(pods[node], minimum) != 0
+        for node in view.nodes
+        if node not in pods or view.available_in(pods[node], minimum) != 0
     }
     outdated = [node for node, pod in pods.items() if _revision_of(pod) != update]
-    room = max(0, resolve(limit, len(simulation.nodes), round_up=True) - len(away))
+    room = max(0, resolve(limit, len(view.nodes), round_up=True) - len(away))
     serving = [node for node in outdated if node not in away]
     # A pod that serves nobody costs nothing, so it is replaced at once.
     for node in (*(node for node in outdated if node in away), *serving[:room]):
-        simulation.remove(PODS, pods[node])
+        view.remove(PODS, pods[node])

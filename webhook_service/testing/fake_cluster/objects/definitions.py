@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore
 from webhook_service.testing.fake_cluster.objects.resources import DEFINITIONS, Object, Resource
 
 # Group and version, plural and kind of the CRDs, as their projects publish them.
@@ -49,7 +49,7 @@ def definition(kind: str) -> Object:
     }
 
 
-def resources(store: Store) -> tuple[Resource, ...]:
+def resources(store: ObjectStore) -> tuple[Resource, ...]:
     """The custom resources that are defined now."""
     return tuple(found for item in store.all(DEFINITIONS) for found in served_by(item))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webhook_service.testing.fake_cluster.api.paths import Target
+from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.statuses import (
     ApiError,
     bad_request,
@@ -15,7 +15,7 @@ from webhook_service.testing.fake_cluster.objects.objects import clone
 from webhook_service.testing.fake_cluster.objects.resources import Object
 
 
-def addressed(target: Target, body: Object) -> Object:
+def addressed(target: ApiPath, body: Object) -> Object:
     """``body`` with the kind and the namespace of the path; they must not disagree with it."""
     resource, item = target.resource, clone(body)
     if not target.resource.namespaced and not item:
@@ -37,7 +37,7 @@ def addressed(target: Target, body: Object) -> Object:
     return item
 
 
-def check_preconditions(target: Target, item: Object, expected: Mapping[str, str]) -> None:
+def check_preconditions(target: ApiPath, item: Object, expected: Mapping[str, str]) -> None:
     """Refuses to delete another object than the one that was meant."""
     metadata = item["metadata"]
     if expected.get("uid", metadata["uid"]) != metadata["uid"]:
@@ -46,7 +46,7 @@ def check_preconditions(target: Target, item: Object, expected: Mapping[str, str
         raise conflict(target.resource, target.name)
 
 
-def check_version(target: Target, old: Object, metadata: Object) -> None:
+def check_version(target: ApiPath, old: Object, metadata: Object) -> None:
     """Refuses a write that was made for an earlier state."""
     stored = old["metadata"]
     if metadata.get("resourceVersion") not in (None, "", stored["resourceVersion"]):
@@ -66,7 +66,7 @@ def misnamed(name: str | None, expected: str) -> ApiError:
     )
 
 
-def keep_identity(target: Target, old: Object, new: Object) -> None:
+def keep_identity(target: ApiPath, old: Object, new: Object) -> None:
     """Gives ``new``, in place, what no write changes."""
     for field in ("apiVersion", "kind"):
         new[field] = old[field]

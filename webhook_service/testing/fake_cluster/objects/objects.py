@@ -39,7 +39,7 @@ def controller_of(item: Object) -> Object | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WatchEvent:
     """One write: ``before`` is absent for a new object, ``after`` for a deleted one."""
 
     version: int
@@ -54,7 +54,7 @@ class Change:
         return item
 
 
-class Store:
+class ObjectStore:
     """All objects, under one lock; ``changed`` is notified after every write."""
 
     def __init__(self, log_limit: int) -> None:
@@ -64,7 +64,7 @@ class Store:
         self._tables: dict[str, dict[tuple[str, str], Object]] = {}
         self._resources: dict[str, Resource] = {}
         self._children: dict[str, dict[str, tuple[Resource, Object]]] = {}
-        self._log: deque[Change] = deque(maxlen=log_limit)
+        self._log: deque[WatchEvent] = deque(maxlen=log_limit)
         self._oldest = FIRST_VERSION
 
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -127,7 +127,7 @@ class Store:
             old = self._tables[resource.qualified][_key(item)]
             self._write(resource, old, None)
 
-    def since(self, version: int) -> Iterator[Change]:
+    def since(self, version: int) -> Iterator[WatchEvent]:
         """The writes after ``version``, oldest first.
 
         Raises:
@@ -160,7 +160,7 @@ class Store:
         self._index(resource, old, new)
         if len(self._log) == self._log.maxlen:
             self._oldest = self._log[0].version
-        self._log.append(Change(self.version, resource, old, new))
+        self._log.append(WatchEvent(self.version, resource, old, new))
         self.changed.notify_all()
         return new or old or {}
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from webhook_service.testing.fake_cluster.api.statuses import ApiError
-from webhook_service.testing.fake_cluster.objects.objects import Store
+from webhook_service.testing.fake_cluster.objects.objects import ObjectStore
 from webhook_service.testing.fake_cluster.objects.resources import PODS, QUOTAS, Object, Resource
 
 # These go by their bare name too.
 COUNTED = ("pods", "services", "configmaps", "resourcequotas")
 
 
-def check(store: Store, resource: Resource, item: Object) -> None:
+def check(store: ObjectStore, resource: Resource, item: Object) -> None:
     """Refuses one object too many.
 
     Raises:
@@ -40,7 +40,7 @@ def _keys(resource: Resource) -> Iterator[str]:
         yield resource.plural
 
 
-def _used(store: Store, resource: Resource, namespace: str) -> int:
+def _used(store: ObjectStore, resource: Resource, namespace: str) -> int:
     """How many there are; pods that have ended do not count."""
     items = store.all(resource, namespace)
     if resource is not PODS:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.rollout import Progress, progress
 from webhook_drivers.kubernetes.images.workloads import with_metadata
-from webhook_drivers.kubernetes.strategies.second import deployment as second
-from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.second import deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT, HASH
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_drivers.kubernetes.strategies.strategy import Look, Task
@@ -61,7 +60,7 @@ class Colours:
     @property
     def other(self) -> Address:
         """Where the second one is."""
-        return second.address(self.home, GREEN)
+        return deployment.address(self.home, GREEN)
 
     @property
     def mark(self) -> str:
@@ -94,9 +93,9 @@ class Colours:
         self, obj: Json, where: Address, replicas: int, stale: str | None = None
     ) -> Progress | None:
         """Give a Deployment so many pods, and say how far they are."""
-        if second.wanted(obj) != replicas:
+        if deployment.wanted(obj) != replicas:
             return self.scale(obj, where, replicas)
-        second.refuse_unplaced(obj, where)
+        deployment.refuse_unplaced(obj, where)
         seen = progress(DEPLOYMENT.resource.kind, obj, stale)
         if seen.failed:
             raise DriverError(f"{where}: {seen.message}", code="rollout_failed")

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webhook_drivers.kubernetes.api.resources import Json
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.push_record import PUSH
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.images.workloads import template_annotation
 from webhook_drivers.kubernetes.strategies.blue_green.colours import Colours
-from webhook_drivers.kubernetes.strategies.second import autoscalers, routing
-from webhook_drivers.kubernetes.strategies.second import deployment as second
+from webhook_drivers.kubernetes.strategies.second import autoscalers, deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_service.failpoints import failpoint
@@ -24,7 +23,7 @@ LONGEST_LOOK = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rest:
+class Settling:
     """Brings both colours to rest, on the one that serves.
 
     Args:
@@ -44,9 +43,9 @@ class Rest:
         if autoscalers.move(cluster, namespace, names, names[scene.on_second]):
             return None
         if colours.may_still_move:
-            pods = second.pods_of(scene.main, colours.labels(scene.on_second))
+            pods = deployment.pods_of(scene.main, colours.labels(scene.on_second))
             found = routing.ready(cluster, colours.service, pods)
-            if found < second.wanted(scene.serving):
+            if found < deployment.wanted(scene.serving):
                 return _settled(f"{colours.service} sends to {found} of the new pods")
         if (left := self._left()) > 0:
             return self._keep(left)
@@ -55,7 +54,7 @@ class Rest:
     def remove(self, other: Json) -> Progress | None:
         """Remove the second Deployment, once none of its pods can get traffic."""
         colours = self.colours
-        if colours.may_still_move and not second.is_empty(other):
+        if colours.may_still_move and not deployment.is_empty(other):
             return self.move()
         failpoint("remove.before")
         colours.task.cluster.delete(colours.other, uid=other["metadata"]["uid"])
@@ -68,7 +67,7 @@ class Rest:
         where = colours.home if scene.on_second else colours.other
         if idle is None:
             return Progress(Stage.COMPLETE, "ready")
-        if self.to_zero and second.wanted(idle):
+        if self.to_zero and deployment.wanted(idle):
             return colours.scale(idle, where, 0)
         message = f"{colours.task.push.image} serves; {where} is kept for {left:.0f} s"
         return _settled(message, min(left, LONGEST_LOOK))
@@ -77,19 +76,19 @@ class Rest:
         """Bring people's Deployment to what the second one serves, then the Service back to it."""
         colours, scene = self.colours, self.colours.scene
         main, other, where = scene.main, scene.serving, colours.home
-        images = second.images_of(other, second.pushed_names(main))
+        images = deployment.images_of(other, deployment.pushed_names(main))
         push = template_annotation(DEPLOYMENT, other, PUSH)
         same = template_annotation(DEPLOYMENT, main, PUSH) == push
-        if not (same and second.runs(main, images, "")):
-            if second.wanted(main):
+        if not (same and deployment.runs(main, images, "")):
+            if deployment.wanted(main):
                 # Emptied first: three sets of pods at once might find no room.
                 return colours.scale(main, where, 0)
-            if not second.is_empty(main):
+            if not deployment.is_empty(main):
                 return _settled(f"the old pods of {where} are to end")
-            template = second.template_patch(main, images, {PUSH: push})
-            spec = {"template": template, "replicas": second.wanted(other)}
+            template = deployment.template_patch(main, images, {PUSH: push})
+            spec = {"template": template, "replicas": deployment.wanted(other)}
             return colours.write(main, where, {"spec": spec})
-        seen = colours.fill(main, where, second.wanted(other))
+        seen = colours.fill(main, where, deployment.wanted(other))
         if seen is None or not seen.complete:
             return _settled(seen.message) if seen else None
         return colours.move(colours.service, scene.service, {})
@@ -97,8 +96,8 @@ class Rest:
     def _clear(self) -> Progress | None:
         colours, scene = self.colours, self.colours.scene
         other, where = scene.second, colours.other
-        if other is not None and not second.is_empty(other):
-            if second.wanted(other):
+        if other is not None and not deployment.is_empty(other):
+            if deployment.wanted(other):
                 return colours.scale(other, where, 0)
             return _settled(f"the pods of {where} are to end")
         if colours.preview and (live := routing.find(colours.task.cluster, colours.preview)):
@@ -108,9 +107,9 @@ class Rest:
             return colours.move(colours.service, scene.service, {})
         if other is not None:
             return self.remove(other)
-        if unfinished.is_of(scene.main, colours.task.push.repository):
-            colours.write(scene.main, colours.home, {}, unfinished.UNMARKED)
-        pods = second.wanted(scene.main)
+        if unfinished_mark.is_of(scene.main, colours.task.push.repository):
+            colours.write(scene.main, colours.home, {}, unfinished_mark.UNMARKED)
+        pods = deployment.wanted(scene.main)
         return Progress(Stage.COMPLETE, f"{pods} of {pods} pods run")
 
     def _left(self) -> float:

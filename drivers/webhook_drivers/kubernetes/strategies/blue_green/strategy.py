@@ -23,18 +23,17 @@ from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.resources import PODS, REPLICASETS, SERVICES, Address
 from webhook_drivers.kubernetes.api.rights import Right
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.strategies.blue_green.colours import GREEN, Colours, Scene
-from webhook_drivers.kubernetes.strategies.blue_green.settle import Rest
+from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
 from webhook_drivers.kubernetes.strategies.blue_green.switch import Switchover
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck, ask
-from webhook_drivers.kubernetes.strategies.second import autoscalers, routing
-from webhook_drivers.kubernetes.strategies.second import deployment as second
+from webhook_drivers.kubernetes.strategies.second import autoscalers, deployment, routing
 from webhook_drivers.kubernetes.strategies.second.base import (
     MAX_MOVES,
-    Beside,
+    SecondDeployment,
     TidyingFailed,
     named,
 )
@@ -55,7 +54,7 @@ RIGHTS = (
 )
 
 
-class BlueGreen(Beside[Scene]):
+class BlueGreen(SecondDeployment[Scene]):
     """Bring the push up beside what runs, check it, and move the Service over in one step.
 
     https://kubernetes.io/docs/concepts/services-networking/service/#defining-a-service
@@ -89,21 +88,23 @@ class BlueGreen(Beside[Scene]):
     def look(self, task: Task) -> Scene:
         where = task.push.address
         service = task.cluster.get(Address(SERVICES, where.namespace, self.service))
-        other = routing.find(task.cluster, second.address(where, GREEN))
+        other = routing.find(task.cluster, deployment.address(where, GREEN))
         main = task.cluster.get(where)
         scene = Scene(obj=main, main=main, second=other, service=service)
-        return (
-            replace(scene, obj=second.as_serving(main, scene.serving)) if scene.on_second else scene
-        )
+        if not scene.on_second:
+            return scene
+        return replace(scene, obj=deployment.as_serving(main, scene.serving))
 
     def begin(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene]:
         where = task.push.address
-        second.refuse_foreign(look.second, second.address(where, GREEN), task.push.repository)
+        deployment.refuse_foreign(
+            look.second, deployment.address(where, GREEN), task.push.repository
+        )
         if problems := self.problems(task.cluster, where, look.main):
             raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
         failpoint("claim.before")
         task.patch(
-            task.push.claim(look.obj, notes=unfinished.mark(self.type, task.push.repository))
+            task.push.claim(look.obj, notes=unfinished_mark.mark(self.type, task.push.repository))
         )
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
@@ -113,11 +114,11 @@ class BlueGreen(Beside[Scene]):
         return self.retreat(task, self.look(task), state)
 
     def tidy(self, task: Task, look: Scene) -> Progress | None:
-        marked = unfinished.is_of(look.main, task.push.repository)
+        marked = unfinished_mark.is_of(look.main, task.push.repository)
         if look.second is None and not routing.is_touched(look.service) and not marked:
             return None
         for _ in range(MAX_MOVES):
-            seen = self._rest(task, look).move()
+            seen = self._settling(task, look).move()
             if seen is not None:
                 return None if seen.complete else seen
             look = self.look(task)
@@ -128,7 +129,7 @@ class BlueGreen(Beside[Scene]):
 
     def _forward(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         push = named(task, state)
-        if second.runs(look.serving, state.expected, push):
+        if deployment.runs(look.serving, state.expected, push):
             return self._settle(task, look, state.at("settled", task.now()))
         if task.push.images(look.obj, state.previous) != state.previous:
             raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
@@ -148,7 +149,7 @@ class BlueGreen(Beside[Scene]):
 
     def _settle(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         try:
-            seen = self._rest(task, look).move()
+            seen = self._settling(task, look).move()
         except (Conflict, Retry, Superseded):
             raise
         except DriverError as error:
@@ -162,14 +163,14 @@ class BlueGreen(Beside[Scene]):
 
     def _backward(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         try:
-            seen = Rest(colours=self._colours(task, look)).move()
+            seen = Settling(colours=self._colours(task, look)).move()
         except Conflict:
             # Looked at again here: a step that begins anew would forget why it goes back.
             return None
         return _waiting(look, state, seen)
 
-    def _rest(self, task: Task, look: Scene) -> Rest:
-        return Rest(
+    def _settling(self, task: Task, look: Scene) -> Settling:
+        return Settling(
             colours=self._colours(task, look),
             keep_seconds=self.keep_seconds,
             to_zero=self.keep == "zero",

@@ -13,9 +13,8 @@ from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.push_record import PUSH
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, progress
 from webhook_drivers.kubernetes.strategies.blue_green.colours import GREEN, Colours
-from webhook_drivers.kubernetes.strategies.blue_green.settle import Rest
-from webhook_drivers.kubernetes.strategies.second import deployment as second
-from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
+from webhook_drivers.kubernetes.strategies.second import deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_service.failpoints import failpoint
@@ -38,16 +37,16 @@ class Switchover:
         """
         colours, scene = self.colours, self.colours.scene
         other, where = scene.second, colours.other
-        second.refuse_foreign(other, where, colours.task.push.repository)
+        deployment.refuse_foreign(other, where, colours.task.push.repository)
         if other is None:
             return self._create(images, push)
         if scene.on_second:
             return self._prepare_main(other, images, push, stale)
-        if not second.runs(other, images, push):
-            return Rest(colours=colours).remove(other)
+        if not deployment.runs(other, images, push):
+            return Settling(colours=colours).remove(other)
         if not colours.is_marked:
             return self._narrow()
-        return colours.fill(other, where, second.wanted(scene.main))
+        return colours.fill(other, where, deployment.wanted(scene.main))
 
     def show(self) -> Progress | None:
         """Move the preview to the new pods."""
@@ -58,8 +57,8 @@ class Switchover:
         live = cluster.get(colours.preview)
         if routing.narrowed(live) != to:
             return colours.move(colours.preview, live, to)
-        waited = second.wanted(scene.serving)
-        found = routing.ready(cluster, colours.preview, second.pods_of(scene.main, to))
+        waited = deployment.wanted(scene.serving)
+        found = routing.ready(cluster, colours.preview, deployment.pods_of(scene.main, to))
         if found < waited:
             return _going(f"{colours.preview} sends to {found} of {waited} new pods")
         return READY
@@ -73,10 +72,10 @@ class Switchover:
     def _create(self, images: Mapping[str, str], push: str) -> Progress | None:
         colours, where = self.colours, self.colours.other
         repository = colours.task.push.repository
-        made = second.made_of(colours.scene.main, where, GREEN, repository, images, push)
-        failpoint("second.before")
+        made = deployment.made_of(colours.scene.main, where, GREEN, repository, images, push)
+        failpoint("deployment.before")
         colours.task.cluster.create(where, made)
-        failpoint("second.sent")
+        failpoint("deployment.sent")
         return None
 
     def _narrow(self) -> Progress | None:
@@ -95,12 +94,12 @@ class Switchover:
         colours, main = self.colours, self.colours.scene.main
         if not colours.is_marked:
             return self._narrow()
-        wanted = {**second.images_of(other, second.pushed_names(main)), **images}
-        if second.runs(main, wanted, push):
-            return colours.fill(main, colours.home, second.wanted(other), stale)
+        wanted = {**deployment.images_of(other, deployment.pushed_names(main)), **images}
+        if deployment.runs(main, wanted, push):
+            return colours.fill(main, colours.home, deployment.wanted(other), stale)
         named = {PUSH: push} if push else {}
-        template = second.template_patch(main, wanted, named)
-        spec = {"template": template, "replicas": second.wanted(other)}
+        template = deployment.template_patch(main, wanted, named)
+        spec = {"template": template, "replicas": deployment.wanted(other)}
         colours.task.apply(colours.task.push.claim(colours.scene.obj, spec))
         return None
 

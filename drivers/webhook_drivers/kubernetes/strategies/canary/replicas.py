@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from webhook_drivers.kubernetes.api.resources import Address, Json
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, is_seen, progress
 from webhook_drivers.kubernetes.images.target_config import label_selector
 from webhook_drivers.kubernetes.images.workloads import annotation, dig, with_metadata
-from webhook_drivers.kubernetes.strategies.second import deployment as second
-from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.second import deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.strategy import Task
 from webhook_service import DriverError
@@ -28,7 +27,7 @@ REPLICAS = "webhook-service.io/canary-replicas"
 """On people's Deployment: how many pods it had before it shared them."""
 STEP = "webhook-service.io/step"
 """On the second Deployment: the step, and when it was reached. On people's: all steps are done."""
-UNNOTED: Mapping[str, str | None] = {REPLICAS: None, STEP: None, **unfinished.UNMARKED}
+UNNOTED: Mapping[str, str | None] = {REPLICAS: None, STEP: None, **unfinished_mark.UNMARKED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +69,11 @@ class Shares:
         if not seen.complete:
             return _going(f"the rollout of {self.home} is not complete: {seen.message}")
         repository = self.task.push.repository
-        made = second.made_of(self.main, self.other, CANARY, repository, images, push)
+        made = deployment.made_of(self.main, self.other, CANARY, repository, images, push)
         made["metadata"]["annotations"][STEP] = _note_text(0, None)
-        failpoint("second.before")
+        failpoint("deployment.before")
         self.task.cluster.create(self.other, made)
-        failpoint("second.sent")
+        failpoint("deployment.sent")
         return None
 
     def give(self, canary: Json, weight: int) -> Progress | None:
@@ -82,35 +81,35 @@ class Shares:
         wanted = self.total
         share = max(ceil(wanted * weight / 100), 1) if wanted else 0
         rest = wanted - share if weight == 100 else max(wanted - share, min(wanted, 1))
-        if second.wanted(canary) < share:
+        if deployment.wanted(canary) < share:
             return self._scale(canary, self.other, share)
         if (seen := self._reached(canary)) is None or not seen.complete:
             return seen
-        if second.wanted(self.main) > rest:
+        if deployment.wanted(self.main) > rest:
             return self._scale(self.main, self.home, rest)
         pods = dig(self.main, "status").get("replicas") or 0
-        if not is_seen(self.main) or pods > second.wanted(self.main):
+        if not is_seen(self.main) or pods > deployment.wanted(self.main):
             return _going(f"{share} of {wanted} pods are new; others are to end")
         return Progress(Stage.COMPLETE, f"{share} of {wanted} pods are new")
 
     def cover(self, canary: Json) -> Progress | None:
         """Let the canary make up for the pods that a rolling update of the others may miss."""
-        if second.wanted(canary) < (missing := _unavailable(self.main, self.total)):
+        if deployment.wanted(canary) < (missing := _unavailable(self.main, self.total)):
             return self._scale(canary, self.other, missing)
         return progress(DEPLOYMENT.resource.kind, canary)
 
     def rest(self, stale: str | None) -> Progress | None:
         """All wanted pods in people's own Deployment, then nothing of ours."""
         main, canary, wanted = self.main, self.canary, self.total
-        if second.wanted(main) != wanted:
+        if deployment.wanted(main) != wanted:
             return self._scale(main, self.home, wanted)
         seen = progress(DEPLOYMENT.resource.kind, main, stale)
-        if not seen.complete and (canary is None or not second.refusal(main)):
+        if not seen.complete and (canary is None or not deployment.refusal(main)):
             return seen
         if canary is not None:
             labels = label_selector(dig(main, "spec", "selector", "matchLabels"))
             found = routing.ready(self.task.cluster, self.service, f"{labels},!{COLOR}")
-            if not seen.complete and max(wanted - found, 0) < second.wanted(canary):
+            if not seen.complete and max(wanted - found, 0) < deployment.wanted(canary):
                 # There is no room for both: the canary makes it, as far as it can be missed.
                 return self._scale(canary, self.other, max(wanted - found, 0))
             if found < wanted:
@@ -134,7 +133,7 @@ class Shares:
 
     def _reached(self, canary: Json) -> Progress | None:
         """Whether all pods of the canary run, and the Services send to them."""
-        second.refuse_unplaced(canary, self.other)
+        deployment.refuse_unplaced(canary, self.other)
         seen = progress(DEPLOYMENT.resource.kind, canary)
         if seen.failed:
             raise DriverError(f"{self.other}: {seen.message}", code="rollout_failed")
@@ -144,10 +143,10 @@ class Shares:
             live = self.task.cluster.get(self.preview)
             if routing.narrowed(live) != {COLOR: CANARY}:
                 return self._aim(self.preview, live, {COLOR: CANARY})
-        pods = second.pods_of(self.main, {COLOR: CANARY})
+        pods = deployment.pods_of(self.main, {COLOR: CANARY})
         for service in filter(None, (self.service, self.preview)):
             found = routing.ready(self.task.cluster, service, pods)
-            if found < second.wanted(canary):
+            if found < deployment.wanted(canary):
                 return _going(f"{service} sends to {found} of the new pods")
         return seen
 
@@ -167,13 +166,13 @@ class Shares:
 
 def address(task: Task) -> Address:
     """Where the canary of a push is."""
-    return second.address(task.push.address, CANARY)
+    return deployment.address(task.push.address, CANARY)
 
 
 def total(main: Json) -> int:
     """How many pods people want."""
     noted = annotation(main, REPLICAS) or ""
-    return int(noted) if noted.isdecimal() else second.wanted(main)
+    return int(noted) if noted.isdecimal() else deployment.wanted(main)
 
 
 def noted(canary: Json) -> tuple[int, float | None]:

@@ -16,7 +16,7 @@ from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.resources import PODS, SERVICES, Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
-from webhook_drivers.kubernetes.images import unfinished_mark as unfinished
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.push_record import PUSH
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, deadline_mark
 from webhook_drivers.kubernetes.images.step_state import RolloutState
@@ -30,9 +30,8 @@ from webhook_drivers.kubernetes.strategies.canary.replicas import (
     total,
 )
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck, Prometheus, ask
-from webhook_drivers.kubernetes.strategies.second import autoscalers, routing
-from webhook_drivers.kubernetes.strategies.second import deployment as second
-from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, Beside, named
+from webhook_drivers.kubernetes.strategies.second import autoscalers, deployment, routing
+from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, SecondDeployment, named
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Task
 from webhook_service import DriverConfig, DriverError, TargetConflict
@@ -62,7 +61,7 @@ class Both(Look):
     canary: Json | None
 
 
-class Canary(Beside[Both]):
+class Canary(SecondDeployment[Both]):
     """Give the push a growing share of the pods, and look at it between the steps."""
 
     rights: ClassVar[tuple[Right, ...]] = (
@@ -98,11 +97,11 @@ class Canary(Beside[Both]):
         return Both(task.cluster.get(task.push.address), canary)
 
     def begin(self, task: Task, look: Both, state: RolloutState) -> Step[Both]:
-        second.refuse_foreign(look.canary, address(task), task.push.repository)
+        deployment.refuse_foreign(look.canary, address(task), task.push.repository)
         if problems := self.problems(task.cluster, task.push.address, look.obj):
             raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
         failpoint("claim.before")
-        marked = unfinished.mark(self.type, task.push.repository)
+        marked = unfinished_mark.mark(self.type, task.push.repository)
         task.patch(task.push.claim(look.obj, notes={REPLICAS: str(total(look.obj)), **marked}))
         failpoint("claim.sent")
         return self.follow(task, self.look(task), state)
@@ -126,15 +125,15 @@ class Canary(Beside[Both]):
 
     def _forward(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
         push, other, shares = named(task, state), look.canary, self._shares(task, look)
-        if second.runs(look.obj, state.expected, push):
+        if deployment.runs(look.obj, state.expected, push):
             state = state.at("promoting", task.now())
             return _step(look, state, shares.rest(state.stale_deadline))
         if task.push.images(look.obj, state.previous) != state.previous:
             raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
-        second.refuse_foreign(other, shares.other, task.push.repository)
+        deployment.refuse_foreign(other, shares.other, task.push.repository)
         if other is None:
             return _step(look, state, shares.create(state.expected, push, state.stale_deadline))
-        if not second.runs(other, state.expected, push):
+        if not deployment.runs(other, state.expected, push):
             return _step(look, state, shares.rest(state.stale_deadline))
         number, at = noted(other)
         if number >= len(self.steps):
@@ -186,7 +185,7 @@ class Canary(Beside[Both]):
         if not seen.complete:
             return Step(look, state.at("promoting", task.now()), seen)
         named = {PUSH: push} if push else {}
-        template = second.template_patch(look.obj, state.expected, named)
+        template = deployment.template_patch(look.obj, state.expected, named)
         spec, notes = {"template": template, "replicas": total(look.obj)}, {STEP: "promoted"}
         task.apply(task.push.claim(look.obj, spec, notes))
         return None

@@ -38,7 +38,7 @@ class TidyingFailed(DriverError):
         super().__init__(message, changes=state.changes)
 
 
-class Beside(Strategy[LookT], Generic[LookT]):
+class SecondDeployment(Strategy[LookT], Generic[LookT]):
     """Bring a push up in a second Deployment, and let a Service send to it."""
 
     many: ClassVar[bool] = False
