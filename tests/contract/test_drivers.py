@@ -15,9 +15,9 @@ from tests.contract.prober import Prober
 from tests.contract.shop import RBAC, Shop
 from tests.contract.test_connections import service, services, wait_for_endpoints
 from tests.contract.test_custom import DEFINITIONS, is_established
+from tests.drivers.drivers.test_job_run import cron_job, stored_template
+from tests.drivers.drivers.test_scale_host import machines
 from tests.drivers.steps import SHA, context, push, run_to_end, workload
-from tests.drivers.test_job_run import cron_job, stored_template
-from tests.drivers.test_scale_host import machines
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
 from webhook_drivers.kubernetes.api.rights import missing, role
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.drivers.drivers.test_job_run import cron_job
 from tests.drivers.steps import workload
-from tests.drivers.test_job_run import cron_job
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_service import Call, InvalidConfig, Settings, WebhookService
 from webhook_service.testing import FakeCluster
