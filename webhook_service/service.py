@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from types import NoneType
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -17,27 +16,26 @@ from webhook_service.chores.chore import Chore
 from webhook_service.chores.reconcile import Reconcile
 from webhook_service.chores.retention import retention
 from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
-from webhook_service.driver import Context, DriverConfig
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
-from webhook_service.errors import (
-    InvalidConfig,
-    OutdatedVersion,
-    PluginUnavailable,
-    UnknownKey,
-    WebhookServiceError,
-)
+from webhook_service.errors import InvalidConfig, OutdatedVersion, UnknownKey
 from webhook_service.failpoints import failpoint
 from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
-from webhook_service.model.ids import RECEIVER, is_v16_key, new_id, new_key, new_token
+from webhook_service.model.ids import (
+    RECEIVER,
+    is_v16_key,
+    new_id,
+    new_key,
+    new_token,
+    require_project_id,
+)
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.model.receiver import Receiver
 from webhook_service.model.tokens import Role, Token
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
-from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.instances import (
     Drivers,
     Formats,
@@ -46,12 +44,11 @@ from webhook_service.plugins.instances import (
     new_formats,
     new_schemes,
 )
-from webhook_service.receiving.body import read_body, read_name
+from webhook_service.receiving.body import read_name, read_spec
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
 from webhook_service.receiving.simulate import Simulation, simulate
 from webhook_service.receiving.v16_token import LegacyTokens
 from webhook_service.registry.registries import Registries
-from webhook_service.schemes.proving.secret_fields import part_secrets
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.async_intake import AsyncIntake
 from webhook_service.store.store import Store, open_store
@@ -220,13 +217,13 @@ class WebhookService:
         """Do all that ``create_receiver`` does, and store nothing."""
         if v16_key is not None and not is_v16_key(v16_key):
             raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
-        _check_project(project)
+        require_project_id(project)
         name = read_name(body, self.drivers)
         self.store.receivers.require_free(project, name, v16_key)
-        spec, config = self._read(body)
+        spec = read_spec(body, self.drivers, self.schemes)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
-        self._validate(receiver, config)
+        self._receivers.compile(receiver).validate()
         return receiver
 
     def update_receiver(
@@ -255,8 +252,9 @@ class WebhookService:
                 f"The receiver is at version {old.version}, and If-Match names {version}: read it "
                 "again, and repeat the change if it is still right."
             )
-        spec, config = self._read(body, old.spec)
-        self._validate(Receiver(old.id, project, spec, old.created, old.updated), config)
+        spec = read_spec(body, self.drivers, self.schemes, old.spec)
+        changed = Receiver(old.id, project, spec, old.created, old.updated)
+        self._receivers.compile(changed).validate()
         receiver, held = self.store.receivers.update(old, spec)
         self._wake(held)
         return receiver
@@ -350,7 +348,7 @@ class WebhookService:
             UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload, PluginUnavailable,
                 StoreUnavailable: see ``accept``.
         """
-        if (decision := self._decide_from_memory(project, key, call)) is not None:
+        if (decision := self._receivers.decide_from_memory(project, key, call)) is not None:
             if (delivery := await self._async_intake.store(decision)) is not None:
                 return self._conclude(decision, delivery)
         return await run_sync(self.accept, project, key, call)
@@ -399,7 +397,7 @@ class WebhookService:
 
     def create_token(self, project: str, role: Role = Role.OWNER) -> tuple[Token, str]:
         """Make an API token; its secret is in the answer and nowhere else."""
-        _check_project(project)
+        require_project_id(project)
         secret = new_token()
         token = Token(new_id("tok"), project, role, datetime.now(UTC))
         self.store.tokens.add(token, secret)
@@ -421,15 +419,6 @@ class WebhookService:
         if self._engine is not None:
             self._engine.wake(executions)
 
-    def _decide_from_memory(self, project: str, key: str, call: Call) -> Decision | None:
-        compiled = self._receivers.remembered(project, key)
-        if compiled is None or not compiled.is_quick(call):
-            return None
-        try:
-            return compiled.decide(call, datetime.now(UTC), compiled.basis(key))
-        except WebhookServiceError:
-            return None
-
     def _conclude(self, decision: Decision, delivery: Delivery) -> Delivery:
         """Tell of a delivery that is stored now: the engine, and whoever observes."""
         failpoint("accept.committed")
@@ -438,24 +427,3 @@ class WebhookService:
         seconds = (datetime.now(UTC) - delivery.received).total_seconds()
         self.observers.tell(Decided(delivery, decision.format, seconds))
         return delivery
-
-    def _read(
-        self, body: Mapping[str, Any], stored: ReceiverSpec | None = None
-    ) -> tuple[ReceiverSpec, DriverConfig]:
-        spec, config = read_body(body, self.drivers, stored)
-        scheme = self.schemes.get(spec.verify.scheme)
-        with guarded(f"The scheme {spec.verify.scheme}", PluginUnavailable):
-            names = ask(frozenset, scheme.secret_fields, spec.verify.options, self.schemes.get)
-        return part_secrets(spec, names, stored), config
-
-    def _validate(self, receiver: Receiver, config: DriverConfig) -> None:
-        """Compile every part of the receiver, then let the driver look at the live system."""
-        compiled = self._receivers.compile(receiver)
-        context = Context.without_execution(receiver.project, receiver.id)
-        with guarded(f"The driver {receiver.spec.driver}", InvalidConfig):
-            ask(NoneType, compiled.driver.validate, config, context)
-
-
-def _check_project(project: str) -> None:
-    if not project or len(project) > 255 or not project.isprintable() or project.endswith("/"):
-        raise InvalidConfig("A project id has 1 to 255 printable characters, the last no slash.")

@@ -25,7 +25,6 @@ from webhook_service.driver import (
 )
 from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
 from webhook_service.errors import (
-    Change,
     DriverError,
     InvalidRequest,
     Retry,

@@ -14,6 +14,8 @@ import re
 import secrets
 import time
 
+from webhook_service.errors import InvalidConfig
+
 RECEIVER = "rcv"
 DELIVERY = "dlv"
 EXECUTION = "exe"
@@ -23,6 +25,15 @@ _V16_KEY = re.compile(
     r"[A-Za-z0-9]{40}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 )
 _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
+
+
+def require_project_id(project: str) -> None:
+    """
+    Raises:
+        InvalidConfig: no project may have this id.
+    """
+    if not project or len(project) > 255 or not project.isprintable() or project.endswith("/"):
+        raise InvalidConfig("A project id has 1 to 255 printable characters, the last no slash.")
 
 
 def new_id(kind: str) -> str:

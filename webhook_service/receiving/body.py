@@ -15,11 +15,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from webhook_service.driver import DriverConfig
-from webhook_service.errors import InvalidConfig, UnknownField
+from webhook_service.errors import InvalidConfig, PluginUnavailable, UnknownField
 from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
 from webhook_service.plugins.boundary import ask, guarded
-from webhook_service.plugins.instances import Drivers
+from webhook_service.plugins.instances import Drivers, Schemes
 from webhook_service.receiving.v16_body import NEWER, read_as_v16
+from webhook_service.schemes.proving.secret_fields import part_secrets
 
 PARTS = ("source", "match", "verify", "registry", "approval", "respond", "state")
 # Parts that an update may remove, and which are then as in a receiver that never had them.
@@ -30,6 +31,25 @@ KINDS = {"source": "format", "verify": "scheme", "match.tags": "policy"}
 KEPT_BY_ANY_KIND = ("include", "exclude")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
 READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
+
+
+def read_spec(
+    body: Any, drivers: Drivers, schemes: Schemes, stored: ReceiverSpec | None = None
+) -> ReceiverSpec:
+    """``read_body``, with the secrets of ``verify`` apart from what may be shown.
+
+    Args:
+        stored: the receiver as it is, for an update; what the body leaves out stays.
+
+    Raises:
+        InvalidConfig, UnknownField: see ``read_body``.
+        PluginUnavailable: the scheme is not installed.
+    """
+    spec, _ = read_body(body, drivers, stored)
+    scheme = schemes.get(spec.verify.scheme)
+    with guarded(f"The scheme {spec.verify.scheme}", PluginUnavailable):
+        names = ask(frozenset, scheme.secret_fields, spec.verify.options, schemes.get)
+    return part_secrets(spec, names, stored)
 
 
 def read_body(

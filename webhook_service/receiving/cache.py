@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from webhook_service.errors import NotFound, UnknownKey
+from webhook_service.errors import NotFound, UnknownKey, WebhookServiceError
+from webhook_service.model.delivery import Call, Decision
 from webhook_service.model.ids import fingerprint, is_key
 from webhook_service.model.receiver import Receiver
 from webhook_service.plugins.instances import Drivers, Formats, Schemes
@@ -30,9 +32,20 @@ class CompiledReceivers:
         self._by_id: dict[str, CompiledReceiver] = {}
         self._by_key: dict[tuple[str, str], CompiledReceiver] = {}
 
-    def remembered(self, project: str, key: str) -> CompiledReceiver | None:
-        """The receiver that a key led to before; whether it still does is not known."""
-        return self._by_key.get((project, fingerprint(key)))
+    def decide_from_memory(self, project: str, key: str, call: Call) -> Decision | None:
+        """Decide on a call by what is remembered; None for what the database has to be asked about.
+
+        That is: a receiver that is not remembered, a call that would hold up others, and one that
+        would be refused, which memory alone must not do. The decision says what it is based on.
+        """
+        # What the key led to before; whether it still does is for the writer to find out.
+        compiled = self._by_key.get((project, fingerprint(key)))
+        if compiled is None or not compiled.is_quick(call):
+            return None
+        try:
+            return compiled.decide(call, datetime.now(UTC), compiled.basis(key))
+        except WebhookServiceError:
+            return None
 
     def find(self, project: str, key: str) -> CompiledReceiver:
         """The receiver that a live key belongs to.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from webhook_service.driver import (
+    Context,
     DriverConfig,
     PushEvent,
     Request,
@@ -79,6 +80,16 @@ class CompiledReceiver:
     scheme_options: SchemeOptions
     matcher: Matcher
     headers: frozenset[str]
+
+    def validate(self) -> None:
+        """Let the driver look at the live system, before the receiver is stored.
+
+        Raises:
+            InvalidConfig: it cannot work; the message says what to change.
+        """
+        context = Context.without_execution(self.receiver.project, self.receiver.id)
+        with guarded(f"The driver {self.receiver.spec.driver}", InvalidConfig):
+            ask(NoneType, self.driver.validate, self.config, context)
 
     def decide(self, call: Call, received: datetime, basis: Basis | None = None) -> Decision:
         """Verify, read and match a call: steps 3 to 5 of a delivery. Nothing is stored yet.
