@@ -138,14 +138,18 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Call again after so many seconds, with ``state`` (JSON) as ``context.state``.
+    """The driver is not done yet: the engine calls ``execute`` again.
 
-    ``after`` is brought between 0.05 and 3,600 seconds; ``state`` may have 256 KiB as JSON. All
-    waits and steps of an execution together may take ``WEBHOOK_SERVICE_ROLLOUT_SECONDS``, a day
+    Attributes:
+        after: seconds until that call; the engine keeps them between 0.05 and 3,600.
+        state: what the next call gets as ``context.state``: JSON of at most 256 KiB.
+        message: what people see meanwhile.
+        changes: what was changed so far.
+        settled: the change is complete and verified, and only tidying up is left. A newer push to
+            the slot does not wait for it; it ends this execution as succeeded.
+
+    All waits and steps of an execution together may take ``WEBHOOK_SERVICE_ROLLOUT_SECONDS``, a day
     by default; then it fails as ``waited_too_long``. Give up earlier where you know better.
-
-    ``settled`` says that the change is complete and verified, and only tidying up is left: a newer
-    push to the slot need not wait for it, and ends this execution as succeeded.
     """
 
     after: float
@@ -179,14 +183,19 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
         self.options: Mapping[str, Any] = options or {}
 
     def validate(self, config: ConfigT, context: Context) -> None:
-        """Check against the live system, changing nothing; raises InvalidConfig."""
+        """Check a config against the live system, before its receiver is stored. Change nothing.
+
+        Raises:
+            InvalidConfig: the config cannot work; say what to change.
+        """
         return None
 
     def slot(self, config: ConfigT, event: EventT) -> str:
-        """Name what must be changed in order; pure. Default: one slot per receiver ("").
+        """Name what this push changes: pushes to one slot run one at a time, the newest last.
 
-        At most 1,500 bytes of UTF-8 without NUL. It is called while a call is answered: if it
-        raises, the call is answered 503, and nothing of it is stored.
+        It is called for every push while the call is answered, and must only compute: if it
+        raises, the call is answered 503, and nothing is stored. A slot has at most 1,500 bytes of
+        UTF-8 without NUL. The default, "", is one slot for the whole receiver.
         """
         return ""
 
@@ -207,10 +216,16 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
 
     @abstractmethod
     def execute(self, config: ConfigT, event: EventT, context: Context) -> Outcome:
-        """Do one short, idempotent step: read the live state, do what is missing, return in 30 s.
+        """Do one short step: read the live state, do what is missing, and return within 30 s.
 
-        Raises ``Retry`` for a transient fault (called again after a growing pause), and
-        ``DriverError`` to give up: the execution ends as failed with its message.
+        The engine may call it again after a crash at any point, so a step that was done already
+        must do no harm.
+
+        Raises:
+            Retry: a fault that will pass; the engine calls again after a growing pause.
+            TargetConflict: the live object is not what the push may change.
+            Superseded: the target runs a newer push already.
+            DriverError: the driver gives up; the execution ends as failed with its message.
         """
 
     def close(self) -> None:

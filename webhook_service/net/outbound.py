@@ -49,12 +49,13 @@ class OutboundReply:
 class Outbound:
     """Calls other servers; one instance is shared by all threads.
 
-    Only public addresses are dialled, over TLS; both may be given up for networks of one's
-    own. Redirects are followed to the same origin only, and on GET and HEAD only.
+    It dials public addresses only, and only over TLS; ``allow_private`` lifts both for networks
+    of one's own. It follows redirects on GET and HEAD only, and only to the same origin.
 
     Args:
         timeout: seconds for a whole call, from the name's lookup to the reply's last byte.
-        max_bytes: the largest reply.
+        connect_timeout: seconds for connecting to one address.
+        max_bytes: the size of the largest reply, in bytes.
         allow_private: networks that may be dialled although they are not public, and
             without TLS.
         environment_proxies: whether HTTPS_PROXY and NO_PROXY count. A proxy looks names up

@@ -22,7 +22,8 @@ CANCELLED = "Cancelled; what it had changed already stays."
 class Interventions:
     """Replays, cancels, approves and rolls back, each within a project.
 
-    ``by`` and ``voter`` name the person, for the history.
+    Every method works in one project only. An id of another project raises NotFound. ``by`` and
+    ``voter`` are the person's name, which the history shows.
 
     Args:
         wake: tells the engine of executions that may run now.
@@ -38,10 +39,11 @@ class Interventions:
     def replay(
         self, project: str, execution_id: str, *, as_of: bool = False, by: str | None = None
     ) -> Execution:
-        """Run an ended execution's event once more, as a new execution.
+        """Run the event of an ended execution once more, as a new execution.
 
         Args:
-            as_of: keep the old place in the order: what was pushed since still wins.
+            as_of: give it the old one's place in the order, so that newer pushes still win. If
+                false, it counts as the newest push.
 
         Raises:
             NotFound: no such execution in the project.
@@ -62,7 +64,7 @@ class Interventions:
     ) -> Replayed:
         """Replay all ended executions that a filter finds, oldest first.
 
-        What was replayed before is left out, so the call can be repeated until nothing remains.
+        It leaves out what was replayed before. So repeat the call until nothing remains.
 
         Args:
             as_of: see ``replay``; of one slot only the newest runs in any case.
@@ -75,7 +77,7 @@ class Interventions:
         return made
 
     def cancel(self, project: str, execution_id: str) -> Execution:
-        """End an execution that has not ended; what it has changed already stays.
+        """End an execution that has not ended. What it has changed already stays changed.
 
         Raises:
             NotFound: no such execution in the project.
@@ -84,7 +86,7 @@ class Interventions:
         return self._store.executions.cancel(project, execution_id, CANCELLED)
 
     def approve(self, project: str, execution_id: str, voter: str) -> Execution:
-        """Say yes to an execution that waits for approval; after enough of them it runs.
+        """Approve an execution that waits for it. It runs when enough people have approved it.
 
         Raises:
             NotFound: no such execution in the project.
@@ -96,7 +98,7 @@ class Interventions:
         return found
 
     def refuse(self, project: str, execution_id: str, voter: str) -> Execution:
-        """Say no to an execution that waits for approval, which ends it.
+        """Refuse an execution that waits for approval. One refusal ends it.
 
         Raises:
             NotFound, InvalidRequest: see ``approve``.
@@ -124,11 +126,12 @@ class Interventions:
     ) -> Execution:
         """Deploy what ran before, as the newest push.
 
-        Neither the receiver's rules nor a freeze window nor approvals hold it back.
+        It runs at once: the receiver's rules, freeze windows and approvals do not apply.
 
         Args:
-            to: an execution of the receiver's history, or an image in it.
-            repository: which one, if the receiver deploys several.
+            to: an execution of the receiver's history, or an image in it; without it, what ran
+                before the newest push.
+            repository: which one to roll back, if the receiver deploys several.
 
         Raises:
             NotFound: no such receiver in the project.

@@ -19,8 +19,8 @@ from datetime import datetime
 from types import UnionType
 from typing import Any
 
-from webhook_service.driver import Change, Plan, PushEvent
-from webhook_service.errors import WebhookServiceError
+from webhook_service.driver import Plan, PushEvent
+from webhook_service.errors import Change, WebhookServiceError
 from webhook_service.formats.format import Dropped, Parsed
 
 MAX_STATE = 256 * 1024

@@ -16,10 +16,9 @@ from weakref import WeakKeyDictionary
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery
-from webhook_service.store.database import LATE, WRITE_TIMEOUT
-from webhook_service.store.database import Write as AnyWrite
+from webhook_service.store.database import LATE, WRITE_TIMEOUT, Write
 
-Write = AnyWrite[Delivery | None]
+Stored = Write[Delivery | None]
 Waiter = asyncio.Future[Delivery | None]
 
 
@@ -30,7 +29,7 @@ class AsyncIntake:
         submit: begins to store a decision; the future resolves after its commit.
     """
 
-    def __init__(self, submit: Callable[[Decision], Write]) -> None:
+    def __init__(self, submit: Callable[[Decision], Stored]) -> None:
         self._submit = submit
         # What a loop has under way is its own: so no lock is needed, and a loop that has ended
         # takes it along.
@@ -52,7 +51,7 @@ class AsyncIntake:
 class _Turn:
     """What one event loop hands to the writer, and waits for."""
 
-    def __init__(self, submit: Callable[[Decision], Write]) -> None:
+    def __init__(self, submit: Callable[[Decision], Stored]) -> None:
         self._submit = submit
         self._waiting: list[tuple[Decision, Waiter]] = []
         self._written: deque[tuple[Waiter, Future[Delivery | None]]] = deque()
@@ -99,7 +98,7 @@ class _Turn:
                 waiter.set_result(write.result())
 
 
-def _give_up(under_way: Iterable[tuple[Waiter, Write]]) -> None:
+def _give_up(under_way: Iterable[tuple[Waiter, Stored]]) -> None:
     """Wait no longer, but for those whose COMMIT has begun: the writer tells of them soon."""
     for waiter, write in under_way:
         if not waiter.done() and write.give_up():
