@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -41,6 +43,7 @@ WRITE_TIMEOUT = 15.0
 GROUP_TIMEOUT = 20.0
 READ_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 30.0
+HANGS_AFTER = 5.0
 LATE = "The database did not take the write in time; nothing was stored."
 REFUSED = "The database refused the write; nothing was stored."
 TORN = "The connection broke while the database stored this; send it again to be sure."
@@ -118,6 +121,8 @@ class Database:
         self._closed = False
         self._jobs = self._groups = 0
         self._failure: BaseException | None = None
+        # When the group that is written now was begun; without one there is nothing to wait for.
+        self._began = math.inf
 
     @property
     def is_sqlite(self) -> bool:
@@ -183,7 +188,7 @@ class Database:
         Raises:
             StoreUnavailable: the last group failed, or hangs.
         """
-        if self._watchdog.oldest > WRITE_TIMEOUT - GROUP_TIMEOUT:
+        if time.monotonic() - self._began > HANGS_AFTER:
             raise StoreUnavailable("The database does not answer.")
         if self._failure is not None:
             # Nobody may be sending any more: so look whether it goes again.
@@ -260,6 +265,7 @@ class Database:
             group = [entry for entry in group if entry.write.set_running_or_notify_cancel()]
             if group:
                 self._commit(group)
+                self._began = math.inf
 
     def _take(self) -> tuple[list[_Entry], bool]:
         """What is queued now, waiting for the first one; whether to go on after it."""
@@ -274,6 +280,7 @@ class Database:
 
     def _commit(self, group: Sequence[_Entry], *, again: bool = False) -> None:
         ran = False
+        self._began = time.monotonic()
         writes = [entry.write for entry in group]
         try:
             with self._writers.begin() as connection, self._watchdog.over(connection):

@@ -52,12 +52,6 @@ class Watchdog:
         finally:
             del self._uses[id(connection)]
 
-    @property
-    def oldest(self) -> float:
-        """For how many seconds the longest use is overdue; below 0 when none is."""
-        now = time.monotonic()
-        return max((now - until for until, _ in list(self._uses.values())), default=-1.0)
-
     def break_all(self) -> None:
         """Break every connection that is in use."""
         for _, raw in list(self._uses.values()):
