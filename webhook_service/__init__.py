@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from webhook_service.engine.engine import Engine
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
     from webhook_service.model.approval_rule import ApprovalRule
+    from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldChange
     from webhook_service.model.backlog import Backlog, Written
     from webhook_service.model.delivery import (
         Basis,
@@ -130,6 +131,12 @@ _HOMES = {
         "parse_repository",
     ),
     "model.approval_rule": ("ApprovalRule",),
+    "model.audit": (
+        "Actor",
+        "AuditAction",
+        "AuditEntry",
+        "FieldChange",
+    ),
     "model.backlog": (
         "Backlog",
         "Written",
@@ -218,9 +225,12 @@ _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name i
 
 __all__ = [
     # The service, for applications that embed it
+    "Actor",
     "Approval",
     "ApprovalRule",
     "Attempt",
+    "AuditAction",
+    "AuditEntry",
     "Backlog",
     "Basis",
     "Call",
@@ -230,6 +240,7 @@ __all__ = [
     "DeliveryState",
     "Execution",
     "ExecutionState",
+    "FieldChange",
     "Freeze",
     "Interventions",
     "Item",

@@ -20,6 +20,7 @@ from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
 from webhook_service.errors import InvalidConfig, OutdatedVersion, UnknownKey
 from webhook_service.failpoints import failpoint
+from webhook_service.model.audit import APPLICATION, Actor, AuditEntry
 from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
@@ -63,6 +64,7 @@ class WebhookService:
     Applications build one with ``open``. Their own plug-ins are added before it is started:
     ``service.drivers.add("announce", Announce())``, and likewise ``formats`` and ``schemes``.
     ``interventions`` is what people do with executions: replay, cancel, approve, roll back.
+    Who does it is said by ``by``, here and there; the audit names that actor.
     ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
@@ -196,7 +198,12 @@ class WebhookService:
     # Receivers
 
     def create_receiver(
-        self, project: str, body: Mapping[str, Any], *, v16_key: str | None = None
+        self,
+        project: str,
+        body: Mapping[str, Any],
+        *,
+        v16_key: str | None = None,
+        by: Actor = APPLICATION,
     ) -> Receiver:
         """Check a receiver's body, also against the live system, and store it.
 
@@ -208,7 +215,7 @@ class WebhookService:
             InvalidConfig: it cannot work; the message says what to change.
         """
         receiver = self.check_receiver(project, body, v16_key=v16_key)
-        self.store.receivers.add(receiver, v16_key or new_key())
+        self.store.receivers.add(receiver, v16_key or new_key(), by)
         return receiver
 
     def check_receiver(
@@ -233,6 +240,7 @@ class WebhookService:
         body: Mapping[str, Any],
         *,
         version: int | None = None,
+        by: Actor = APPLICATION,
     ) -> Receiver:
         """Change the fields that the body has; the rest stays, and so do the URL and history.
 
@@ -255,21 +263,25 @@ class WebhookService:
         spec = read_spec(body, self.drivers, self.schemes, old.spec)
         changed = Receiver(old.id, project, spec, old.created, old.updated)
         self._receivers.compile(changed).validate()
-        receiver, held = self.store.receivers.update(old, spec)
+        receiver, held = self.store.receivers.update(old, spec, by)
         self._wake(held)
         return receiver
 
-    def suspend_receiver(self, project: str, receiver_id: str) -> Receiver:
+    def suspend_receiver(
+        self, project: str, receiver_id: str, *, by: Actor = APPLICATION
+    ) -> Receiver:
         """Ignore calls and begin nothing, until ``resume_receiver``.
 
         What was accepted before is held. A rollout that is under way goes on to its end, and a
         rollback by people runs.
         """
-        return self.store.receivers.suspend(project, receiver_id)
+        return self.store.receivers.suspend(project, receiver_id, by)
 
-    def resume_receiver(self, project: str, receiver_id: str) -> Receiver:
+    def resume_receiver(
+        self, project: str, receiver_id: str, *, by: Actor = APPLICATION
+    ) -> Receiver:
         """End a suspension; what it held runs, the newest push of each slot."""
-        receiver, held = self.store.receivers.resume(project, receiver_id)
+        receiver, held = self.store.receivers.resume(project, receiver_id, by)
         self._wake(held)
         return receiver
 
@@ -281,9 +293,9 @@ class WebhookService:
         """The project's receivers, newest first."""
         return self.store.receivers.page(project, page or PageRequest())
 
-    def delete_receiver(self, project: str, receiver_id: str) -> None:
+    def delete_receiver(self, project: str, receiver_id: str, *, by: Actor = APPLICATION) -> None:
         """Delete a receiver; its URL ends at once, its history stays."""
-        self.store.receivers.remove(project, receiver_id)
+        self.store.receivers.remove(project, receiver_id, by)
         self._receivers.forget(receiver_id)
 
     def receiver_key(self, project: str, receiver_id: str) -> str:
@@ -294,10 +306,17 @@ class WebhookService:
         """The keys in the receivers' URLs, by receiver id; one deleted meanwhile has none."""
         return self.store.receivers.keys([receiver.id for receiver in receivers])
 
-    def rotate_key(self, project: str, receiver_id: str, overlap: timedelta = KEY_OVERLAP) -> str:
+    def rotate_key(
+        self,
+        project: str,
+        receiver_id: str,
+        overlap: timedelta = KEY_OVERLAP,
+        *,
+        by: Actor = APPLICATION,
+    ) -> str:
         """Give the receiver a new key; the old one works for the overlap, and then never again."""
         key = new_key()
-        self.store.receivers.rotate(project, receiver_id, key, overlap)
+        self.store.receivers.rotate(project, receiver_id, key, overlap, by)
         return key
 
     # The path of a call
@@ -383,6 +402,10 @@ class WebhookService:
         """The project's executions, newest first, without their attempts."""
         return self.store.executions.page(project, page or PageRequest())
 
+    def list_audit(self, project: str, page: PageRequest | None = None) -> Page[AuditEntry]:
+        """Who did what in the project, newest first."""
+        return self.store.audit.page(project, page or PageRequest())
+
     def simulate(self, project: str, receiver_id: str, call: Call) -> Simulation:
         """Say what a call would do now, and change nothing.
 
@@ -395,12 +418,14 @@ class WebhookService:
 
     # Tokens
 
-    def create_token(self, project: str, role: Role = Role.OWNER) -> tuple[Token, str]:
+    def create_token(
+        self, project: str, role: Role = Role.OWNER, *, by: Actor = APPLICATION
+    ) -> tuple[Token, str]:
         """Make an API token; its secret is in the answer and nowhere else."""
         require_project_id(project)
         secret = new_token()
         token = Token(new_id("tok"), project, role, datetime.now(UTC))
-        self.store.tokens.add(token, secret)
+        self.store.tokens.add(token, secret, by)
         return token, secret
 
     def find_token(self, secret: str) -> Token | None:
@@ -411,9 +436,9 @@ class WebhookService:
         """All tokens, newest first; of one project if it is given."""
         return self.store.tokens.list(project)
 
-    def revoke_token(self, token_id: str) -> None:
+    def revoke_token(self, token_id: str, *, by: Actor = APPLICATION) -> None:
         """End a token at once; raises NotFound."""
-        self.store.tokens.revoke(token_id)
+        self.store.tokens.revoke(token_id, by)
 
     def _wake(self, executions: Sequence[str] = ()) -> None:
         if self._engine is not None:

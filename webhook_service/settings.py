@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     keep_history_days: int = Field(
         default=90, ge=0, le=36500, description="of deliveries and executions; 7 or more, or 0"
     )
+    keep_audit_days: int = Field(
+        default=400, ge=0, le=36500, description="how long the audit is kept; 0 is for ever"
+    )
     log_format: Literal["text", "json"] = "text"
 
     @field_validator(

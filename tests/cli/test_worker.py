@@ -1,14 +1,13 @@
-import logging
-
 import pytest
 
 from tests.cli.conftest import Run
+from webhook_service.telemetry import logs
 
 
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command configures the log of its process, which here is that of the tests."""
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    """The command would configure the log of its process, which here is that of the tests."""
+    monkeypatch.setattr(logs, "configure", lambda form: None)
 
 
 def test_a_worker_of_hosts_that_need_none_is_refused(run: Run) -> None:

@@ -44,7 +44,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_run() -> None:
     lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
     runnable = [shlex.split(line, comments=True) for line in lines if "…" not in line]
-    assert len(runnable) == 7
+    assert len(runnable) == 9
     for words in runnable:
         done = subprocess.run([PROGRAM, *words[1:]], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -91,7 +91,7 @@ REPLAYED = {*range(len(TRANSCRIPT))} - {*DIFFERENCES}
 
 # Fields that v1.6's answers do not have, by the type of the resource.
 ADDED = {
-    "apiVersion": {"links.deliveries", "links.executions"},
+    "apiVersion": {"links.audit", "links.deliveries", "links.executions"},
     "error": {"code"},
     "receiver": {
         "source",
@@ -112,7 +112,7 @@ ADDED_CONFIG = {
     "forwardPost": {"cluster", "via", "headers", "timeoutSeconds"},
     "serviceUpgrade": {"cluster", "namespace", "timeoutSeconds", "rollbackOnFailure"},
 }
-ADDED_SCHEMAS = {"delivery", "execution", "revision"}
+ADDED_SCHEMAS = {"auditEntry", "delivery", "execution", "revision"}
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ def retention(store: Store, settings: Settings) -> list[Chore]:
     found: list[Chore] = [ExpireApprovals(store.approvals), Prune("keys", pruning.keys, 0)]
     if settings.keep_bodies_days:
         found.append(Prune("bodies", pruning.bodies, settings.keep_bodies_days))
+    if settings.keep_audit_days:
+        found.append(Prune("audit", pruning.audit, settings.keep_audit_days))
     if days := settings.keep_history_days:
         batches = (pruning.executions, pruning.deliveries, pruning.slots)
         found += [Prune(batch.__name__, batch, days) for batch in batches]

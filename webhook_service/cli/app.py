@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from webhook_service.cli.commands import (
+    audit,
     delivery,
     demo,
     driver,
@@ -45,6 +46,7 @@ receiver.app.command("import")(receiver_import.import_receivers)
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(delivery.app, name="delivery")
 app.add_typer(execution.app, name="execution")
+app.add_typer(audit.app, name="audit")
 app.add_typer(driver.app, name="driver")
 app.add_typer(format.app, name="format")
 app.add_typer(scheme.app, name="scheme")

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from webhook_service.host.api.access import Guard
+from webhook_service.host.api.audit import Audit
 from webhook_service.host.api.auth import Authenticator, TokenAuthenticator
 from webhook_service.host.api.deliveries import Deliveries
 from webhook_service.host.api.executions import Executions
@@ -74,6 +75,7 @@ def create_app(
         *Revisions(service, guard, threads, limits).routes(),
         *Deliveries(service, guard, threads).routes(),
         *Executions(service, guard, threads, limits).routes(),
+        *Audit(service, guard, threads).routes(),
         *Meta(service, guard, addresses).routes(),
     ]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from webhook_service.driver import PushEvent, Request
-from webhook_service.errors import Change
+from webhook_service.errors import Change, InvalidRequest
 
 
 def event_to_json(event: PushEvent | Request) -> dict[str, Any]:
@@ -53,3 +53,21 @@ def change_to_json(change: Change) -> dict[str, Any]:
 def time_to_json(moment: datetime | None) -> str | None:
     """A moment as ISO 8601 in UTC, ending in Z."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def time_from_json(field: str, text: str) -> datetime:
+    """The moment that a text in ISO 8601 names.
+
+    Args:
+        field: where the text stands, for the message.
+
+    Raises:
+        InvalidRequest: it is no time, or has no time zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidRequest(f"{field}: give a time in UTC, such as 2026-11-22T10:00:00Z.")
+    return moment

@@ -25,6 +25,7 @@ _V16_KEY = re.compile(
     r"[A-Za-z0-9]{40}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 )
 _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
+_EITHER = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
 
 
 def require_project_id(project: str) -> None:
@@ -72,3 +73,8 @@ def is_token(text: str) -> bool:
 def fingerprint(secret: str) -> str:
     """SHA-256 of a key or token, in hex: what the database knows it by."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hide_keys(text: str) -> str:
+    """The text with a mark for each endpoint key and API token in it."""
+    return _EITHER.sub(r"\1…", text)

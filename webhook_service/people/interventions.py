@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidRequest, NotFound
+from webhook_service.model.audit import APPLICATION, Actor
 from webhook_service.model.execution import Execution
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.model.replays import Replayed, ReplayFilter
@@ -22,8 +23,8 @@ CANCELLED = "Cancelled; what it had changed already stays."
 class Interventions:
     """Replays, cancels, approves and rolls back, each within a project.
 
-    Every method works in one project only. An id of another project raises NotFound. ``by`` and
-    ``voter`` are the person's name, which the history shows.
+    Every method works in one project only. An id of another project raises NotFound. ``by`` says
+    who does it, for the history and the audit.
 
     Args:
         wake: tells the engine of executions that may run now.
@@ -37,7 +38,7 @@ class Interventions:
         self._wake = wake
 
     def replay(
-        self, project: str, execution_id: str, *, as_of: bool = False, by: str | None = None
+        self, project: str, execution_id: str, *, as_of: bool = False, by: Actor = APPLICATION
     ) -> Execution:
         """Run the event of an ended execution once more, as a new execution.
 
@@ -60,7 +61,7 @@ class Interventions:
         *,
         as_of: bool = False,
         dry_run: bool = False,
-        by: str | None = None,
+        by: Actor = APPLICATION,
     ) -> Replayed:
         """Replay all ended executions that a filter finds, oldest first.
 
@@ -76,16 +77,16 @@ class Interventions:
         self._wake(made.executions)
         return made
 
-    def cancel(self, project: str, execution_id: str) -> Execution:
+    def cancel(self, project: str, execution_id: str, *, by: Actor = APPLICATION) -> Execution:
         """End an execution that has not ended. What it has changed already stays changed.
 
         Raises:
             NotFound: no such execution in the project.
             InvalidRequest: it has ended already.
         """
-        return self._store.executions.cancel(project, execution_id, CANCELLED)
+        return self._store.executions.cancel(project, execution_id, CANCELLED, by)
 
-    def approve(self, project: str, execution_id: str, voter: str) -> Execution:
+    def approve(self, project: str, execution_id: str, by: Actor) -> Execution:
         """Approve an execution that waits for it. It runs when enough people have approved it.
 
         Raises:
@@ -93,17 +94,17 @@ class Interventions:
             InvalidRequest: it does not wait for approval, or no longer.
         """
         held_until = self._frozen_until(self._store.executions.get(project, execution_id))
-        found = self._store.approvals.approve(project, execution_id, voter, held_until)
+        found = self._store.approvals.approve(project, execution_id, by, held_until)
         self._wake([found.id])
         return found
 
-    def refuse(self, project: str, execution_id: str, voter: str) -> Execution:
+    def refuse(self, project: str, execution_id: str, by: Actor) -> Execution:
         """Refuse an execution that waits for approval. One refusal ends it.
 
         Raises:
             NotFound, InvalidRequest: see ``approve``.
         """
-        return self._store.approvals.refuse(project, execution_id, voter)
+        return self._store.approvals.refuse(project, execution_id, by)
 
     def history(self, project: str, receiver_id: str) -> list[Revision]:
         """What the receiver has deployed, newest first in each of its slots.
@@ -122,7 +123,7 @@ class Interventions:
         to: str | None = None,
         repository: str | None = None,
         *,
-        by: str | None = None,
+        by: Actor = APPLICATION,
     ) -> Execution:
         """Deploy what ran before, as the newest push.
 

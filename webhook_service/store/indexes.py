@@ -19,11 +19,13 @@ from webhook_service.store.tables import (
     OPEN,
     POLLED,
     READY,
+    REFUSED,
     REPLAY,
     RUNNING,
     SETTLED,
     SUCCEEDED,
     UNDECIDED,
+    deliveries,
     executions,
     keys,
     metadata,
@@ -39,6 +41,8 @@ def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool =
 
 _partial("ix_receivers_poll_due", POLLED, receivers.c.poll_due)
 _partial("ix_keys_expires", EXPIRING, keys.c.expires)
+# The newest few of a receiver are kept.
+_partial("ix_deliveries_refused", REFUSED, deliveries.c.receiver, deliveries.c.seq)
 
 # ``queue`` says where a claim looks for what is open; state, due time and slot decide.
 _partial("ix_executions_due", READY, executions.c.due)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Row, Select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 from sqlalchemy.exc import SQLAlchemyError
 
 from webhook_service.errors import InvalidRequest
@@ -14,6 +14,7 @@ from webhook_service.model.pages import Page, PageRequest
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Filter = Column[Any] | Callable[[str], ColumnElement[bool]]
 
 
 def fetch(
@@ -21,14 +22,14 @@ def fetch(
     query: Select[Any],
     order: Column[Any],
     page: PageRequest,
-    fields: Mapping[str, Column[Any]],
+    fields: Mapping[str, Filter],
     build: Callable[[Row[Any]], T],
 ) -> Page[T]:
     """Run a query for one page.
 
     Args:
         order: a unique column; items come with its highest value first.
-        fields: the columns that may be filtered on, by name.
+        fields: what may be filtered on, by name: columns, or what gives a condition for a value.
 
     Raises:
         InvalidRequest: an unknown filter, or a marker that no page gave.
@@ -37,7 +38,8 @@ def fetch(
         if name not in fields:
             known = ", ".join(sorted(fields))
             raise InvalidRequest(f"Cannot filter by {name[:100]!r}; possible: {known}.")
-        query = query.where(fields[name] == value)
+        field = fields[name]
+        query = query.where(field == value if isinstance(field, Column) else field(value))
     if page.marker is not None:
         query = query.where(order < _marker(order, page.marker))
     query = query.order_by(order.desc()).limit(page.limit + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -11,13 +11,29 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound
+from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound, SettingsError
+from webhook_service.model.audit import (
+    APPLICATION,
+    CHANGED,
+    Actor,
+    AuditAction,
+    AuditEntry,
+    FieldChange,
+    compare,
+)
 from webhook_service.model.delivery import Basis, Reason
 from webhook_service.model.execution import ExecutionState
 from webhook_service.model.ids import fingerprint, is_v16_key
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.receiver import Receiver, ReceiverKey, ReceiverSpec, ReceiverState
+from webhook_service.model.receiver import (
+    HIDDEN,
+    Receiver,
+    ReceiverKey,
+    ReceiverSpec,
+    ReceiverState,
+)
 from webhook_service.store.database import Database
+from webhook_service.store.history.audit import Audited, write_audited
 from webhook_service.store.pages import fetch
 from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import Moment, executions, keys, micros, receivers, sightings
@@ -67,14 +83,14 @@ class ReceiverStore:
         self._database = database
         self._sealer = sealer
 
-    def add(self, receiver: Receiver, key: str) -> None:
+    def add(self, receiver: Receiver, key: str, by: Actor = APPLICATION) -> None:
         """Store a new receiver with its first key.
 
         Raises:
             InvalidConfig: the project has a receiver of this name, or another one has the key.
         """
 
-        def job(connection: Connection) -> None:
+        def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
             self._require_new(connection, key)
             row = self._values(receiver.id, receiver.spec)
             connection.execute(
@@ -88,10 +104,14 @@ class ReceiverStore:
                 )
             )
             self._add_key(connection, receiver.id, key, receiver.created)
+            changes = compare(None, receiver.spec)
+            return None, [_told(by, AuditAction.RECEIVER_CREATED, receiver, changes)]
 
         self._write_named(job, receiver.name)
 
-    def update(self, old: Receiver, spec: ReceiverSpec) -> tuple[Receiver, Sequence[str]]:
+    def update(
+        self, old: Receiver, spec: ReceiverSpec, by: Actor = APPLICATION
+    ) -> tuple[Receiver, Sequence[str]]:
         """Replace what a receiver says; gives also the ids of what its suspension held, if it ends.
 
         Args:
@@ -104,7 +124,9 @@ class ReceiverStore:
         """
         receiver_id = old.id
 
-        def job(connection: Connection) -> tuple[Receiver, Sequence[str]]:
+        def job(
+            connection: Connection,
+        ) -> tuple[tuple[Receiver, Sequence[str]], Sequence[AuditEntry]]:
             same = (receivers.c.id == receiver_id, receivers.c.project == old.project)
             changed = connection.execute(
                 update(receivers)
@@ -125,50 +147,62 @@ class ReceiverStore:
                 )
             # Other rules follow other tags: what they find at first was there before.
             connection.execute(delete(sightings).where(sightings.c.receiver == receiver_id))
-            return self._receiver(changed), _let_run(connection, changed)
+            receiver = self._receiver(changed)
+            return (receiver, _let_run(connection, changed)), _told_of_update(by, old, receiver)
 
         return self._write_named(job, spec.name)
 
-    def suspend(self, project: str, receiver_id: str) -> Receiver:
+    def suspend(self, project: str, receiver_id: str, by: Actor = APPLICATION) -> Receiver:
         """Let a receiver's calls be ignored; what it has queued is held when its turn comes.
 
         Raises:
             NotFound: no such receiver in the project.
         """
-        return self._database.write(
-            lambda connection: self._receiver(
-                _set_state(connection, project, receiver_id, ReceiverState.SUSPENDED)
-            )
-        )
 
-    def resume(self, project: str, receiver_id: str) -> tuple[Receiver, Sequence[str]]:
+        def job(connection: Connection) -> tuple[Receiver, Sequence[AuditEntry]]:
+            old, changed = _set_state(connection, project, receiver_id, ReceiverState.SUSPENDED)
+            told = _told_of_state(by, AuditAction.RECEIVER_SUSPENDED, old, changed)
+            return self._receiver(changed), [told]
+
+        return write_audited(self._database, job)
+
+    def resume(
+        self, project: str, receiver_id: str, by: Actor = APPLICATION
+    ) -> tuple[Receiver, Sequence[str]]:
         """End a suspension, and let run what it held; gives the ids of that.
 
         Raises:
             NotFound: no such receiver in the project.
         """
 
-        def job(connection: Connection) -> tuple[Receiver, Sequence[str]]:
-            changed = _set_state(connection, project, receiver_id, ReceiverState.ACTIVE)
+        def job(
+            connection: Connection,
+        ) -> tuple[tuple[Receiver, Sequence[str]], Sequence[AuditEntry]]:
+            old, changed = _set_state(connection, project, receiver_id, ReceiverState.ACTIVE)
             # What was pushed meanwhile was ignored, and is not to be found as lost now.
             connection.execute(delete(sightings).where(sightings.c.receiver == receiver_id))
-            return self._receiver(changed), _let_run(connection, changed)
+            told = _told_of_state(by, AuditAction.RECEIVER_RESUMED, old, changed)
+            return (self._receiver(changed), _let_run(connection, changed)), [told]
 
-        return self._database.write(job)
+        return write_audited(self._database, job)
 
-    def remove(self, project: str, receiver_id: str) -> None:
+    def remove(self, project: str, receiver_id: str, by: Actor = APPLICATION) -> None:
         """Delete a receiver and its keys; its history stays.
 
         Raises:
             NotFound: no such receiver in the project.
         """
 
-        def job(connection: Connection) -> None:
+        def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
             where = (receivers.c.id == receiver_id, receivers.c.project == project)
-            if not connection.execute(delete(receivers).where(*where)).rowcount:
+            statement = delete(receivers).where(*where).returning(receivers)
+            removed = connection.execute(statement).one_or_none()
+            if removed is None:
                 raise _not_found()
+            changes = self._fields_of(removed)
+            return None, [_told(by, AuditAction.RECEIVER_DELETED, removed, changes)]
 
-        self._database.write(job)
+        write_audited(self._database, job)
 
     def get(self, project: str, receiver_id: str) -> Receiver:
         """One receiver.
@@ -244,7 +278,14 @@ class ReceiverStore:
             if key is not None:
                 self._require_new(connection, key)
 
-    def rotate(self, project: str, receiver_id: str, key: str, overlap: timedelta) -> None:
+    def rotate(
+        self,
+        project: str,
+        receiver_id: str,
+        key: str,
+        overlap: timedelta,
+        by: Actor = APPLICATION,
+    ) -> None:
         """Add a key; those before it end after the overlap, or earlier if they already do.
 
         Raises:
@@ -252,9 +293,11 @@ class ReceiverStore:
         """
         now = datetime.now(UTC)
 
-        def job(connection: Connection) -> None:
+        def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
             where = (receivers.c.id == receiver_id, receivers.c.project == project)
-            if connection.execute(select(receivers.c.id).where(*where)).one_or_none() is None:
+            query = select(receivers).where(*where)
+            receiver: Row[Any] | None = connection.execute(query).one_or_none()
+            if receiver is None:
                 raise _not_found()
             old = keys.c.receiver == receiver_id
             end = now + overlap
@@ -262,8 +305,13 @@ class ReceiverStore:
             connection.execute(delete(keys).where(old, keys.c.expires <= now))
             connection.execute(update(keys).where(old, later).values(expires=end))
             self._add_key(connection, receiver_id, key, now)
+            changes = (
+                FieldChange("key", HIDDEN, CHANGED),
+                FieldChange("overlapSeconds", None, overlap.total_seconds()),
+            )
+            return None, [_told(by, AuditAction.RECEIVER_ROTATED, receiver, changes)]
 
-        self._database.write(job)
+        write_audited(self._database, job)
 
     def _require_new(self, connection: Connection, key: str) -> None:
         """A key that was drawn is new; one that was taken over may have been so before."""
@@ -283,9 +331,9 @@ class ReceiverStore:
             )
         )
 
-    def _write_named(self, job: Callable[[Connection], T], name: str) -> T:
+    def _write_named(self, job: Audited[T], name: str) -> T:
         try:
-            return self._database.write(job)
+            return write_audited(self._database, job)
         except IntegrityError as exc:
             raise _taken(name) from exc
 
@@ -322,6 +370,13 @@ class ReceiverStore:
             values["version"],
         )
 
+    def _fields_of(self, removed: Row[Any]) -> Sequence[FieldChange]:
+        """What a receiver said that is gone now; it can also be removed if it cannot be read."""
+        try:
+            return compare(self._receiver(removed).spec, None)
+        except (SettingsError, ValidationError):
+            return [FieldChange("name", removed.name), FieldChange("driver", removed.driver)]
+
 
 def still_live(connection: Connection, asked: Collection[Basis]) -> Set[Basis]:
     """Those whose key is live, and whose receiver has still this version."""
@@ -341,16 +396,46 @@ def _not_found() -> NotFound:
 
 def _set_state(
     connection: Connection, project: str, receiver_id: str, state: ReceiverState
-) -> Row[Any]:
-    changed = connection.execute(
-        update(receivers)
-        .where(receivers.c.id == receiver_id, receivers.c.project == project)
-        .values(state=state.value, updated=datetime.now(UTC), version=receivers.c.version + 1)
-        .returning(receivers)
-    ).one_or_none()
-    if changed is None:
+) -> tuple[str, Row[Any]]:
+    """The state before, and the receiver after."""
+    where = (receivers.c.id == receiver_id, receivers.c.project == project)
+    query = select(receivers.c.state).where(*where).with_for_update()
+    old = connection.execute(query).scalar_one_or_none()
+    if old is None:
         raise _not_found()
-    return changed
+    values = {"state": state.value, "updated": datetime.now(UTC)}
+    changed = update(receivers).where(*where).values(version=receivers.c.version + 1, **values)
+    return old, connection.execute(changed.returning(receivers)).one()
+
+
+def _told(
+    by: Actor, action: AuditAction, receiver: Receiver | Row[Any], changes: Sequence[FieldChange]
+) -> AuditEntry:
+    return AuditEntry(by, action, receiver.project, receiver.id, receiver.id, tuple(changes))
+
+
+def _told_of_state(by: Actor, action: AuditAction, old: str, changed: Row[Any]) -> AuditEntry:
+    changes = [] if old == changed.state else [FieldChange("state", old, changed.state)]
+    return _told(by, action, changed, [*changes, _next_version(changed.version)])
+
+
+def _told_of_update(by: Actor, old: Receiver, new: Receiver) -> Sequence[AuditEntry]:
+    """An update may also suspend or resume, which is an entry of its own."""
+    changes = compare(old.spec, new.spec)
+    version = _next_version(new.version)
+    state = [change for change in changes if change.field == "state"]
+    other = [change for change in changes if change.field != "state"]
+    found = []
+    if state:
+        turned = AuditAction.RECEIVER_SUSPENDED if new.suspended else AuditAction.RECEIVER_RESUMED
+        found.append(_told(by, turned, new, [*state, version]))
+    if other or not state:
+        found.append(_told(by, AuditAction.RECEIVER_UPDATED, new, [*other, version]))
+    return found
+
+
+def _next_version(version: int) -> FieldChange:
+    return FieldChange("version", version - 1, version)
 
 
 def _let_run(connection: Connection, receiver: Row[Any]) -> Sequence[str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     exists,
     select,
+    true,
     update,
 )
 
@@ -34,6 +35,7 @@ from webhook_service.store.tables import (
     EXPIRING,
     OPEN,
     SUCCEEDED,
+    audit,
     deliveries,
     executions,
     keys,
@@ -105,6 +107,11 @@ class PruningStore:
         chosen = [row.key for row in rows if row.chosen]
         self._write(delete(slots).where(slots.c.slot.in_(chosen)), chosen)
         return _step(rows, chosen, len(rows) < self._batch)
+
+    def audit(self, cursor: str, before: datetime) -> ChoreStep:
+        """Remove what the audit says of the time before a moment."""
+        rows = self._look(audit.c.id, cursor, audit.c.at, true())
+        return self._remove(rows, audit.c.id, before)
 
     def keys(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove endpoint keys that expired before a moment."""

@@ -11,6 +11,7 @@ from webhook_service.store.chores import ChoreStore
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import sqlite_file
 from webhook_service.store.history.approvals import ApprovalStore
+from webhook_service.store.history.audit import AuditStore
 from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.history.executions import ExecutionStore
 from webhook_service.store.history.replays import ReplayStore
@@ -45,6 +46,7 @@ class Store:
         self.sightings = SightingStore(database)
         self.claims = Queue(database, lease)
         self.tokens = TokenStore(database)
+        self.audit = AuditStore(database)
 
     def ping(self) -> None:
         """Make sure that calls can be stored.

@@ -111,10 +111,13 @@ deliveries = Table(
     Column("client", String(64), nullable=False),
     Column("received", Moment, nullable=False),
     Column("body", LargeBinary),
+    Column("refusal", JSON(none_as_null=True)),
     Index(None, "project", "seq"),
     Index(None, "receiver", "seq"),
     sqlite_autoincrement=True,
 )
+
+REFUSED = text("state = 'refused'")
 
 executions = Table(
     "executions",
@@ -238,4 +241,21 @@ tokens = Table(
     Column("role", String(20), nullable=False),
     Column("created", Moment, nullable=False),
     Column("revoked", Moment),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(40), nullable=False),
+    Column("receiver", String(40)),
+    Column("actor", String(255), nullable=False),
+    Column("via", String(20), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "project", "id"),
+    Index(None, "receiver", "id"),
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from webhook_service.errors import NotFound
+from webhook_service.model.as_json import time_to_json
+from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.ids import fingerprint, is_token
 from webhook_service.model.tokens import Role, Token
 from webhook_service.store.database import Database
+from webhook_service.store.history.audit import write_audited
 from webhook_service.store.tables import tokens
 
 
@@ -20,7 +24,7 @@ class TokenStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, token: Token, secret: str) -> None:
+    def add(self, token: Token, secret: str, by: Actor = APPLICATION) -> None:
         """Store a new token."""
         values = {
             "id": token.id,
@@ -29,7 +33,14 @@ class TokenStore:
             "role": token.role,
             "created": token.created,
         }
-        self._database.write(lambda connection: connection.execute(insert(tokens).values(values)))
+
+        def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
+            connection.execute(insert(tokens).values(values))
+            changes = (FieldChange("role", None, token.role.value),)
+            action = AuditAction.TOKEN_CREATED
+            return None, [AuditEntry(by, action, token.project, token.id, changes=changes)]
+
+        write_audited(self._database, job)
 
     def find(self, secret: str) -> Token | None:
         """The live token with this secret."""
@@ -50,19 +61,29 @@ class TokenStore:
         with self._database.read() as connection:
             return tuple(_token(row) for row in connection.execute(query))
 
-    def revoke(self, token_id: str) -> None:
+    def revoke(self, token_id: str, by: Actor = APPLICATION) -> None:
         """End a token now.
 
         Raises:
             NotFound: no such live token.
         """
+        now = datetime.now(UTC)
         statement = (
             update(tokens)
             .where(tokens.c.id == token_id, tokens.c.revoked.is_(None))
-            .values(revoked=datetime.now(UTC))
+            .values(revoked=now)
+            .returning(tokens.c.project)
         )
-        if not self._database.write(lambda connection: connection.execute(statement).rowcount):
-            raise NotFound(f"There is no live token {token_id[:100]!r}.")
+
+        def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
+            project = connection.execute(statement).scalar_one_or_none()
+            if project is None:
+                raise NotFound(f"There is no live token {token_id[:100]!r}.")
+            changes = (FieldChange("revoked", None, time_to_json(now)),)
+            action = AuditAction.TOKEN_REVOKED
+            return None, [AuditEntry(by, action, project, token_id, changes=changes)]
+
+        write_audited(self._database, job)
 
 
 def _token(row: Row[Any]) -> Token:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from webhook_service.errors import WebhookServiceError, with_cause
+from webhook_service.model.ids import hide_keys
 
 REPEAT_SECONDS = 60.0
-_SECRET = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -26,7 +25,7 @@ class Redact(logging.Filter):
     """Replaces endpoint keys and API tokens in a record, wherever they came from."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _SECRET.sub(r"\1…", _one_line(record.getMessage()))
+        record.msg = hide_keys(_one_line(record.getMessage()))
         record.args = None
         return True
 
@@ -41,7 +40,7 @@ class TextFormatter(logging.Formatter):
         return datetime.fromtimestamp(record.created).isoformat(" ", "milliseconds")
 
     def formatException(self, ei: Any) -> str:
-        return _SECRET.sub(r"\1…", super().formatException(ei))
+        return hide_keys(super().formatException(ei))
 
 
 class JsonFormatter(TextFormatter):

@@ -10,6 +10,7 @@ from tests.store.builders import NOW, accept, add_receiver, request, work
 from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.audit import Actor
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import Receiver, ReceiverSpec
@@ -33,7 +34,7 @@ def asked(tag: str = "1", at: float = 0) -> Work:
 
 def approve(store: Store, push: Work, *voters: str) -> Execution:
     for voter in voters:
-        found = store.approvals.approve(PROJECT, push.execution, voter, None)
+        found = store.approvals.approve(PROJECT, push.execution, Actor(voter), None)
     return found
 
 
@@ -76,7 +77,7 @@ def test_a_refusal_ends_it(store: Store, receiver: str) -> None:
     push = asked()
     accept(store, receiver, push)
     approve(store, push, "alice")
-    refused = store.approvals.refuse(PROJECT, push.execution, "bob")
+    refused = store.approvals.refuse(PROJECT, push.execution, Actor("bob"))
     assert (refused.state, refused.reason) == (ExecutionState.CANCELLED, "refused")
     assert "bob" in refused.message and refused.finished is not None
     with pytest.raises(InvalidRequest, match="it is cancelled"):
@@ -101,8 +102,8 @@ def test_an_approval_in_a_freeze_window_runs_after_it(store: Store, receiver: st
     push = asked()
     accept(store, receiver, push)
     until = datetime.now(UTC) + timedelta(hours=3)
-    store.approvals.approve(PROJECT, push.execution, "alice", until)
-    frozen = store.approvals.approve(PROJECT, push.execution, "bob", until)
+    store.approvals.approve(PROJECT, push.execution, Actor("alice"), until)
+    frozen = store.approvals.approve(PROJECT, push.execution, Actor("bob"), until)
     assert (frozen.state, frozen.reason, frozen.due) == (ExecutionState.HELD, "frozen", until)
     age(store, hours=25)
     assert store.approvals.expire() == 0
@@ -176,4 +177,4 @@ def test_only_what_waits_can_be_approved(store: Store, receiver: str) -> None:
     with pytest.raises(InvalidRequest, match="does not wait for approval"):
         approve(store, push, "alice")
     with pytest.raises(NotFound):
-        store.approvals.refuse("1a6", push.execution, "alice")
+        store.approvals.refuse("1a6", push.execution, Actor("alice"))

@@ -8,6 +8,7 @@ import pytest
 from tests.store.builders import accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest
+from webhook_service.model.audit import Actor
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.replays import ReplayFilter
@@ -42,7 +43,7 @@ def ids(pushes: list[Work]) -> tuple[str, ...]:
 def test_what_failed_is_replayed_oldest_first(store: Store, receiver: str) -> None:
     pushes = slots(3)
     fail(store, receiver, *pushes)
-    found = store.replays.replay_all(PROJECT, ALL, as_of=False, by="alice")
+    found = store.replays.replay_all(PROJECT, ALL, as_of=False, by=Actor("alice"))
     assert (found.replayed, found.remaining) == (ids(pushes), 0)
     made = [store.executions.get(PROJECT, id_) for id_ in found.executions]
     assert [execution.replay_of for execution in made] == list(ids(pushes))

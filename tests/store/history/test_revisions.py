@@ -9,6 +9,7 @@ from tests.store.builders import NOW, accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.driver import PushEvent
 from webhook_service.errors import NotFound
+from webhook_service.model.audit import Actor
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.model.revision import WayBack
@@ -40,7 +41,7 @@ def revisions(store: Store, receiver: str) -> list[Execution]:
 def roll_back(store: Store, receiver: str, way: WayBack | None = None) -> Execution:
     way = way or way_back(revisions(store, receiver))
     owner = store.receivers.get(PROJECT, receiver)
-    return store.revisions.roll_back(owner, way, new_id(EXECUTION), "alice")
+    return store.revisions.roll_back(owner, way, new_id(EXECUTION), Actor("alice"))
 
 
 def tag_of(execution: Execution) -> str | None:

@@ -147,7 +147,7 @@ def replay(
 def cancel(execution: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
     """End an execution early; what it has already changed stays."""
     with session() as opened:
-        opened.service.interventions.cancel(project, execution)
+        opened.service.interventions.cancel(project, execution, by=person())
         _print(opened, project, execution, output)
 
 

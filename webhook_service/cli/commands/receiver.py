@@ -17,6 +17,7 @@ from webhook_service.cli.json_input import (
 )
 from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
 from webhook_service.cli.output import print_json, print_page, print_record
+from webhook_service.cli.people import person
 from webhook_service.cli.prompts import ask_for_options
 from webhook_service.cli.session import Session, session
 
@@ -119,7 +120,7 @@ def create(
         parts = _parts({}, format, repository, tag_policy, tag, asked)
         whole = _with_config({**(body or {}), **options, **parts}, config, None)
         old_key = read_old_url(v16_key).key if v16_key else None
-        receiver = opened.service.create_receiver(project, whole, v16_key=old_key)
+        receiver = opened.service.create_receiver(project, whole, v16_key=old_key, by=person())
         print_record(output, _as_json(opened, receiver))
 
 
@@ -179,7 +180,7 @@ def update(
         old = opened.service.get_receiver(project, receiver).spec
         parts = _parts(as_json(old), format, repository, tag_policy, tag, verify)
         whole = _with_config({**(body or {}), **options, **parts}, config, old.driver)
-        changed = opened.service.update_receiver(project, receiver, whole)
+        changed = opened.service.update_receiver(project, receiver, whole, by=person())
         print_record(output, _as_json(opened, changed))
 
 
@@ -190,7 +191,7 @@ def delete(receiver: Id, project: Project, output: OutputOption = Output.TABLE) 
     Its URL stops working at once. Its history stays.
     """
     with session() as opened:
-        opened.service.delete_receiver(project, receiver)
+        opened.service.delete_receiver(project, receiver, by=person())
     if output is Output.JSON:
         print_json({"id": receiver, "state": "deleted"})
     else:
@@ -209,7 +210,7 @@ def rotate(
 ) -> None:
     """Give a receiver a new URL."""
     with session() as opened:
-        opened.service.rotate_key(project, receiver, timedelta(hours=overlap))
+        opened.service.rotate_key(project, receiver, timedelta(hours=overlap), by=person())
         found = opened.service.get_receiver(project, receiver)
         print_record(output, _as_json(opened, found))
 
@@ -221,7 +222,7 @@ def suspend(receiver: Id, project: Project, output: OutputOption = Output.TABLE)
     Until 'resume', its calls are recorded as ignored and nothing runs.
     """
     with session() as opened:
-        found = opened.service.suspend_receiver(project, receiver)
+        found = opened.service.suspend_receiver(project, receiver, by=person())
         print_record(output, _as_json(opened, found))
 
 
@@ -229,7 +230,7 @@ def suspend(receiver: Id, project: Project, output: OutputOption = Output.TABLE)
 def resume(receiver: Id, project: Project, output: OutputOption = Output.TABLE) -> None:
     """Let a suspended receiver run again."""
     with session() as opened:
-        found = opened.service.resume_receiver(project, receiver)
+        found = opened.service.resume_receiver(project, receiver, by=person())
         print_record(output, _as_json(opened, found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from webhook_service.cli.json_input import read_any_file, read_pairs
 from webhook_service.cli.options import Output, OutputOption, Project
 from webhook_service.cli.output import print_page
+from webhook_service.cli.people import person
 from webhook_service.cli.session import session
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def import_receivers(
     names = read_pairs(map)
     rows = []
     with session() as opened:
-        make = opened.service.check_receiver if dry_run else opened.service.create_receiver
+        service = opened.service
+        create = partial(service.create_receiver, by=person())
+        make = service.check_receiver if dry_run else create
 
         def make_one(old: OldReceiver) -> str:
             new = moved(old, names, namespace, cluster)
@@ -69,7 +73,7 @@ def import_receivers(
             return f"{'would be made' if dry_run else 'made'}{_hint(old, project)}"
 
         for old in read_old_receivers(file):
-            result = _result(opened.service, project, old, make_one)
+            result = _result(service, project, old, make_one)
             rows.append({"name": old.name, "driver": old.driver, "result": result})
     print_page(output, {"type": "collection", "data": rows}, COLUMNS)
     if not all(row["result"].startswith(DONE) for row in rows):

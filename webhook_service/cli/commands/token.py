@@ -8,6 +8,7 @@ import typer
 
 from webhook_service.cli.options import Output, OutputOption, Project
 from webhook_service.cli.output import print_json, print_page, print_record
+from webhook_service.cli.people import person
 from webhook_service.cli.session import session
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def create(
     from webhook_service.model.tokens import Role
 
     with session() as opened:
-        token, secret = opened.service.create_token(project, Role(role))
+        token, secret = opened.service.create_token(project, Role(role), by=person())
     print_record(output, {**_as_json(token), "token": secret})
 
 
@@ -63,7 +64,7 @@ def revoke(
 ) -> None:
     """Revoke a token; it stops working at once."""
     with session() as opened:
-        opened.service.revoke_token(token)
+        opened.service.revoke_token(token, by=person())
     if output is Output.JSON:
         print_json({"id": token, "state": "revoked"})
     else:

@@ -17,6 +17,7 @@ from webhook_service.host.api.threads import Threads
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.query import read_query
+from webhook_service.model.audit import Actor
 from webhook_service.model.tokens import Role
 
 
@@ -50,7 +51,7 @@ class Caller:
 
     project: str
     role: Role
-    actor: str
+    actor: Actor
     query: Mapping[str, str]
     links: Links
 
@@ -110,7 +111,8 @@ class Guard:
         if action not in _ALLOWED[identity.role]:
             raise RoleNotAllowed(f"user doesn't have the access to {action} webhook")
         links = self._addresses.links(request, project)
-        return Caller(project, identity.role, identity.actor, query, links)
+        actor = Actor(identity.actor, "api", self._addresses.proxies.client(request))
+        return Caller(project, identity.role, actor, query, links)
 
 
 def no_project() -> InvalidRequest:

@@ -27,7 +27,7 @@ class Identity:
 
     Args:
         project: the only one it may act in; with None the request's ``projectId`` says which.
-        actor: a name for logs.
+        actor: a name for the history and the audit; 255 characters at most.
     """
 
     project: str | None

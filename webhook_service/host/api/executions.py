@@ -95,7 +95,7 @@ class Executions:
         """End an execution that has not ended."""
         caller = await self._guard.admit(request, Action.CANCEL, MISSING)
         await self._read(request, NoFields)
-        await self._threads.call(self._people.cancel, caller.project, _id(request))
+        await self._threads.call(self._people.cancel, caller.project, _id(request), by=caller.actor)
         return await self._answer(caller, _id(request))
 
     async def approve(self, request: Request) -> Response:

@@ -65,7 +65,9 @@ class Receivers:
         """Make a receiver of the body."""
         caller = await self._guard.admit(request, Action.CREATE)
         body = await json_body(request, self._limits)
-        made = await self._call(self._service.create_receiver, caller.project, body)
+        made = await self._call(
+            self._service.create_receiver, caller.project, body, by=caller.actor
+        )
         return await self._answer(caller, made)
 
     async def one(self, request: Request) -> Response:
@@ -84,20 +86,25 @@ class Receivers:
             _id(request),
             body,
             version=_version(request),
+            by=caller.actor,
         )
         return await self._answer(caller, changed)
 
     async def delete(self, request: Request) -> Response:
         """End a receiver and its URL."""
         caller = await self._guard.admit(request, Action.DELETE, MISSING)
-        await self._call(self._service.delete_receiver, caller.project, _id(request))
+        await self._call(
+            self._service.delete_receiver, caller.project, _id(request), by=caller.actor
+        )
         return Response(status_code=204)
 
     async def rotate(self, request: Request) -> Response:
         """Give a receiver a new key; the answer has the new URL."""
         caller = await self._guard.admit(request, Action.ROTATE, MISSING)
         overlap = _overlap(await json_body(request, self._limits, optional=True))
-        await self._call(self._service.rotate_key, caller.project, _id(request), overlap)
+        await self._call(
+            self._service.rotate_key, caller.project, _id(request), overlap, by=caller.actor
+        )
         found = await self._call(self._service.get_receiver, caller.project, _id(request))
         return await self._answer(caller, found)
 

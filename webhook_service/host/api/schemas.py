@@ -222,6 +222,21 @@ _FIXED = [
             replayOf="reference[execution]",
         ),
     ),
+    Schema(
+        "auditEntry",
+        _fields(
+            projectId="string",
+            at="date",
+            actor="string",
+            via="string",
+            address="string",
+            action="string",
+            subject="string",
+            receiver="reference[receiver]",
+            changes="array[json]",
+        ),
+        path="audit",
+    ),
     Schema("apiVersion", _fields(), path="apiVersions"),
     Schema(
         "schema",

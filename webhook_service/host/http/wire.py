@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse
 from webhook_service.driver import PushEvent, Request
 from webhook_service.host.http.links import Links
 from webhook_service.model.as_json import change_to_json, event_to_json, time_to_json
+from webhook_service.model.audit import AuditEntry
 from webhook_service.model.delivery import Delivery, DeliveryState, Item
 from webhook_service.model.execution import Approval, Attempt, Execution
 from webhook_service.model.pages import Page
@@ -77,6 +79,7 @@ def version_json(links: Links, path: str) -> Json:
             "receivers": links.to("/receivers"),
             "deliveries": links.to("/deliveries"),
             "executions": links.to("/executions"),
+            "audit": links.to("/audit"),
             "schemas": links.to("/schemas"),
         },
         "actions": {},
@@ -177,6 +180,26 @@ def execution_json(execution: Execution, links: Links, *, attempts: bool) -> Jso
     if attempts:
         found["attempts"] = [_attempt_json(attempt) for attempt in execution.attempts]
     return found
+
+
+def audit_json(entry: AuditEntry, links: Links) -> Json:
+    """An entry of the audit."""
+    of = {} if entry.receiver is None else {"receiver": links.to(f"/receivers/{entry.receiver}")}
+    return {
+        "type": "auditEntry",
+        "id": entry.id,
+        "projectId": entry.project,
+        "at": time_to_json(entry.at),
+        "actor": entry.actor.name,
+        "via": entry.actor.via,
+        "address": entry.actor.address,
+        "action": entry.action,
+        "subject": entry.subject,
+        "receiver": entry.receiver,
+        "changes": [asdict(change) for change in entry.changes],
+        "links": of,
+        "actions": {},
+    }
 
 
 def replayed_json(found: Replayed, dry_run: bool) -> Json:

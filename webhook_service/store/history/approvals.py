@@ -5,6 +5,7 @@ Such an execution is ``held`` with the reason ``approval`` and has no due time, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +14,14 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from webhook_service.errors import InvalidRequest
 from webhook_service.failpoints import failpoint
 from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.audit import Actor, AuditAction, AuditEntry
 from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import insert_into
+from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row, votes_on
-from webhook_service.store.history.requested import find
+from webhook_service.store.history.requested import find, told_of
 from webhook_service.store.tables import UNDECIDED, approvals, executions, receivers
 
 MAX_EXPIRED = 200
@@ -32,7 +35,7 @@ class ApprovalStore:
         self._database = database
 
     def approve(
-        self, project: str, execution_id: str, voter: str, held_until: datetime | None
+        self, project: str, execution_id: str, by: Actor, held_until: datetime | None
     ) -> Execution:
         """Count one person's yes; the last one that is needed lets the execution run.
 
@@ -46,34 +49,36 @@ class ApprovalStore:
             InvalidRequest: it does not wait for approval, or no longer.
         """
 
-        def job(connection: Connection) -> Execution:
+        def job(connection: Connection) -> tuple[Execution, Sequence[AuditEntry]]:
             now = datetime.now(UTC)
-            row = _undecided(connection, project, execution_id, now)
-            _vote(connection, execution_id, voter, True, now)
+            row = held = _undecided(connection, project, execution_id, now)
+            _vote(connection, execution_id, by.name, True, now)
             said = votes_on(connection, execution_id)
             if sum(vote.approved for vote in said) >= row.approvals_needed:
                 row = _release(connection, row.id, now, held_until)
-            return execution_from_row(row, votes=said)
+            told = told_of(by, AuditAction.EXECUTION_APPROVED, held, state=row.state)
+            return execution_from_row(row, votes=said), [told]
 
-        approved = self._database.write(job)
+        approved = write_audited(self._database, job)
         failpoint("approve.committed")
         return approved
 
-    def refuse(self, project: str, execution_id: str, voter: str) -> Execution:
+    def refuse(self, project: str, execution_id: str, by: Actor) -> Execution:
         """End an execution that waits for approval: one no is enough.
 
         Raises:
             NotFound, InvalidRequest: see ``approve``.
         """
 
-        def job(connection: Connection) -> Execution:
+        def job(connection: Connection) -> tuple[Execution, Sequence[AuditEntry]]:
             now = datetime.now(UTC)
-            _undecided(connection, project, execution_id, now)
-            _vote(connection, execution_id, voter, False, now)
-            row = _cancel(connection, execution_id, Reason.REFUSED, f"Refused by {voter}.", now)
-            return execution_from_row(row, votes=votes_on(connection, execution_id))
+            held = _undecided(connection, project, execution_id, now)
+            _vote(connection, execution_id, by.name, False, now)
+            row = _cancel(connection, execution_id, Reason.REFUSED, f"Refused by {by.name}.", now)
+            told = told_of(by, AuditAction.EXECUTION_REFUSED, held, state=row.state)
+            return execution_from_row(row, votes=votes_on(connection, execution_id)), [told]
 
-        return self._database.write(job)
+        return write_audited(self._database, job)
 
     def expire(self) -> int:
         """End executions whose time for approval is over, up to 200; returns how many."""

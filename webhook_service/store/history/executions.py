@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from webhook_service.errors import Change, InvalidRequest, NotFound
 from webhook_service.model.as_json import event_from_json
+from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry
 from webhook_service.model.backlog import Backlog
 from webhook_service.model.execution import (
     ENDED,
@@ -21,7 +22,8 @@ from webhook_service.model.execution import (
 )
 from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
-from webhook_service.store.history.requested import find
+from webhook_service.store.history.audit import write_audited
+from webhook_service.store.history.requested import find, told_of
 from webhook_service.store.pages import fetch
 from webhook_service.store.queue.attempts import AttemptOutcome, close_open
 from webhook_service.store.queue.slots import let_next_go
@@ -81,7 +83,9 @@ class ExecutionStore:
         with self._database.read() as connection:
             return fetch(connection, query, executions.c.seq, page, _FILTERS, execution_from_row)
 
-    def cancel(self, project: str, execution_id: str, message: str) -> Execution:
+    def cancel(
+        self, project: str, execution_id: str, message: str, by: Actor = APPLICATION
+    ) -> Execution:
         """End an execution now; a worker that runs it finds its result refused.
 
         Raises:
@@ -89,7 +93,7 @@ class ExecutionStore:
             InvalidRequest: it has ended already.
         """
 
-        def job(connection: Connection) -> Row[Any]:
+        def job(connection: Connection) -> tuple[Row[Any], Sequence[AuditEntry]]:
             row = find(connection, project, execution_id)
             if row.state in ENDED:
                 raise InvalidRequest(f"The execution has ended already: {row.state}.")
@@ -109,9 +113,9 @@ class ExecutionStore:
                 .returning(executions)
             ).one()
             let_next_go(connection, [ended.slot])
-            return ended
+            return ended, [told_of(by, AuditAction.EXECUTION_CANCELLED, row, state=ended.state)]
 
-        return execution_from_row(self._database.write(job))
+        return execution_from_row(write_audited(self._database, job))
 
     def ended(self, ids: Collection[str]) -> list[Execution]:
         """Those of some executions, of any project, that have ended or are settled."""

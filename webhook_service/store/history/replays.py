@@ -11,13 +11,15 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, se
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.failpoints import failpoint
+from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry
 from webhook_service.model.execution import ENDED, Execution
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.model.replays import Replayed, ReplayFilter
 from webhook_service.store.database import Database
 from webhook_service.store.history.approvals import asked_again, keep_newest
+from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row
-from webhook_service.store.history.requested import add_copy, find, newest_place
+from webhook_service.store.history.requested import add_copy, find, newest_place, told_of
 from webhook_service.store.tables import executions, receivers
 
 BATCH = 50
@@ -30,7 +32,12 @@ class ReplayStore:
         self._database = database
 
     def replay(
-        self, project: str, execution_id: str, replay_id: str, as_of: bool, by: str | None = None
+        self,
+        project: str,
+        execution_id: str,
+        replay_id: str,
+        as_of: bool,
+        by: Actor = APPLICATION,
     ) -> Execution:
         """Replay one execution, also one that was replayed before.
 
@@ -43,13 +50,14 @@ class ReplayStore:
             InvalidRequest: it has not ended yet.
         """
 
-        def job(connection: Connection) -> Row[Any]:
+        def job(connection: Connection) -> tuple[Row[Any], Sequence[AuditEntry]]:
             row = find(connection, project, execution_id)
             if row.state not in ENDED:
                 raise InvalidRequest(f"The execution is {row.state}: cancel it, or let it end.")
-            return _replay(connection, row, replay_id, as_of, by)
+            made = _replay(connection, row, replay_id, as_of, by)
+            return made, [_told(by, row, made)]
 
-        made = self._database.write(job)
+        made = write_audited(self._database, job)
         failpoint("replay.committed")
         return execution_from_row(made)
 
@@ -64,7 +72,7 @@ class ReplayStore:
         return Replayed(found, (), max(0, whole - len(found)))
 
     def replay_all(
-        self, project: str, wanted: ReplayFilter, as_of: bool, by: str | None = None
+        self, project: str, wanted: ReplayFilter, as_of: bool, by: Actor = APPLICATION
     ) -> Replayed:
         """Replay what the filter finds, oldest first, fifty in a transaction.
 
@@ -74,7 +82,8 @@ class ReplayStore:
         made: list[tuple[str, str]] = []
         for start in range(0, len(found.replayed), BATCH):
             some = found.replayed[start : start + BATCH]
-            made += self._database.write(partial(_replay_some, ids=some, as_of=as_of, by=by))
+            job = partial(_replay_some, ids=some, as_of=as_of, by=by)
+            made += write_audited(self._database, job)
             failpoint("replay.committed")
         return Replayed(
             tuple(old for old, _ in made), tuple(new for _, new in made), found.remaining
@@ -102,11 +111,17 @@ def _meant(project: str, wanted: ReplayFilter) -> Sequence[ColumnElement[bool]]:
 
 
 def _replay_some(
-    connection: Connection, *, ids: Sequence[str], as_of: bool, by: str | None
-) -> list[tuple[str, str]]:
+    connection: Connection, *, ids: Sequence[str], as_of: bool, by: Actor
+) -> tuple[list[tuple[str, str]], Sequence[AuditEntry]]:
     """The ids of those that were replayed, each with that of its replay."""
     rows = _not_replayed(connection, ids)
-    return [(row.id, _replay(connection, row, new_id(EXECUTION), as_of, by).id) for row in rows]
+    made = [_replay(connection, row, new_id(EXECUTION), as_of, by) for row in rows]
+    pairs = list(zip(rows, made, strict=True))
+    return [(old.id, new.id) for old, new in pairs], [_told(by, old, new) for old, new in pairs]
+
+
+def _told(by: Actor, row: Row[Any], made: Row[Any]) -> AuditEntry:
+    return told_of(by, AuditAction.EXECUTION_REPLAYED, row, replay=made.id)
 
 
 def _not_replayed(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
@@ -119,13 +134,13 @@ def _not_replayed(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def _replay(
-    connection: Connection, row: Row[Any], replay_id: str, as_of: bool, by: str | None
+    connection: Connection, row: Row[Any], replay_id: str, as_of: bool, by: Actor
 ) -> Row[Any]:
     now = datetime.now(UTC)
     values = {
         "ordered": row.ordered if as_of else newest_place(connection, row.slot, now),
         "replay_of": row.id,
-        "requested_by": by,
+        "requested_by": by.name,
         **asked_again(connection, row.receiver, now),
     }
     copy = add_copy(connection, row, replay_id, now, values)

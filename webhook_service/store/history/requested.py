@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from webhook_service.errors import NotFound
+from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.execution import ExecutionState
 from webhook_service.store.tables import OPEN, executions, slots
 
@@ -72,6 +73,20 @@ def add_copy(
         "changes": [],
     }
     return connection.execute(_INSERT, {**copied, **fresh, **values}).one()
+
+
+def told_of(by: Actor, action: AuditAction, row: Row[Any], **after: str) -> AuditEntry:
+    """What the audit says of an execution, by its row from before.
+
+    Args:
+        after: what became of it; only the state is known from before.
+    """
+    changes = tuple(
+        FieldChange(name, row.state if name == "state" else None, value)
+        for name, value in after.items()
+        if not (name == "state" and value == row.state)
+    )
+    return AuditEntry(by, action, row.project, row.id, row.receiver, changes)
 
 
 def newest_place(connection: Connection, slot: str, now: datetime) -> datetime:

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, Select, func, select
 from webhook_service.driver import PushEvent
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
+from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.execution import Execution
 from webhook_service.model.receiver import Receiver
 from webhook_service.model.revision import WayBack
 from webhook_service.store.database import Database
+from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place
 from webhook_service.store.tables import ACTIVE, SETTLED, SUCCEEDED, executions
@@ -55,7 +57,7 @@ class RevisionStore:
         return _pushes([row for rows in found for row in rows])
 
     def roll_back(
-        self, receiver: Receiver, way: WayBack, execution_id: str, by: str | None = None
+        self, receiver: Receiver, way: WayBack, execution_id: str, by: Actor = APPLICATION
     ) -> Execution:
         """Queue the way back, as the newest push of its slot.
 
@@ -63,7 +65,7 @@ class RevisionStore:
             NotFound: the push that it undoes is gone.
         """
 
-        def job(connection: Connection) -> Row[Any]:
+        def job(connection: Connection) -> tuple[Row[Any], Sequence[AuditEntry]]:
             row = find(connection, receiver.project, way.undone.id)
             now = datetime.now(UTC)
             values = {
@@ -73,13 +75,23 @@ class RevisionStore:
                 "identity": execution_id,
                 "ordered": newest_place(connection, row.slot, now),
                 "rolls_back": row.identity,
-                "requested_by": by,
+                "requested_by": by.name,
             }
-            return add_copy(connection, row, execution_id, now, values)
+            made = add_copy(connection, row, execution_id, now, values)
+            return made, [_told(by, receiver, made, row)]
 
-        made = self._database.write(job)
+        made = write_audited(self._database, job)
         failpoint("rollback.committed")
         return execution_from_row(made)
+
+
+def _told(by: Actor, receiver: Receiver, made: Row[Any], undone: Row[Any]) -> AuditEntry:
+    changes = (
+        FieldChange("image", undone.event["image"], made.event["image"]),
+        FieldChange("execution", undone.id, made.id),
+    )
+    action = AuditAction.RECEIVER_ROLLED_BACK
+    return AuditEntry(by, action, receiver.project, receiver.id, receiver.id, changes)
 
 
 def _succeeded(slot: str) -> Select[Any]:
