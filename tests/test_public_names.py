@@ -90,7 +90,7 @@ def _named_in(value: object) -> set[str]:
     value = value.fget if isinstance(value, property) else value
     annotations = " ".join(map(str, getattr(value, "__annotations__", {}).values()))
     raises = (inspect.getdoc(value) or "").partition("Raises:")[2]
-    raised = re.findall(r"^\s*((?:\w+(?:, )?)+):", raises, re.MULTILINE)
+    raised = re.findall(r"^\s*(\w+(?:, \w+)*):", raises, re.MULTILINE)
     return set(re.findall(r"\w+", f"{annotations} {' '.join(raised)}"))
 
 

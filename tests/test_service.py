@@ -149,19 +149,20 @@ def test_a_raw_request_reaches_its_driver_without_credentials(service: WebhookSe
     assert service.accept(PROJECT, key, call).reason == "suspended"
 
 
-def test_a_call_that_is_not_proven_genuine_leaves_no_trace(service: WebhookService) -> None:
+def test_a_call_that_is_not_proven_genuine_is_only_a_refused_one(service: WebhookService) -> None:
     verify = {"scheme": "token", "token": "t"}
     _, key = add_receiver(service, verify=verify)
     with pytest.raises(Unauthenticated):
         push(service, key)
-    assert service.list_deliveries(PROJECT).items == ()
+    assert _states(service) == ["refused"]
+    assert service.list_executions(PROJECT).items == ()
 
 
-def test_a_body_of_another_format_is_refused_and_leaves_no_trace(service: WebhookService) -> None:
+def test_a_body_of_another_format_is_only_a_refused_call(service: WebhookService) -> None:
     _, key = add_receiver(service)
     with pytest.raises(InvalidPayload):
         service.accept(PROJECT, key, Call(b'{"events": []}'))
-    assert service.list_deliveries(PROJECT).items == ()
+    assert _states(service) == ["refused"]
 
 
 def test_a_crashing_format_is_a_refusal_without_its_words(service: WebhookService) -> None:
@@ -358,3 +359,8 @@ def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
     assert receiver.spec.registry is not None and receiver.spec.registry.resolve
     stored = service.get_receiver(PROJECT, receiver.id)
     assert stored.spec == receiver.spec
+
+
+def _states(service: WebhookService) -> list[str]:
+    service.store.database.write(lambda connection: None)
+    return [delivery.state for delivery in service.list_deliveries(PROJECT).items]

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Delivery,
         DeliveryState,
         Item,
+        Refusal,
         Work,
     )
     from webhook_service.model.execution import (
@@ -148,6 +149,7 @@ _HOMES = {
         "Delivery",
         "DeliveryState",
         "Item",
+        "Refusal",
         "Work",
     ),
     "model.execution": (
@@ -251,6 +253,7 @@ __all__ = [
     "Receiver",
     "ReceiverSpec",
     "ReceiverState",
+    "Refusal",
     "RegistryRule",
     "ReplayFilter",
     "Replayed",

@@ -9,6 +9,7 @@
     ├── UnknownKey                403   an endpoint key that is unknown, revoked or malformed
     ├── RoleNotAllowed            405   the caller's role may not do this (405 as in v1.6)
     ├── NotFound                  404
+    ├── WrongMethod               404   a call of the endpoint that is no POST (404 as in v1.6)
     ├── ChangedMeanwhile          409   somebody else changed it first: read it again
     ├── OutdatedVersion           412   If-Match names a version that is no longer the newest
     ├── RequestTimedOut           408   the body did not arrive in time
@@ -75,6 +76,8 @@ class WebhookServiceError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        # The id of the receiver that was called, once that is known: for the log, not for senders.
+        self.receiver: str | None = None
 
 
 class InvalidRequest(WebhookServiceError):
@@ -137,6 +140,13 @@ class NotFound(WebhookServiceError):
 
     status = 404
     code = "not_found"
+
+
+class WrongMethod(WebhookServiceError):
+    """The endpoint was called with another method than POST; v1.6 answers 404 here."""
+
+    status = 404
+    code = "wrong_method"
 
 
 class ChangedMeanwhile(WebhookServiceError):

@@ -47,6 +47,7 @@ from webhook_service.plugins.instances import (
 )
 from webhook_service.receiving.body import read_name, read_spec
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
+from webhook_service.receiving.refusals import Refusals
 from webhook_service.receiving.simulate import Simulation, simulate
 from webhook_service.receiving.v16_token import LegacyTokens
 from webhook_service.registry.registries import Registries
@@ -64,7 +65,8 @@ class WebhookService:
     Applications build one with ``open``. Their own plug-ins are added before it is started:
     ``service.drivers.add("announce", Announce())``, and likewise ``formats`` and ``schemes``.
     ``interventions`` is what people do with executions: replay, cancel, approve, roll back.
-    Who does it is said by ``by``, here and there; the audit names that actor.
+    Who does it is said by ``by``, here and there; the audit names that actor. ``refusals`` keeps
+    calls that were refused.
     ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
@@ -97,6 +99,7 @@ class WebhookService:
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
         self._stopped = False
+        self.refusals = Refusals(store, formats, schemes)
         self.interventions = Interventions(store, self._receivers, self._wake)
 
     @classmethod
@@ -353,8 +356,9 @@ class WebhookService:
             PluginUnavailable: a plug-in of the receiver failed; nothing was stored.
             StoreUnavailable: nothing was stored; the sender should try again.
         """
-        compiled = self._receivers.find(project, key)
-        return self.commit(compiled.decide(call, datetime.now(UTC)))
+        with self.refusals.kept(project, key, call):
+            decision = self._receivers.find(project, key).decide(call, datetime.now(UTC))
+        return self.commit(decision)
 
     async def accept_async(self, project: str, key: str, call: Call) -> Delivery:
         """``accept`` for asynchronous applications: no thread waits for the commit.

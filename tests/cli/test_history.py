@@ -7,10 +7,11 @@ import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
 from tests.cli.test_receiver import key_in
+from webhook_service.errors import InvalidPayload
 from webhook_service.model.delivery import Call
 from webhook_service.model.execution import ENDED
 from webhook_service.service import WebhookService
-from webhook_service.testing.samples import dockerhub_push
+from webhook_service.testing.samples import distribution_push, dockerhub_push
 
 
 @pytest.fixture
@@ -32,6 +33,18 @@ def test_deliveries_are_listed_and_shown(run_json: RunJson, delivery: str, recei
     shown = run_json("delivery", "show", delivery)
     assert shown["state"] == "accepted"
     assert shown["items"][0]["subject"] == "docker.io/acme/shop:1.2.3"
+
+
+def test_refused_calls_are_listed_and_shown_with_why(
+    run: Run, run_json: RunJson, receiver: Any
+) -> None:
+    envelope = distribution_push("registry.example", "acme/shop", "1.2.3")
+    with WebhookService.open() as service, pytest.raises(InvalidPayload):
+        service.accept(PROJECT, key_in(receiver), Call(envelope))
+    (found,) = run_json("delivery", "list", "--state", "refused")["data"]
+    assert found["reason"] == "invalid_payload"
+    shown = run("delivery", "show", found["id"]).stdout
+    assert "looks like distribution; this receiver's format is dockerhub" in shown
 
 
 def test_executions_are_listed_and_shown(run_json: RunJson, delivery: str) -> None:

@@ -8,10 +8,13 @@ from sqlalchemy import text
 
 from tests.support import SECRET, sqlite_url
 from webhook_service.errors import SettingsError
+from webhook_service.model.pages import PageRequest
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
 from webhook_service.store.database import Database
 from webhook_service.store.dialects import parse_url
+from webhook_service.store.history.audit import AuditStore
+from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.indexes import metadata
 from webhook_service.store.store import open_store
 
@@ -68,6 +71,30 @@ def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
     database.write(lambda connection: connection.execute(newer))
     with pytest.raises(SettingsError, match="newer"):
         migrate.require_current(database)
+    database.close()
+
+
+def test_what_an_older_version_stored_is_kept_and_can_be_read(database_url: str) -> None:
+    database = Database(database_url)
+    migrate.upgrade(database, "0001")
+    rows = [
+        ("dlv_1", "accepted", None),
+        ("dlv_2", "ignored", None),
+        ("dlv_3", "ignored", "untagged"),
+    ]
+    insert = text(
+        "INSERT INTO deliveries (id, project, receiver, state, reason, items, client, received) "
+        "VALUES (:id, '1a5', 'rcv_1', :state, :reason, '[]', '', 0)"
+    )
+    named = [dict(zip(("id", "state", "reason"), row, strict=True)) for row in rows]
+    database.write(lambda connection: connection.execute(insert, named))
+    migrate.upgrade(database)
+    deliveries = DeliveryStore(database)
+    found = [deliveries.get("1a5", id_) for id_, _, _ in rows]
+    assert [each.reason for each in found] == [None, "empty", "untagged"]
+    assert [each.refusal for each in found] == [None, None, None]
+    assert AuditStore(database).page("1a5", PageRequest()).items == ()
+    migrate.downgrade(database, "0001")
     database.close()
 
 

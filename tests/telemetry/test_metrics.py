@@ -15,7 +15,7 @@ from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.queue.queue import Fenced
-from webhook_service.telemetry.metrics import Metrics
+from webhook_service.telemetry.metrics import MAX_RECEIVERS, OTHER, Metrics
 from webhook_service.telemetry.observer import (
     CallersWaiting,
     ConnectionsOpen,
@@ -162,8 +162,21 @@ def scrape(metrics: Metrics) -> str:
     return text
 
 
+def test_the_receivers_that_refused_calls_name_are_bounded(metrics: Metrics) -> None:
+    for number in range(MAX_RECEIVERS + 50):
+        metrics.tell(Refused("unauthenticated", f"rcv_{number}"))
+    (family,) = [each for each in metrics.registry.collect() if "refused_calls" in each.name]
+    counts = {
+        sample.labels["receiver"]: sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+    assert len(counts) == MAX_RECEIVERS + 1 and counts[OTHER] == 50
+
+
 def test_metrics_are_served_on_an_address_of_their_own(metrics: Metrics) -> None:
     metrics.tell(Refused("unknown_key"))
+    metrics.tell(Refused("unauthenticated", "rcv_1"))
     metrics.tell(Limited("connections"))
     metrics.tell(LeasesLost(2))
     found = {
@@ -171,7 +184,8 @@ def test_metrics_are_served_on_an_address_of_their_own(metrics: Metrics) -> None
         for family in text_string_to_metric_families(scrape(metrics))
         for sample in family.samples
     }
-    assert found["webhook_refused_calls_total", "unknown_key"] == 1
+    assert found["webhook_refused_calls_total", "unknown_key", ""] == 1
+    assert found["webhook_refused_calls_total", "unauthenticated", "rcv_1"] == 1
     assert found["webhook_limit_hits_total", "connections"] == 1
     assert found[("webhook_lost_leases_total",)] == 2
     assert found[("process_resident_memory_bytes",)] > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,6 +20,7 @@ from webhook_service.errors import (
     Unavailable,
     UnknownKey,
     WebhookServiceError,
+    WrongMethod,
 )
 from webhook_service.failpoints import failpoint
 from webhook_service.host.http.address import Addresses
@@ -64,14 +65,15 @@ class Endpoint:
         return [route.path for route in self.routes()]
 
     def routes(self) -> list[Route]:
-        return by_method(f"{PREFIX}/endpoint", POST=self.call, OPTIONS=self.permit)
+        others = dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), self.wrong_method)
+        return by_method(f"{PREFIX}/endpoint", POST=self.call, OPTIONS=self.permit, **others)
 
     async def call(self, request: Request) -> Response:
         """Take one call of a sender."""
         proxies = self._addresses.proxies
         client = proxies.client(request)
         try:
-            body = await read_body(request, self._limits)
+            body = await self._body(request, client)
             failpoint("host.read")
             query = read_query(request)
             project, key = self._credentials(query)
@@ -126,11 +128,46 @@ class Endpoint:
         headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST"}
         return Response(headers=headers)
 
+    async def wrong_method(self, request: Request) -> Response:
+        """Answer as v1.6 does, to whom this path is unknown, and let the receiver's people know."""
+        client = self._addresses.proxies.client(request)
+        exc = WrongMethod(f"Calls are sent with POST, and this one was sent with {request.method}.")
+        await self._keep(request, client, exc)
+        if exc.receiver is not None:
+            self._refused(client, exc)
+        raise HTTPException(404)
+
+    async def _body(self, request: Request, client: str) -> bytes:
+        try:
+            return await read_body(request, self._limits)
+        except WebhookServiceError as exc:
+            await self._keep(request, client, exc)
+            raise
+
+    async def _keep(self, request: Request, client: str, exc: WebhookServiceError) -> None:
+        """Keep a call that is refused before its key was looked up, if the key is known."""
+        with suppress(WebhookServiceError):
+            query = read_query(request)
+            project, key = self._credentials(query)
+            self._rates.admit(client, key)
+            call = Call(b"", _headers(request), query, client)
+            await run_in_threadpool(self._service.refusals.keep, project, key, call, exc)
+            if exc.receiver is None:
+                self._rates.unknown(client)
+            else:
+                self._rates.known(key)
+
     def _refused(self, client: str, exc: WebhookServiceError) -> None:
         if isinstance(exc, UnknownKey):
             self._rates.unknown(client)
-        log.info("call from %s refused: %d %s", client, exc.status, exc.code)
-        self._service.observers.tell(Refused(exc.code))
+        if exc.receiver is None:
+            log.info("call from %s refused: %d %s", client, exc.status, exc.code)
+        else:
+            log.info(
+                "call from %s to receiver %s refused: %d %s: %s",
+                *(client, exc.receiver, exc.status, exc.code, exc.message),
+            )
+        self._service.observers.tell(Refused(exc.code, exc.receiver))
 
     async def _accept(self, project: str, key: str, call: Call) -> Delivery:
         """What the service decided, refused in v1.6's words."""
@@ -139,7 +176,12 @@ class Endpoint:
                 return await self._service.accept_async(project, key, call)
         except InvalidPayload as exc:
             message = f"Error {exc.message} in executing driver for {exc.driver}"
-            raise InvalidPayload(message, exc.driver) from exc
+            raise _of(exc.receiver, InvalidPayload(message, exc.driver)) from exc
+
+
+def _of(receiver: str | None, exc: WebhookServiceError) -> WebhookServiceError:
+    exc.receiver = receiver
+    return exc
 
 
 @contextmanager
@@ -148,10 +190,9 @@ def _unusable_hidden(project: str) -> Iterator[None]:
     try:
         yield
     except (InvalidConfig, PluginUnavailable) as exc:
-        log.error("A receiver of project %r cannot take calls: %s", project, exc)
-        raise Unavailable(
-            "The receiver cannot take calls now; nothing was stored.", UNUSABLE_RETRY
-        ) from exc
+        log.error("The receiver %s of %r cannot take calls: %s", exc.receiver, project, exc)
+        told = "The receiver cannot take calls now; nothing was stored."
+        raise _of(exc.receiver, Unavailable(told, UNUSABLE_RETRY)) from exc
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Deliveries: one call of a sender, the decision on it, and why.
 
-Every call that carried a valid key and a readable body is kept with its decision; calls that
-were refused (4xx) are only counted, so that strangers cannot fill the table.
+Every call that carried a valid key and a readable body is kept with its decision. Of the calls that
+were refused, the newest few of each receiver are kept; those with an unknown key are only counted,
+so that strangers cannot fill the table.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ class DeliveryState(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
+    REFUSED = "refused"
 
 
 class Reason(StrEnum):
     """Why an item of a call was ignored; plug-ins may use words of their own."""
 
+    EMPTY = "empty"
     NOT_A_PUSH = "not_a_push"
     NOT_AN_IMAGE = "not_an_image"
     UNTAGGED = "untagged"
@@ -95,6 +98,26 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call was refused. It is for the receiver's people; the sender is not told as much.
+
+    Attributes:
+        status: of the answer.
+        message: what was wrong.
+        scheme: how the receiver's calls are verified; ``format`` likewise.
+        hint: which format, scheme or secret would fit; empty if nothing is known.
+        body: the first 4 KiB of the body as text, with keys and secrets hidden. Lists leave it out.
+    """
+
+    status: int
+    message: str
+    scheme: str
+    format: str
+    hint: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery.
 
@@ -112,6 +135,7 @@ class Delivery:
     executions: tuple[str, ...] = ()
     duplicate_of: str | None = None
     client: str = ""
+    refusal: Refusal | None = None
     reply: Mapping[str, Any] | None = None
     respond: Respond = Respond.ACCEPTED
 

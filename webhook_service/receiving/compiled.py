@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,7 +161,7 @@ class CompiledReceiver:
             receiver=self.receiver.id,
             state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
             received=received,
-            reason=ignored[0].reason if ignored and not works else None,
+            reason=None if works else _reason(parsed, ignored),
             items=(*ignored, *[work.item for work in works]),
             executions=tuple([work.execution for work in works]),
             client=call.client,
@@ -182,7 +182,7 @@ class CompiledReceiver:
         works = []
         for event in parsed.events:
             suspended = Reason.SUSPENDED if self.receiver.suspended else None
-            if (reason := suspended or self.matcher.refusal(event)) is not None:
+            if reason := suspended or self.matcher.refusal(event):
                 ignored.append(_ignored(event.image, reason))
             else:
                 works.append(self._push_work(event, received, message))
@@ -309,5 +309,14 @@ def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:
         raise InvalidConfig(describe(exc, part)) from exc
 
 
-def _ignored(subject: str, reason: str) -> Item:
-    return Item(subject, DeliveryState.IGNORED, str(reason))
+def _ignored(subject: str, reason: str | None) -> Item:
+    """An item that is no work; a format of somebody else's may forget to say why."""
+    return Item(subject, DeliveryState.IGNORED, str(reason or Reason.NOT_A_PUSH))
+
+
+def _reason(parsed: Parsed | Request, ignored: Sequence[Item]) -> str:
+    """Why a call is ignored as a whole: there may be nothing in it."""
+    if ignored:
+        return str(ignored[0].reason)
+    answered = isinstance(parsed, Parsed) and parsed.reply is not None
+    return Reason.HANDSHAKE if answered else Reason.EMPTY

@@ -14,6 +14,7 @@ from webhook_service.store.history.approvals import ApprovalStore
 from webhook_service.store.history.audit import AuditStore
 from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.history.executions import ExecutionStore
+from webhook_service.store.history.refused import RefusedStore
 from webhook_service.store.history.replays import ReplayStore
 from webhook_service.store.history.revisions import RevisionStore
 from webhook_service.store.intake import Intake
@@ -38,6 +39,7 @@ class Store:
         self.receivers = ReceiverStore(database, sealer)
         self.intake = Intake(database)
         self.deliveries = DeliveryStore(database)
+        self.refused = RefusedStore(database)
         self.executions = ExecutionStore(database)
         self.replays = ReplayStore(database)
         self.revisions = RevisionStore(database)

@@ -1,6 +1,7 @@
 """Metrics: what was decided and done, as Prometheus counters, histograms and gauges.
 
-Labels are codes, states, and names of drivers and formats; never a key, an image or a project.
+Labels are codes, states, and names of drivers and formats; never a key, an image or a project. Only
+refused calls name their receiver, up to a number of receivers.
 Each service has a registry of its own, and none unless ``WEBHOOK_SERVICE_METRICS_LISTEN`` asks for
 it: the client library takes a good part of a start.
 """
@@ -49,6 +50,7 @@ END_BUCKETS = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0
 # Codes that plug-ins choose become labels; what is no code, or one too many, is counted as this.
 OTHER = "other"
 MAX_CODES = 200
+MAX_RECEIVERS = 200
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -67,6 +69,7 @@ class Metrics(Observer):
         registry.register(_Writes(written))
         ProcessCollector(registry=registry)
         self._codes: set[str] = set()
+        self._receivers: set[str] = set()
         self._deliveries = Counter(
             "webhook_deliveries",
             "Items of stored calls, by decision; a call without items counts as one.",
@@ -74,7 +77,10 @@ class Metrics(Observer):
             registry=registry,
         )
         self._refused = Counter(
-            "webhook_refused_calls", "Calls that were refused.", ("code",), registry=registry
+            "webhook_refused_calls",
+            "Calls that were refused, by receiver if their key was known.",
+            ("code", "receiver"),
+            registry=registry,
         )
         self._limits = Counter(
             "webhook_limit_hits",
@@ -153,8 +159,8 @@ class Metrics(Observer):
         match happening:
             case Decided():
                 self._count_decision(happening)
-            case Refused(code):
-                self._refused.labels(code).inc()
+            case Refused(code, receiver):
+                self._refused.labels(code, self._receiver(receiver)).inc()
             case Limited(limit):
                 self._limits.labels(limit).inc()
             case Stepped():
@@ -218,6 +224,16 @@ class Metrics(Observer):
             thread.join()
 
         return stop
+
+    def _receiver(self, receiver: str | None) -> str:
+        """The label for a receiver; one too many is counted with the others."""
+        if receiver is None:
+            return ""
+        if receiver not in self._receivers:
+            if len(self._receivers) >= MAX_RECEIVERS:
+                return OTHER
+            self._receivers.add(receiver)
+        return receiver
 
     def _code(self, code: str | None) -> str:
         """The label for a code that a plug-in may have chosen."""

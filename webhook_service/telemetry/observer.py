@@ -22,9 +22,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A call was refused and not stored; ``code`` is that of the error."""
+    """A call was refused; ``code`` is that of the error. Of a known key it names the receiver."""
 
     code: str
+    receiver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

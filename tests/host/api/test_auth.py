@@ -18,9 +18,9 @@ from webhook_service.host.app import create_app
 from webhook_service.model.ids import RECEIVER, new_id, new_token
 from webhook_service.model.tokens import Role
 
+ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OPEN = {
-    ("POST", "/v1-webhooks/endpoint"),
-    ("OPTIONS", "/v1-webhooks/endpoint"),
+    *((method, "/v1-webhooks/endpoint") for method in ANY),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1-webhooks"),

@@ -29,7 +29,7 @@ def list_deliveries(
         str | None, typer.Option(help="Only the deliveries of this receiver.")
     ] = None,
     state: Annotated[
-        str | None, typer.Option(help="Only this state: accepted, ignored or duplicate.")
+        str | None, typer.Option(help="Only this state: accepted, ignored, duplicate or refused.")
     ] = None,
     limit: Limit = 100,
     marker: Marker = None,

@@ -181,6 +181,7 @@ _FIXED = [
             duplicateOf="reference[delivery]",
             received="date",
             client="string",
+            refusal="json",
         ),
         path="deliveries",
     ),

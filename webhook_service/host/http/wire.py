@@ -142,6 +142,7 @@ def delivery_json(delivery: Delivery, links: Links) -> Json:
         "duplicateOf": delivery.duplicate_of,
         "received": time_to_json(delivery.received),
         "client": delivery.client,
+        "refusal": None if delivery.refusal is None else asdict(delivery.refusal),
         "links": {**_delivery_links(delivery.id, links), "receiver": receiver},
         "actions": {},
     }

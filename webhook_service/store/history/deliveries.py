@@ -1,13 +1,14 @@
-"""Deliveries in SQL, as people read them; ``intake`` stores them."""
+"""Deliveries in SQL, as people read them; ``intake`` and ``refused`` store them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from webhook_service.errors import NotFound
-from webhook_service.model.delivery import Delivery, DeliveryState, Item
+from webhook_service.model.delivery import Delivery, DeliveryState, Item, Refusal
 from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.pages import fetch
@@ -40,7 +41,7 @@ class DeliveryStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound("Delivery not found")
-        return _delivery(row)
+        return _delivery(row, row.body)
 
     def page(self, project: str, page: PageRequest) -> Page[Delivery]:
         """The project's deliveries, newest first."""
@@ -49,7 +50,7 @@ class DeliveryStore:
             return fetch(connection, query, deliveries.c.seq, page, _FILTERS, _delivery)
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Row[Any], body: bytes | None = None) -> Delivery:
     items = tuple(Item(**item) for item in row.items)
     return Delivery(
         id=row.id,
@@ -62,4 +63,11 @@ def _delivery(row: Row[Any]) -> Delivery:
         executions=tuple(item.execution for item in items if item.execution),
         duplicate_of=row.duplicate_of,
         client=row.client,
+        refusal=_refusal(row.refusal, body),
     )
+
+
+def _refusal(stored: Mapping[str, Any] | None, body: bytes | None) -> Refusal | None:
+    if stored is None:
+        return None
+    return Refusal(**stored, body=(body or b"").decode("utf-8", "replace"))
