@@ -126,7 +126,7 @@ def _refused(service: WebhookService, key: str) -> list[WebhookServiceError]:
         with pytest.raises(WebhookServiceError) as error:
             accept()
         found.append(error.value)
-    assert not service.list_deliveries(PROJECT).items
+    assert {each.state for each in service.list_deliveries(PROJECT).items} <= {"refused"}
     return found
 
 
@@ -281,7 +281,7 @@ def test_a_slot_that_cannot_be_stored_stores_nothing(service: WebhookService, sl
     call = Call(b'{"push_data": {"tag": "2"}, "repository": {"repo_name": "acme/shop"}}')
     with pytest.raises(PluginUnavailable, match="The driver odd of the receiver rcv_"):
         service.accept(PROJECT, key, call)
-    assert not service.list_deliveries(PROJECT).items
+    assert {each.state for each in service.list_deliveries(PROJECT).items} <= {"refused"}
     OddDriver.says = ""
     assert _accepts(service, key)
 
