@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Self
+from typing import Annotated, Any, ClassVar, Generic, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
@@ -26,8 +26,19 @@ _PRIVATE = frozenset(
 _PRIVATE_PREFIXES = ("proxy-", "x-api-", "x-forwarded-", "set-cookie")
 
 
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+"""A field of a config that holds a secret, of 1 to 4,096 characters.
+
+The service stores it sealed, shows ``********`` in its place, and keeps it when an update leaves it
+out. The driver reads it with ``get_secret_value()``. Any field with pydantic's ``SecretStr`` is
+treated so, also in nested models, lists and optional fields."""
+
+
 class DriverConfig(BaseModel):
-    """Base of driver configs: validation, JSON Schema, forms and docs come from the fields."""
+    """Base of driver configs: validation, JSON Schema, forms and docs come from the fields.
+
+    A field with a secret has the type ``Secret``.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True

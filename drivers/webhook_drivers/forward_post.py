@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator
 
 from webhook_drivers.forwarding import (
     EVENT_HEADERS,
@@ -20,6 +21,8 @@ from webhook_drivers.forwarding import (
     port_number,
     send_direct,
     send_proxied,
+    signed,
+    signing_key,
 )
 from webhook_drivers.kubernetes.api.resources import SERVICES
 from webhook_drivers.kubernetes.api.rights import Right, missing
@@ -32,6 +35,7 @@ from webhook_service import (
     Plan,
     PushEvent,
     Request,
+    Secret,
     is_private_header,
 )
 from webhook_service.failpoints import failpoint
@@ -63,6 +67,10 @@ class ForwardPostConfig(ClusterConfig):
         description="The headers that the Service gets beside those that say what the body is. "
         "Default: those by which known senders name and sign an event.",
     )
+    signing_secret: Secret | None = Field(
+        default=None,
+        description="whsec_ and 24 to 64 bytes in base64: signs each call by Standard Webhooks.",
+    )
     timeout_seconds: int = Field(
         default=10, ge=1, le=25, description="How long the Service may take to answer."
     )
@@ -82,6 +90,13 @@ class ForwardPostConfig(ClusterConfig):
             raise ValueError(f"{private[0]} is never passed on: leave it out")
         return headers
 
+    @field_validator("signing_secret")
+    @classmethod
+    def _is_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            signing_key(secret.get_secret_value())
+        return secret
+
     @property
     def target(self) -> ServicePort:
         return ServicePort(self.project_id, self.service_name, self.port)
@@ -100,6 +115,8 @@ class ForwardPost(ClusterDriver[ForwardPostConfig, Request]):
     def execute(self, config: ForwardPostConfig, event: Request, context: Context) -> Outcome:
         cluster, target = self.cluster(config, context), config.target
         sent = _letter(config, event, context)
+        if config.signing_secret is not None:
+            sent = signed(sent, config.signing_secret.get_secret_value(), time.time())
         failpoint("forward.ready")
         if config.via == "direct":
             answer = send_direct(cluster.get(target.address), target, sent, self._allowed)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_service import Call, PushEvent, Settings, WebhookService
 from webhook_service.model.delivery import Reason
-from webhook_service.model.receiver import ReceiverSpec
+from webhook_service.model.receiver import HIDDEN, ReceiverSpec
+from webhook_service.receiving.config_secrets import part_config
 from webhook_service.testing import FakeCluster, sample_context
 from webhook_service.testing.samples import dockerhub_push
 
@@ -89,7 +91,7 @@ def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None
 
 
 def test_every_part_of_a_receiver_is_documented() -> None:
-    fields = {*ReceiverSpec.model_fields} - {"config"}
+    fields = {*ReceiverSpec.model_fields} - {"config", "secret_config"}
     missing = [field for field in fields if not re.search(rf"`{field}[`.]", RECEIVERS)]
     assert missing == []
 
@@ -111,13 +113,18 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
 
 def test_the_driver_of_the_guide_runs() -> None:
     guide = (ROOT / "docs/writing-a-driver.md").read_text()
-    (source,) = blocks(guide, "python")
+    source, secrets = blocks(guide, "python")
     names: dict[str, Any] = {}
     exec(source, names)
 
     event = PushEvent(registry="docker.io", repository="acme/shop", tag="1")
     outcome = names["Greet"]().execute(names["GreetConfig"](), event, sample_context())
     assert outcome.changes[0].after == "hello docker.io/acme/shop:1"
+
+    exec(dedent(secrets), names)
+    said = {"url": "https://chat.test", "token": "hunter2"}
+    shown, whole = part_config(names["NotifyConfig"].model_validate(said), "notifyConfig")
+    assert (shown["token"], whole) == (HIDDEN, said)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -12,15 +12,18 @@ from threading import Event
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from tests.drivers.faulty import Behaviour, Handler, Request, faulty
 from tests.drivers.kills import WAYS, killed
 from webhook_drivers.forward_post import ForwardPost, ForwardPostConfig
 from webhook_drivers.kubernetes.api.breaker import FAILURES
 from webhook_drivers.kubernetes.api.clusters import Clusters
+from webhook_service import Call as ReceivedCall
 from webhook_service import Done, DriverError, InvalidConfig, Retry
 from webhook_service import Request as Call
+from webhook_service.receiving.body import describe
+from webhook_service.schemes.standard_webhooks import is_signed
 from webhook_service.testing import Ask, FakeCluster, Reply, sample_context
 
 CONTEXT = sample_context(execution="exe_1", project="1a5")
@@ -40,6 +43,10 @@ CALL = Call(
 def config(**more: Any) -> ForwardPostConfig:
     values = {"projectId": "shop", "serviceName": "pipeline", "port": "80", "path": "/v1"}
     return ForwardPostConfig.model_validate(values | more)
+
+
+SIGNING_SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+OTHER_SECRET = "whsec_" + "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY="
 
 
 def service(address: str = "", port: int = 80, **spec: Any) -> dict[str, Any]:
@@ -119,6 +126,25 @@ def test_the_api_servers_proxy_passes_the_call_on(driver: ForwardPost, fake: Fak
     assert ask.headers["content-type"] == "application/json"
     assert ask.headers["traceparent"] == "00-1"
     assert "secret" not in str(ask)
+
+
+def test_a_call_is_signed_as_standard_webhooks_say(driver: ForwardPost, fake: FakeCluster) -> None:
+    asked = proxied(fake, Reply(200, b""))
+    driver.execute(config(signingSecret=SIGNING_SECRET), CALL, CONTEXT)
+    (ask,) = asked
+    signed = ReceivedCall(ask.body, ask.headers)
+    assert is_signed(signed, [SecretStr(SIGNING_SECRET)], time.time())
+    assert not is_signed(signed, [SecretStr(OTHER_SECRET)], time.time())
+
+
+@pytest.mark.parametrize(
+    "secret", ["hunter2", "whsec_", "whsec_aHVudGVyMg==", "whsec_a*" + "a" * 40]
+)
+def test_what_cannot_sign_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        config(signingSecret=secret)
+    problem = "signingSecret: must be whsec_ and 24 to 64 bytes in base64"
+    assert describe(refused.value) == problem
 
 
 def with_headers(*names: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -100,7 +101,7 @@ class Attempts:
         """Call the driver once, and record what came of it."""
         failpoint("step.claimed")
         started = time.monotonic()
-        verdict = judge(claim, self._drivers, self._resolver)
+        verdict = judge(claim, self._drivers, self._resolver, self._claims.full_config)
         seconds = time.monotonic() - started
         verdict = bounded(claim, verdict, seconds, self._rollout_seconds)
         self._observer.tell(Stepped(claim, verdict, seconds))
@@ -136,10 +137,23 @@ class Attempts:
                 time.sleep(attempt)
 
 
-def judge(claim: Claim, drivers: Drivers, resolver: Resolves | None = None) -> Verdict:
-    """Call the driver once; whatever it returns or raises becomes a verdict that can be stored."""
+def _as_claimed(claim: Claim) -> Mapping[str, Any]:
+    return claim.config
+
+
+def judge(
+    claim: Claim,
+    drivers: Drivers,
+    resolver: Resolves | None = None,
+    full_config: Callable[[Claim], Mapping[str, Any]] = _as_claimed,
+) -> Verdict:
+    """Call the driver once; whatever it returns or raises becomes a verdict that can be stored.
+
+    Args:
+        full_config: gives the config with its secrets.
+    """
     try:
-        return _storable(_told(claim, drivers, resolver))
+        return _storable(_told(claim, drivers, resolver, full_config))
     except Unstorable as exc:
         driver = claim.execution.driver
         log.error("What the driver %s said of %s is refused: %s.", driver, claim.execution.id, exc)
@@ -176,9 +190,16 @@ def bounded(claim: Claim, verdict: Verdict, seconds: float, limit: float) -> Ver
     return replace(verdict, state=ExecutionState.FAILED, message=message, reason="waited_too_long")
 
 
-def _told(claim: Claim, drivers: Drivers, resolver: Resolves | None) -> Verdict:
+def _told(
+    claim: Claim,
+    drivers: Drivers,
+    resolver: Resolves | None,
+    full_config: Callable[[Claim], Mapping[str, Any]],
+) -> Verdict:
     try:
-        return _call(claim, drivers.get(claim.execution.driver), resolver)
+        driver = drivers.get(claim.execution.driver)
+        config = driver.Config.model_validate(dict(full_config(claim)))
+        return _call(claim, driver, config, resolver)
     except NotNewer as exc:
         return Verdict(ExecutionState.UNCHANGED, str(exc), Reason.NOT_NEWER)
     except Superseded as exc:
@@ -197,8 +218,13 @@ def _told(claim: Claim, drivers: Drivers, resolver: Resolves | None) -> Verdict:
         return Verdict(ExecutionState.FAILED, message, "invalid_config")
 
 
-def _call(claim: Claim, driver: WebhookDriver[Any, Any], resolver: Resolves | None) -> Verdict:
-    config, context = driver.Config.model_validate(dict(claim.config)), _context(claim)
+def _call(
+    claim: Claim,
+    driver: WebhookDriver[Any, Any],
+    config: DriverConfig,
+    resolver: Resolves | None,
+) -> Verdict:
+    context = _context(claim)
     event = claim.execution.event
     if isinstance(event, PushEvent) and not context.state:
         # Once per attempt, before its first step: the event that comes out is kept with the

@@ -117,7 +117,8 @@ class Claim:
     """An execution handed to one worker: valid until the lease ends, by fence number.
 
     ``resumed`` says that it waited, and goes on in the same attempt; ``watched`` is how many
-    seconds its steps and the waits between them have taken in all.
+    seconds its steps and the waits between them have taken in all. ``sealed_config`` is the
+    receiver's whole config, sealed, if ``config`` hides secrets; ``Queue.full_config`` opens it.
     """
 
     execution: Execution
@@ -130,6 +131,7 @@ class Claim:
     fence: int
     resumed: bool = False
     watched: float = 0.0
+    sealed_config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

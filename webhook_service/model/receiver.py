@@ -109,11 +109,15 @@ class Match(_Part):
 
 
 class ReceiverSpec(_Part):
-    """What a caller says of a receiver; ``config`` is the driver's own part."""
+    """What a caller says of a receiver; ``config`` is the driver's own part.
+
+    Where that holds secrets, ``config`` hides them, and ``secret_config`` is the whole of it.
+    """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
     driver: str
     config: dict[str, Any] = Field(default_factory=dict)
+    secret_config: dict[str, Any] | None = Field(default=None, exclude=True, repr=False)
     source: Source = Source()
     match: Match = Match()
     verify: Verify = Verify()
@@ -121,6 +125,11 @@ class ReceiverSpec(_Part):
     approval: ApprovalRule | None = None
     respond: Respond = Respond.ACCEPTED
     state: ReceiverState = ReceiverState.ACTIVE
+
+    @property
+    def full_config(self) -> dict[str, Any]:
+        """The config that the driver is given."""
+        return self.config if self.secret_config is None else self.secret_config
 
 
 @dataclass(frozen=True, slots=True)

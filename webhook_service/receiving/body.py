@@ -3,7 +3,7 @@
 An update changes what it says and keeps the rest. The core's parts merge as JSON does by RFC 7386:
 objects field by field, null removes a field (or a part), lists are replaced. Where a part changes
 its kind (``source.format``, ``verify.scheme``), nothing of the old kind is kept. The driver's
-config is always replaced as a whole, as in v1.6.
+config is always replaced as a whole, as in v1.6, but for its secrets (see ``config_secrets``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from webhook_service.errors import InvalidConfig, PluginUnavailable, UnknownFiel
 from webhook_service.model.receiver import ReceiverSpec, as_json, config_field
 from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.instances import Drivers, Schemes
+from webhook_service.receiving.config_secrets import keep_secrets, part_config
 from webhook_service.receiving.v16_body import NEWER, read_as_v16
 from webhook_service.schemes.proving.secret_fields import part_secrets
 
@@ -77,15 +78,16 @@ def read_body(
     whole = {**stored, **given}
     name, driver = _required(whole, "name"), _required(whole, "driver")
     with guarded("The config of the driver", InvalidConfig):
-        config = _read_config(whole, driver, drivers)
+        config = _read_config(whole, driver, drivers, base)
         implied = ask(Mapping, config.implied)
-        dumped = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        shown, secret = part_config(config, config_field(driver))
     _refuse_unknown_fields(given, driver, drivers)
     _require_verify(given, is_new=base is None)
     values = {
         "name": name,
         "driver": driver,
-        "config": dumped,
+        "config": shown,
+        "secret_config": secret,
         **_merge_parts(stored, implied, given),
     }
     try:
@@ -138,7 +140,9 @@ def _required(given: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _read_config(given: Mapping[str, Any], driver: str, drivers: Drivers) -> DriverConfig:
+def _read_config(
+    given: Mapping[str, Any], driver: str, drivers: Drivers, base: ReceiverSpec | None
+) -> DriverConfig:
     known = {plugin.name for plugin in drivers.plugins}
     if driver not in known:
         raise InvalidConfig(f"Invalid driver {driver[:100]}")
@@ -147,8 +151,11 @@ def _read_config(given: Mapping[str, Any], driver: str, drivers: Drivers) -> Dri
     value = given.get(field, {})
     if not isinstance(value, Mapping):
         raise InvalidConfig(f"{field}: must be an object.")
+    value = {key: item for key, item in value.items() if key != "type"}
+    if base is not None and base.driver == driver:
+        value = keep_secrets(value, base.config, base.full_config)
     try:
-        return model.model_validate({key: item for key, item in value.items() if key != "type"})
+        return model.model_validate(value)
     except ValidationError as exc:
         raise InvalidConfig(describe(exc, field)) from exc
 

@@ -44,6 +44,7 @@ from webhook_service.model.delivery import (
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
+from webhook_service.model.secret_types import holds_secret
 from webhook_service.plugins.boundary import ask, guarded, storable_parsed, storable_slot
 from webhook_service.plugins.instances import Drivers, Formats, Schemes
 from webhook_service.receiving.body import describe
@@ -254,8 +255,13 @@ def compile_receiver(
     spec = receiver.spec
     driver = drivers.get(spec.driver)
     with guarded(f"The config of the driver {spec.driver}", PluginUnavailable, CONFIG_ERRORS):
-        config = _options(driver.Config, spec.config, config_field(spec.driver))
+        config = _options(driver.Config, spec.full_config, config_field(spec.driver))
     format_ = formats.get(spec.source.format)
+    if holds_secret(format_.Options):
+        raise PluginUnavailable(
+            f"The format {spec.source.format} cannot be used: its options have a field for a "
+            "secret, and `source` is stored and shown as it is. Secrets belong to a scheme."
+        )
     with guarded(f"The format {spec.source.format}", PluginUnavailable, CONFIG_ERRORS):
         format_options = _options(format_.Options, spec.source.options, "source")
         format_ = ask(Format, format_.bind, format_options, formats.plugins.targets)

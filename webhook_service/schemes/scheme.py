@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 
 from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import HIDDEN
+from webhook_service.model.secret_types import holds_secret
 
 
 def _as_list(value: Any) -> Any:
@@ -47,11 +48,14 @@ class SchemeOptions(BaseModel):
 
     @classmethod
     def secret_fields(cls) -> frozenset[str]:
-        """The JSON names of the fields with secrets. They are stored sealed, and never shown."""
+        """The JSON names of the fields with secrets. They are stored sealed, and never shown.
+
+        A field with a secret somewhere inside is sealed and hidden as a whole.
+        """
         return frozenset(
             field.alias or name
             for name, field in cls.model_fields.items()
-            if "SecretStr" in str(field.annotation)
+            if holds_secret(field.annotation)
         )
 
 

@@ -344,6 +344,10 @@ class ReceiverStore:
         if spec.verify.secrets:
             secrets = json.dumps(spec.verify.secrets)
             values["verify"]["sealed"] = self._sealer.seal(receiver_id, secrets)
+        values["sealed_config"] = None
+        if spec.secret_config is not None:
+            secrets = json.dumps(spec.secret_config)
+            values["sealed_config"] = self._sealer.seal(receiver_id, secrets)
         return values
 
     def _receiver(self, row: Row[Any]) -> Receiver:
@@ -352,6 +356,8 @@ class ReceiverStore:
         if sealed := verify.pop("sealed", None):
             verify["secrets"] = json.loads(self._sealer.open(values["id"], sealed))
         values["verify"] = verify
+        sealed = values.pop("sealed_config")
+        values["secret_config"] = sealed and json.loads(self._sealer.open(values["id"], sealed))
         try:
             spec = ReceiverSpec.model_validate(
                 {name: values[name] for name in ReceiverSpec.model_fields}

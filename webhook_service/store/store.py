@@ -46,7 +46,7 @@ class Store:
         self.approvals = ApprovalStore(database)
         self.chores = ChoreStore(database)
         self.sightings = SightingStore(database)
-        self.claims = Queue(database, lease)
+        self.claims = Queue(database, lease, sealer=sealer)
         self.tokens = TokenStore(database)
         self.audit = AuditStore(database)
 

@@ -68,6 +68,7 @@ receivers = Table(
     Column("name", String(255), nullable=False),
     Column("driver", String(255), nullable=False),
     Column("config", JSON, nullable=False),
+    Column("sealed_config", Text),
     Column("source", JSON, nullable=False),
     Column("match", JSON, nullable=False),
     Column("verify", JSON, nullable=False),
@@ -239,7 +240,10 @@ tokens = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("project", String(255), nullable=False),
     Column("role", String(20), nullable=False),
+    Column("name", String(255), nullable=False, server_default=""),
     Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Column("used", Moment),
     Column("revoked", Moment),
 )
 

@@ -122,6 +122,8 @@ class _Reader:
     def _type(self, schema: Json) -> str:
         bare = self._resolve(schema)
         kind = bare.get("type")
+        if bare.get("format") == "password":
+            return "password"
         if "enum" in bare or "const" in bare:
             return "enum"
         if options := bare.get("anyOf"):

@@ -79,7 +79,7 @@ _HOLD = (
 )
 _RECEIVERS: Select[Any] = select(
     *(receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry),
-    receivers.c.state,
+    *(receivers.c.state, receivers.c.sealed_config),
 ).where(receivers.c.id.in_(bindparam("ids", expanding=True)))
 _BEGIN = (
     update(executions)
@@ -357,6 +357,7 @@ def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool) -> Claim:
         fence=row.fence,
         resumed=resumed,
         watched=row.watched,
+        sealed_config=receiver.sealed_config,
     )
 
 

@@ -6,6 +6,7 @@ hands, so a worker that comes back after its lease finds its result refused.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from webhook_service.store.queue.claim import (
 from webhook_service.store.queue.clock import ClockWatch, make_due_again
 from webhook_service.store.queue.leases import RENEWALS, WORKER_LOST, take_back
 from webhook_service.store.queue.results import Result, record, still_valid
+from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import ACTIVE, BEHIND, LATER, READY, RUNNING, Moment, executions
 
 # Each round ends or moves what is in the way of a claim, some hundreds at most.
@@ -121,6 +123,7 @@ class Queue:
     Args:
         lease: seconds a claim is valid unless it is renewed.
         clock: the time, aware of its zone.
+        sealer: opens the configs with secrets of the receivers.
     """
 
     def __init__(
@@ -128,7 +131,9 @@ class Queue:
         database: Database,
         lease: float = 30.0,
         clock: Callable[[], datetime] = _now,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._database = database
         self._now = clock
         self.lease = timedelta(seconds=lease)
@@ -166,6 +171,18 @@ class Queue:
         claims, _ = self._claim(partial(find_named, execution=execution_id), Capacity(1))
         failpoint("claim.committed")
         return claims[0] if claims else None
+
+    def full_config(self, claim: Claim) -> Mapping[str, Any]:
+        """The config that the driver of a claim is given, with its secrets.
+
+        Raises:
+            SettingsError: the key that sealed it is not set.
+        """
+        if claim.sealed_config is None or self._sealer is None:
+            return claim.config
+        opened = self._sealer.open(claim.execution.receiver, claim.sealed_config)
+        config: Mapping[str, Any] = json.loads(opened)
+        return config
 
     def next_due(self) -> datetime | None:
         """When the next execution that waits for its time is due."""
