@@ -34,7 +34,7 @@ from webhook_service.model.ids import (
 )
 from webhook_service.model.pages import Page, PageRequest
 from webhook_service.model.receiver import Receiver
-from webhook_service.model.tokens import Role, Token
+from webhook_service.model.tokens import Role, Token, check_token
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.people.interventions import Interventions
 from webhook_service.plugins.instances import (
@@ -423,17 +423,32 @@ class WebhookService:
     # Tokens
 
     def create_token(
-        self, project: str, role: Role = Role.OWNER, *, by: Actor = APPLICATION
+        self,
+        project: str,
+        role: Role = Role.OWNER,
+        *,
+        name: str = "",
+        expires: datetime | None = None,
+        by: Actor = APPLICATION,
     ) -> tuple[Token, str]:
-        """Make an API token; its secret is in the answer and nowhere else."""
+        """Make an API token; its secret is in the answer and nowhere else.
+
+        Args:
+            name: what it is for, for people; up to 255 characters.
+            expires: when it ends, aware of its zone; never if left out.
+
+        Raises:
+            InvalidConfig: the project, the name or the time cannot be used.
+        """
         require_project_id(project)
-        secret = new_token()
-        token = Token(new_id("tok"), project, role, datetime.now(UTC))
+        now, secret = datetime.now(UTC), new_token()
+        check_token(name, expires, now)
+        token = Token(new_id("tok"), project, role, now, name=name, expires=expires)
         self.store.tokens.add(token, secret, by)
         return token, secret
 
     def find_token(self, secret: str) -> Token | None:
-        """The live API token with this secret."""
+        """The API token with this secret; None if it is unknown, revoked or expired."""
         return self.store.tokens.find(secret)
 
     def list_tokens(self, project: str | None = None) -> Sequence[Token]:

@@ -1,5 +1,9 @@
 """``webhook-service token``: made, listed, revoked."""
 
+from datetime import datetime
+
+import pytest
+
 from tests.cli.conftest import PROJECT, Run, RunJson
 from webhook_service.model.tokens import Role
 from webhook_service.service import WebhookService
@@ -36,3 +40,21 @@ def test_a_role_that_does_not_exist_is_wrong_use(run: Run) -> None:
     result = run("token", "create", "--role", "king")
     assert result.exit_code == 2
     assert "'owner', 'member', 'readonly'" in result.stderr
+
+
+def test_a_token_has_a_name_an_end_and_a_last_use(run: Run, run_json: RunJson) -> None:
+    created = run_json("token", "create", "--role", "owner", "--name", "ci", "--expires", "90d")
+    ends = datetime.fromisoformat(created["expires"]) - datetime.fromisoformat(created["created"])
+    assert (created["name"], round(ends.total_seconds() / 86400, 3)) == ("ci", 90)
+    assert created["used"] is None
+    with WebhookService.open(run=False) as service:
+        service.find_token(created["token"])
+    assert run_json("token", "list")["data"][0]["used"]
+    assert "ci" in run("token", "list").stdout
+
+
+@pytest.mark.parametrize("end", ["2020-01-01", "0s", "soon"])
+def test_a_token_that_would_be_of_no_use_is_refused(run: Run, end: str) -> None:
+    result = run("token", "create", "--role", "owner", "--expires", end)
+    assert result.exit_code in (1, 2) and "Traceback" not in result.stderr
+    assert result.stdout == ""

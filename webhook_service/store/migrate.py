@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webhook_service.errors import SettingsError, StoreUnavailable
 from webhook_service.store.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 _MIGRATIONS = "webhook_service.migrations"
 _LOCK = 7_304_115_208
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
-from webhook_service.errors import NotFound
+from webhook_service.errors import NotFound, StoreUnavailable
 from webhook_service.model.as_json import time_to_json
 from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.ids import fingerprint, is_token
-from webhook_service.model.tokens import Role, Token
+from webhook_service.model.tokens import LAST_USE, Role, Token
 from webhook_service.store.database import Database
 from webhook_service.store.history.audit import write_audited
 from webhook_service.store.tables import tokens
@@ -31,7 +32,9 @@ class TokenStore:
             "fingerprint": fingerprint(secret),
             "project": token.project,
             "role": token.role,
+            "name": token.name,
             "created": token.created,
+            "expires": token.expires,
         }
 
         def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
@@ -43,15 +46,24 @@ class TokenStore:
         write_audited(self._database, job)
 
     def find(self, secret: str) -> Token | None:
-        """The live token with this secret."""
+        """The live token with this secret; its use is noted."""
         if not is_token(secret):
             return None
+        now = datetime.now(UTC)
         query = select(tokens).where(
-            tokens.c.fingerprint == fingerprint(secret), tokens.c.revoked.is_(None)
+            tokens.c.fingerprint == fingerprint(secret),
+            tokens.c.revoked.is_(None),
+            or_(tokens.c.expires.is_(None), tokens.c.expires > now),
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _token(row)
+        if row is None:
+            return None
+        if row.used is None or row.used <= now - LAST_USE:
+            # Nobody waits for it, and a database that takes no writes now refuses no reader.
+            with suppress(StoreUnavailable):
+                self._database.submit(_note_uses, (row.id, now))
+        return _token(row)
 
     def list(self, project: str | None = None) -> tuple[Token, ...]:
         """All tokens, newest first; of one project if it is given."""
@@ -87,4 +99,19 @@ class TokenStore:
 
 
 def _token(row: Row[Any]) -> Token:
-    return Token(row.id, row.project, Role(row.role), row.created, row.revoked)
+    return Token(
+        row.id,
+        row.project,
+        Role(row.role),
+        row.created,
+        row.revoked,
+        row.name,
+        row.expires,
+        row.used,
+    )
+
+
+def _note_uses(connection: Connection, uses: Sequence[tuple[str, datetime]]) -> list[None]:
+    for token, used in dict(uses).items():
+        connection.execute(update(tokens).where(tokens.c.id == token).values(used=used))
+    return [None] * len(uses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,7 @@ from webhook_service.cli.options import Output, OutputOption, Project
 from webhook_service.cli.output import print_json, print_page, print_record
 from webhook_service.cli.people import person
 from webhook_service.cli.session import session
+from webhook_service.cli.times import read_end
 
 if TYPE_CHECKING:
     from webhook_service.model.tokens import Token
@@ -20,7 +22,10 @@ COLUMNS = {
     "ID": "id",
     "PROJECT": "project",
     "ROLE": "role",
+    "NAME": "name",
     "CREATED": "created",
+    "EXPIRES": "expires",
+    "LAST USED": "used",
     "REVOKED": "revoked",
 }
 
@@ -31,13 +36,24 @@ def create(
     role: Annotated[
         Literal["owner", "member", "readonly"], typer.Option(help="What the token may do.")
     ],
+    name: Annotated[str, typer.Option(help="What the token is for.")] = "",
+    expires: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=read_end,
+            metavar="SPAN|TIME",
+            help="When it ends: after 12h or 90d, or at an ISO 8601 time. Default: never.",
+        ),
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a token and print it; it is never shown again."""
     from webhook_service.model.tokens import Role
 
     with session() as opened:
-        token, secret = opened.service.create_token(project, Role(role), by=person())
+        token, secret = opened.service.create_token(
+            project, Role(role), name=name, expires=expires, by=person()
+        )
     print_record(output, {**_as_json(token), "token": secret})
 
 
@@ -50,7 +66,7 @@ def list_tokens(
 ) -> None:
     """List the tokens, newest first.
 
-    Their secrets cannot be shown again.
+    Their secrets cannot be shown again. The last use is exact to five minutes.
     """
     with session() as opened:
         items = [_as_json(token) for token in opened.service.list_tokens(project)]
@@ -79,6 +95,9 @@ def _as_json(token: Token) -> dict[str, Any]:
         "type": "token",
         "project": token.project,
         "role": token.role.value,
+        "name": token.name,
         "created": time_to_json(token.created),
+        "expires": time_to_json(token.expires),
+        "used": time_to_json(token.used),
         "revoked": time_to_json(token.revoked),
     }
