@@ -459,6 +459,14 @@ class WebhookService:
         """End a token at once; raises NotFound."""
         self.store.tokens.revoke(token_id, by)
 
+    def rotate_secret_key(self) -> int:
+        """Seal every stored secret with the newest secret key; how many rows have one.
+
+        Raises:
+            SettingsError: a key that sealed one of them is not set any more.
+        """
+        return self.store.reseal()
+
     def _wake(self, executions: Sequence[str] = ()) -> None:
         if self._engine is not None:
             self._engine.wake(executions)

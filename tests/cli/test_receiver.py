@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
+from webhook_service.cli.json_input import read_headers
 from webhook_service.errors import UnknownKey
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
@@ -189,3 +190,39 @@ def test_a_table_has_the_url_unbroken(run: Run, receiver: Any) -> None:
     result = run("receiver", "show", receiver["id"])
     assert receiver["url"] in result.stdout
     assert "deploymentUpdateConfig" not in result.stdout
+
+
+KEY = "TA5hAHRjNMOmJh8WxHo9S85YjTLW32tr9EUmrVME"
+FROM_FILES = [
+    ("--key-from-v16", KEY),
+    ("--verify", '{"scheme": "github", "secret": "hunter2"}'),
+    ("--config", '{"target": "hunter2"}'),
+]
+
+
+@pytest.mark.parametrize(("option", "secret"), FROM_FILES)
+@pytest.mark.parametrize("stdin", [True, False])
+def test_no_secret_needs_to_stand_on_the_command_line(
+    run: Run, tmp_path: Path, option: str, secret: str, stdin: bool
+) -> None:
+    (tmp_path / "secret").write_text(f"{secret}\n")
+    given = "-" if stdin else f"@{tmp_path / 'secret'}"
+    common = ("receiver", "create", "--name", "x", "--driver", "stub", "-o", "json")
+    made = run(*common, option, given, stdin=f"{secret}\n")
+    assert made.exit_code == 0, made.stderr
+    found = json.loads(made.stdout)
+    expected = {
+        "--key-from-v16": KEY in found["url"],
+        "--verify": found["verify"].get("secret") == "********",
+        "--config": found["stubConfig"].get("target") == "hunter2",
+    }
+    assert expected[option]
+
+
+def test_headers_of_a_simulation_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "headers").write_text("Content-Type: application/json\nX-Token: hunter2\n")
+    assert read_headers([f"@{tmp_path / 'headers'}", "A: b"]) == {
+        "content-type": "application/json",
+        "x-token": "hunter2",
+        "a": "b",
+    }

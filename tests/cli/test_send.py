@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_push_is_sent_and_the_answer_printed(run_json: RunJson, endpoint: Endp
     sent = json.loads(endpoint.body)
     assert sent["push_data"]["tag"] == "1.2.3"
     assert sent["repository"]["repo_name"] == "acme/shop"
+
+
+def test_the_url_may_come_from_stdin_or_a_file(
+    run: Run, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text(endpoint.url + "\n")
+    for given in ("-", f"@{tmp_path / 'url'}"):
+        result = run("send", "--image", "acme/shop:1.2.3", given, stdin=endpoint.url)
+        assert result.exit_code == 0, result.stderr
 
 
 def test_other_formats_and_a_digest(run: Run, endpoint: Endpoint) -> None:

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ def test_a_sealed_secret_opens_again() -> None:
 def test_a_rotated_key_still_opens_what_the_old_one_sealed() -> None:
     sealed = Sealer([OLD]).seal("r", "whk_1")
     assert Sealer([NEW, OLD]).open("r", sealed) == "whk_1"
-    with pytest.raises(SettingsError, match="Set the old key again"):
+    with pytest.raises(SettingsError, match="Set it again, behind a comma"):
         Sealer([NEW]).open("r", sealed)
 
 
@@ -45,3 +48,44 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsError, match="SECRET_KEY_FILE"):
         open_store(settings)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_all_files_of_a_new_database_are_its_owners_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(load_settings(database_url=f"sqlite:///{tmp_path / 'x.db'}"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("x.db", "x.db-wal", "x.db-shm", "x.key"), 0o600)
+    store.close()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["x.db", "x.db-wal", "x.key", "own.key"])
+def test_a_file_that_others_can_read_is_named_at_the_start(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    (tmp_path / "own.key").write_text(OLD)
+    (tmp_path / "own.key").chmod(0o600)
+    kept = open_store(load_settings(database_url=url))
+    (tmp_path / name).chmod(0o640)
+    own = {"secret_key_file": tmp_path / name} if name == "own.key" else {}
+    open_store(load_settings(database_url=url, **own)).close()
+    kept.close()
+    (record,) = caplog.records
+    assert f"read {tmp_path / name} (mode 640): run 'chmod 600 " in record.getMessage()
+
+
+def test_processes_that_start_at_once_use_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read_or_make_key, [tmp_path / "a.key"] * 8))
+    assert len({tuple(keys) for keys in found}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.key"]

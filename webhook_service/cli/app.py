@@ -18,6 +18,7 @@ from webhook_service.cli.commands import (
     receiver_import,
     revisions,
     scheme,
+    secret_key,
     send,
     serve,
     token,
@@ -51,6 +52,7 @@ app.add_typer(driver.app, name="driver")
 app.add_typer(format.app, name="format")
 app.add_typer(scheme.app, name="scheme")
 app.add_typer(token.app, name="token")
+app.add_typer(secret_key.app, name="secret-key")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,8 @@
-"""What options take: JSON inline, ``@file``, or a file's path (``-`` for stdin); headers."""
+"""What options take: JSON and text inline, ``@FILE`` or ``-`` (stdin); files; headers.
+
+The command line of a process is seen by every user of the machine (``ps``), so whatever may be a
+secret can come from a file or from stdin.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,13 @@ import typer
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """An object given inline or as ``@file``."""
-    return _parse(_read_file(text[1:]) if text.startswith("@") else text)
+    """An object given inline, as ``@FILE`` or as ``-``."""
+    return _parse(_read(text))
+
+
+def read_text(text: str) -> str:
+    """A line of text given inline, as ``@FILE`` or as ``-``."""
+    return _read(text).strip()
 
 
 def read_object_file(path: str) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def read_object_file(path: str) -> dict[str, Any]:
 
 def read_name_or_object(text: str) -> str | dict[str, Any]:
     """A bare word, or an object for those that need more than a name."""
-    return read_object(text) if text.startswith(("{", "@")) else text
+    return read_object(text) if text == "-" or text.startswith(("{", "@")) else text
 
 
 def read_bytes(path: str) -> bytes:
@@ -35,9 +44,16 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_headers(lines: Iterable[str] | None) -> dict[str, str]:
-    """Headers given as ``Name: value``, with names in lower case."""
-    pairs = (line.partition(":") for line in lines or ())
+    """Headers given as ``Name: value``, or as files of such lines; names in lower case."""
+    given = (line for text in lines or () for line in _read(text).splitlines() if line.strip())
+    pairs = (line.partition(":") for line in given)
     return {name.strip().lower(): text.strip() for name, _, text in pairs}
+
+
+def _read(text: str) -> str:
+    if text == "-":
+        return _read_file(text)
+    return _read_file(text[1:]) if text.startswith("@") else text
 
 
 def _read_file(path: str) -> str:

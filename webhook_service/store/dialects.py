@@ -7,8 +7,10 @@ about a connection counts before what is set here.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +102,23 @@ def sqlite_file(url: URL) -> Path:
     return path
 
 
+def sqlite_files(url: URL) -> list[Path]:
+    """The file of a SQLite database, and those that SQLite keeps beside it."""
+    path = sqlite_file(url)
+    return [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+
+
+def make_sqlite_file(url: URL) -> Path:
+    """The file of a SQLite database. A missing one is made, readable by its owner only.
+
+    SQLite gives the files beside it the same mode: https://www.sqlite.org/src/file/src/os_unix.c.
+    """
+    path = sqlite_file(url)
+    with suppress(OSError):  # what is wrong with it SQLite says when it opens it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
+
+
 def open_engine(url: URL, *, readers: bool) -> Engine:
     """An engine for many readers, which cannot write, or for the one writer.
 
@@ -113,7 +132,7 @@ def open_engine(url: URL, *, readers: bool) -> Engine:
 
 def _sqlite_engine(url: URL, readers: bool) -> Engine:
     engine = create_engine(
-        url.set(database=str(sqlite_file(url))),
+        url.set(database=str(make_sqlite_file(url))),
         poolclass=QueuePool,
         pool_size=8 if readers else 1,
         max_overflow=24 if readers else 0,

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
 import secrets
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -17,6 +20,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from webhook_service.errors import SettingsError
 
 MIN_SECRET = 16
+
+log = logging.getLogger(__name__)
 
 
 class Sealer:
@@ -35,6 +40,14 @@ class Sealer:
         """Encrypt a secret for the row of an owner."""
         return self._fernet.encrypt(f"{owner}\n{secret}".encode()).decode()
 
+    def reseal(self, owner: str, sealed: str) -> str:
+        """Seal again, with the newest key.
+
+        Raises:
+            SettingsError: see ``open``.
+        """
+        return self.seal(owner, self.open(owner, sealed))
+
     def open(self, owner: str, sealed: str) -> str:
         """Decrypt a secret.
 
@@ -45,8 +58,10 @@ class Sealer:
             found, _, secret = self._fernet.decrypt(sealed.encode()).decode().partition("\n")
         except InvalidToken as exc:
             raise SettingsError(
-                "A stored secret does not open: WEBHOOK_SERVICE_SECRET_KEY is not the one that "
-                "sealed it. Set the old key again, behind a comma after the new one."
+                "A stored secret does not open: the secret key that sealed it is not set. Set it "
+                "again, behind a comma after the new one (WEBHOOK_SERVICE_SECRET_KEY), or on a "
+                "line of its own below it (in a key file). 'webhook-service secret-key rotate' "
+                "then makes it needless."
             ) from exc
         if found != owner:
             raise SettingsError("A stored secret belongs to another row: restore a backup.")
@@ -61,13 +76,30 @@ def split_keys(text: str) -> list[str]:
 def read_or_make_key(path: Path) -> list[str]:
     """The keys in a file; a missing file is made, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return split_keys(path.read_text())
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+    if not path.exists():
+        # Written whole before it has its name: a crash leaves no empty key, and of two processes
+        # that start at once both use the key of the first.
+        handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(handle)
+        with suppress(FileExistsError):
+            os.link(made, path)
+        os.unlink(made)
     return split_keys(path.read_text())
+
+
+def warn_if_open(paths: Iterable[Path]) -> None:
+    """Log a warning of each file with secrets that other users of the machine can read."""
+    for path in paths:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0
+        if mode & 0o044:
+            log.warning(
+                "Other users can read %s (mode %03o): run 'chmod 600 %s', or set defaultMode 0400 "
+                "if it is a mounted Secret.",
+                *(path, mode, path),
+            )
 
 
 def _fernet_key(secret: str) -> bytes:

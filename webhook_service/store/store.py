@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from webhook_service.errors import SettingsError
 from webhook_service.settings import Settings
-from webhook_service.store import migrate
+from webhook_service.store import migrate, secret_key
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.database import Database
-from webhook_service.store.dialects import sqlite_file
+from webhook_service.store.dialects import sqlite_file, sqlite_files
 from webhook_service.store.history.approvals import ApprovalStore
 from webhook_service.store.history.audit import AuditStore
 from webhook_service.store.history.deliveries import DeliveryStore
@@ -20,7 +21,7 @@ from webhook_service.store.history.revisions import RevisionStore
 from webhook_service.store.intake import Intake
 from webhook_service.store.queue.queue import Queue
 from webhook_service.store.receivers import ReceiverStore
-from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys
+from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys, warn_if_open
 from webhook_service.store.seen_tags import SightingStore
 from webhook_service.store.tokens import TokenStore
 
@@ -36,6 +37,7 @@ class Store:
 
     def __init__(self, database: Database, sealer: Sealer, lease: float = 30.0) -> None:
         self.database = database
+        self._sealer = sealer
         self.receivers = ReceiverStore(database, sealer)
         self.intake = Intake(database)
         self.deliveries = DeliveryStore(database)
@@ -60,6 +62,10 @@ class Store:
         with self.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
 
+    def reseal(self) -> int:
+        """Seal every secret again with the newest key; raises SettingsError if one stays shut."""
+        return secret_key.reseal(self.database, self._sealer)
+
     def close(self) -> None:
         """Finish the queued writes and close the connections."""
         self.database.close()
@@ -69,7 +75,8 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
     """Open the database that the settings name, with a current schema.
 
     Raises:
-        SettingsError: a setting cannot be used, or the schema does not fit.
+        SettingsError: a setting cannot be used, the schema does not fit, or the secret key is not
+            the one that sealed what is stored.
         StoreUnavailable: the database does not answer.
     """
     database = Database(settings.database_url)
@@ -77,10 +84,25 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
         sealer = Sealer(_secret_keys(settings, database))
         database.require_fitting_url()
         migrate.require_current(database)
+        secret_key.require_opens(database, sealer)
+        warn_if_open(_files(settings, database))
     except BaseException:
         database.close()
         raise
     return Store(database, sealer, lease)
+
+
+def _files(settings: Settings, database: Database) -> Iterator[Path]:
+    """The files that hold secrets."""
+    if settings.secret_key_file is not None:
+        yield settings.secret_key_file
+    if database.is_sqlite:
+        yield from sqlite_files(database.url)
+        yield _key_file(database)
+
+
+def _key_file(database: Database) -> Path:
+    return sqlite_file(database.url).with_suffix(".key")
 
 
 def _secret_keys(settings: Settings, database: Database) -> list[str]:
@@ -89,7 +111,7 @@ def _secret_keys(settings: Settings, database: Database) -> list[str]:
     if settings.secret_key_file is not None:
         return _read_key_file(settings.secret_key_file)
     if database.is_sqlite:
-        return read_or_make_key(sqlite_file(database.url).with_suffix(".key"))
+        return read_or_make_key(_key_file(database))
     raise SettingsError(
         "WEBHOOK_SERVICE_SECRET_KEY or WEBHOOK_SERVICE_SECRET_KEY_FILE must be set with "
         "PostgreSQL: any secret text of at least 16 characters, the same for every host."

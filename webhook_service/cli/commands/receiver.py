@@ -14,6 +14,7 @@ from webhook_service.cli.json_input import (
     read_name_or_object,
     read_object,
     read_object_file,
+    read_text,
 )
 from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
 from webhook_service.cli.output import print_json, print_page, print_record
@@ -44,7 +45,7 @@ Config = Annotated[
     typer.Option(
         "--config",
         parser=read_object,
-        metavar="JSON|@FILE",
+        metavar="JSON|@FILE|-",
         help="The driver's config; see 'driver schema'.",
     ),
 ]
@@ -78,7 +79,8 @@ V16Key = Annotated[
     str | None,
     typer.Option(
         "--key-from-v16",
-        metavar="KEY|URL",
+        metavar="KEY|URL|@FILE|-",
+        parser=read_text,
         help="The receiver's key or URL in v1.6; its old URL then goes on working.",
     ),
 ]
@@ -87,7 +89,7 @@ Verify = Annotated[
     typer.Option(
         "--verify",
         parser=read_name_or_object,
-        metavar="SCHEME|JSON|@FILE",
+        metavar="SCHEME|JSON|@FILE|-",
         help="How calls are proven genuine; with 'none' only the secret URL protects the receiver.",
     ),
 ]
@@ -282,7 +284,7 @@ def simulate(
     ],
     headers: Annotated[
         list[str] | None,
-        typer.Option("--header", metavar="NAME:VALUE", help="A header of the call; repeatable."),
+        typer.Option("--header", metavar="NAME:VALUE|@FILE", help="A header; repeatable."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:

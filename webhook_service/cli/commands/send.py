@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from webhook_service.cli.failures import fail
+from webhook_service.cli.json_input import read_text
 from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_json, print_record
 
@@ -21,7 +22,14 @@ OK = 200
 
 
 def send(
-    url: Annotated[str, typer.Argument(help="The receiver's URL.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            parser=read_text,
+            metavar="URL|@FILE|-",
+            help="The receiver's URL; - reads it from stdin.",
+        ),
+    ],
     image: Annotated[str, typer.Option(help="What was pushed: acme/shop:1.2.3.")],
     format: Annotated[str, typer.Option(help="The format of the push.")] = "dockerhub",
     digest: Annotated[str | None, typer.Option(help="The pushed digest, sha256:….")] = None,
