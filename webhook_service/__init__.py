@@ -25,6 +25,7 @@ from webhook_service.errors import (
     UnknownField,
     UnknownKey,
     WebhookServiceError,
+    fault_of,
 )
 
 if TYPE_CHECKING:
@@ -320,6 +321,7 @@ __all__ = [
     "Retry",
     "Superseded",
     "TargetConflict",
+    "fault_of",
     # Errors that the service raises
     "ChangedMeanwhile",
     "InvalidPayload",

@@ -33,6 +33,8 @@ never hold keys, secrets or bodies.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -282,3 +284,37 @@ class Retry(DriverError):
     def __init__(self, message: str, *, code: str | None = None, after: float = 0.0) -> None:
         super().__init__(message, code=code)
         self.after = after
+
+
+def fault_of(exc: BaseException) -> str:
+    """What a library's exception means, without its text, which may hold secrets.
+
+    That is its class, and the reason that the operating system or TLS gives, if one is behind it.
+    """
+    name, seen = type(exc).__name__, set[int]()
+    cause: BaseException | None = exc
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if reason := _reason(cause):
+            return f"{name}: {reason}"
+        cause = cause.__cause__ or cause.__context__ or _argument(cause)
+    return name
+
+
+def _reason(exc: BaseException) -> str:
+    import socket  # these two take time, and a command that works does not need them
+    import ssl
+
+    if isinstance(exc, ssl.SSLError):
+        said = str(getattr(exc, "verify_message", "") or getattr(exc, "reason", ""))
+        return said if said.replace("_", "").replace(" ", "").replace("-", "").isalnum() else ""
+    if isinstance(exc, socket.gaierror):
+        return "the name is not known"
+    if isinstance(exc, OSError) and exc.errno is not None and exc.errno in errno.errorcode:
+        return os.strerror(exc.errno)
+    return ""
+
+
+def _argument(exc: BaseException) -> BaseException | None:
+    """What is wrapped without being the cause, as urllib3 and requests do."""
+    return next((each for each in exc.args if isinstance(each, BaseException)), None)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 import platformdirs
 from pydantic import (
@@ -35,6 +37,7 @@ CONFIG_VARIABLE = "WEBHOOK_SERVICE_CONFIG"
 MIN_HISTORY_DAYS = 7
 DRIVER_OPTIONS = {"kubeconfig", "kube_context", "clusters", "namespaces", "allow_private"}
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
+_PASSWORD = re.compile(r"://[^/\s:]*:([^/\s]+)@")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -208,6 +211,12 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(BROKERS):
             raise ValueError(f"must start with one of {', '.join(BROKERS)}")
         return value
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Those in the URLs of the database and the broker, as written and decoded."""
+        written = _PASSWORD.findall(f"{self.database_url} {self.broker_url}")
+        return (*written, *map(unquote, written))
 
     @property
     def listen_host(self) -> str:

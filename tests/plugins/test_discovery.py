@@ -54,7 +54,7 @@ def test_an_installed_driver_is_found_with_its_distribution(site: Site) -> None:
     ("source", "error"),
     [
         ("import no_such_module", "no_such_module"),
-        ("assert False, 'an assertion'", "an assertion"),
+        ("assert False, 'an assertion'", "AssertionError; the service's log"),
         ("raise SystemExit(3)", "SystemExit"),
         ("broken(", "SyntaxError"),
         ("class Bad: pass", "not a complete WebhookDriver"),

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from webhook_service.errors import WebhookServiceError, with_cause
+from webhook_service.telemetry.redaction import redacted
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
@@ -37,11 +38,11 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except WebhookServiceError as exc:
-        fail(with_cause(exc))
+        fail(redacted(with_cause(exc)))
     except _TYPERS_OWN:
         raise
     except Exception as exc:
         if os.environ.get(DEBUG):
             raise
-        text = " ".join(f"{type(exc).__name__}: {exc}".split())[:MAX_TEXT]
+        text = redacted(" ".join(f"{type(exc).__name__}: {exc}".split()))[:MAX_TEXT]
         fail(f"{text} (unexpected; {DEBUG}=1 shows where)")

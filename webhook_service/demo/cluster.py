@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from webhook_service.demo.scenario import NAME, NAMESPACE, Scenario, deployment, namespace
-from webhook_service.errors import DriverError
+from webhook_service.errors import DriverError, fault_of
 from webhook_service.images import parse_image
 
 TIMEOUT = 10.0
-MAX_TEXT = 300
 Images = Mapping[str, str]
 
 
@@ -131,8 +130,7 @@ def _call(method: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         error = _Missing if exc.status == 404 else DriverError
         raise error(f"The cluster answers {exc.status} {exc.reason}.") from exc
     except Exception as exc:  # urllib3, TLS, credential plug-ins
-        text = " ".join(str(exc).split())[:MAX_TEXT]
-        raise DriverError(f"The cluster does not answer: {text}") from exc
+        raise DriverError(f"The cluster does not answer: {fault_of(exc)}.") from exc
 
 
 def _images(spec: Mapping[str, Any]) -> Images:

@@ -22,6 +22,7 @@ from stevedore.extension import ExtensionManager
 
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
+from webhook_service.telemetry.redaction import redacted
 
 DRIVERS = "webhook_service.drivers"
 FORMATS = "webhook_service.formats"
@@ -143,8 +144,15 @@ class _GuardedPoint:
         except BaseException as exc:
             if is_for_us(exc):
                 raise
-            said = storable_text(f"{type(exc).__name__}: {exc}", MAX_ERROR)
-            raise ImportError(said) from exc
+            log.warning("Loading %s failed.", self._point.value, exc_info=True)
+            raise ImportError(_why(exc)) from exc
+
+
+def _why(exc: BaseException) -> str:
+    """What Python says of an import; of anything else only the class, for callers see it."""
+    if isinstance(exc, ImportError | SyntaxError | AttributeError):
+        return f"{type(exc).__name__}: {redacted(storable_text(str(exc), MAX_ERROR))}"
+    return f"{type(exc).__name__}; the service's log has the details."
 
 
 class _Manager(ExtensionManager[object]):

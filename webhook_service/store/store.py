@@ -24,6 +24,7 @@ from webhook_service.store.receivers import ReceiverStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys, warn_if_open
 from webhook_service.store.seen_tags import SightingStore
 from webhook_service.store.tokens import TokenStore
+from webhook_service.telemetry.redaction import remember_secrets
 
 
 class Store:
@@ -81,7 +82,9 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
     """
     database = Database(settings.database_url)
     try:
-        sealer = Sealer(_secret_keys(settings, database))
+        secret_keys = _secret_keys(settings, database)
+        remember_secrets([*secret_keys, *settings.passwords])
+        sealer = Sealer(secret_keys)
         database.require_fitting_url()
         migrate.require_current(database)
         secret_key.require_opens(database, sealer)

@@ -12,21 +12,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from webhook_service.errors import WebhookServiceError, with_cause
-from webhook_service.model.ids import hide_keys
+from webhook_service.telemetry.redaction import redacted
 
 REPEAT_SECONDS = 60.0
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Redact(logging.Filter):
-    """Replaces endpoint keys and API tokens in a record, wherever they came from."""
+    """Takes secrets out of a record, its traceback too, wherever they came from."""
+
+    _tracebacks = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = hide_keys(_one_line(record.getMessage()))
+        record.msg = redacted(_one_line(record.getMessage()))
         record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self._tracebacks.formatException(record.exc_info)
+        # Formatters take the text that is there, and make none of their own.
+        record.exc_text = record.exc_text and redacted(record.exc_text)
+        record.stack_info = record.stack_info and redacted(record.stack_info)
         return True
 
 
@@ -39,9 +46,6 @@ class TextFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return datetime.fromtimestamp(record.created).isoformat(" ", "milliseconds")
 
-    def formatException(self, ei: Any) -> str:
-        return hide_keys(super().formatException(ei))
-
 
 class JsonFormatter(TextFormatter):
     """One JSON object per line."""
@@ -53,8 +57,8 @@ class JsonFormatter(TextFormatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_text:
+            line["exception"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
 
 

@@ -292,8 +292,10 @@ def test_in_a_pod_its_own_cluster_is_used(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
     clusters = Clusters({}, connect_timeout=1)
-    with pytest.raises(Retry, match="port=9"):
+    with pytest.raises(Retry, match="Connection refused"):
         clusters.get().get(SHOP)
+    (transport,) = clusters._transports.values()
+    assert transport._api.configuration.host == "https://127.0.0.1:9"
     clusters.close()
 
 
@@ -356,3 +358,14 @@ def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "kubernetes.client", None)
     with pytest.raises(DriverError, match=r"pip install 'webhook-service\[kubernetes\]'"):
         Clusters({}).get()
+
+
+def test_a_credential_that_cannot_be_sent_is_in_no_message(tmp_path: Path) -> None:
+    with faulty(lambda _: None) as (url, _):
+        path = kubeconfig(tmp_path, main=url)
+        path.write_text(path.read_text().replace("token-of-main", "hunter2-hunter2\\n"))
+        clusters = Clusters({"kubeconfig": str(path)})
+        with pytest.raises(Retry, match=r"does not answer \(ValueError\)") as caught:
+            clusters.get().get(SHOP)
+        clusters.close()
+    assert "hunter2" not in str(caught.value)

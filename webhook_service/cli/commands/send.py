@@ -12,6 +12,7 @@ from webhook_service.cli.failures import fail
 from webhook_service.cli.json_input import read_text
 from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_json, print_record
+from webhook_service.errors import fault_of
 
 if TYPE_CHECKING:
     import httpx
@@ -65,7 +66,7 @@ def _post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> htt
         return httpx.post(url, content=body, headers=headers, timeout=timeout)
     except (httpx.TransportError, httpx.InvalidURL) as exc:
         # The query holds the key.
-        fail(f"{url.partition('?')[0]} does not answer: {exc or type(exc).__name__}.")
+        fail(f"{url.partition('?')[0]} does not answer: {fault_of(exc)}.")
 
 
 def _print(answer: httpx.Response, output: Output) -> None:

@@ -13,6 +13,7 @@ from celery import Celery
 from celery.utils import uuid
 
 from webhook_service.engine.celery.app import IO_TIMEOUT, QUEUE, TASK
+from webhook_service.errors import fault_of
 
 WINDOW = 500
 CLOSE_TIMEOUT = 1.0
@@ -48,7 +49,7 @@ class Publisher:
         except Exception as exc:
             # Every transport has errors of its own, and the remedy is the same: a new connection.
             self.close()
-            raise BrokerUnavailable(f"{type(exc).__name__}: {exc}") from exc
+            raise BrokerUnavailable(fault_of(exc)) from exc
         return published
 
     def close(self) -> None:

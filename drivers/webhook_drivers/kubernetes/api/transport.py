@@ -14,9 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from webhook_drivers.kubernetes.api.breaker import Breaker
-from webhook_drivers.kubernetes.api.faults import cut
 from webhook_drivers.kubernetes.api.resources import Json
-from webhook_service import Retry
+from webhook_service import Retry, fault_of
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -96,8 +95,8 @@ class Transport:
             except _UnusableReply as error:
                 raise Retry(f"The answer of cluster {self.name} is no use: {error}.") from error
             except Exception as error:  # the client, its credential plug-ins, urllib3, sockets
-                text = f"{type(error).__name__}: {cut(error)}"
-                message = f"The API of cluster {self.name} does not answer ({text})."
+                # Its text may hold the credentials that were sent.
+                message = f"The API of cluster {self.name} does not answer ({fault_of(error)})."
                 raise Retry(message, code="unreachable") from error
         if reply.status == 401 and not ask.behind:
             self.refused = True
