@@ -1,7 +1,8 @@
 """The command line in this process, on a database of its own."""
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBHOOK_SERVICE_PROJECT", PROJECT)
     for name in ("CONFIG", "LISTEN", "BASE_URL", "DRIVERS", "DEBUG"):
         monkeypatch.delenv(f"WEBHOOK_SERVICE_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def logging_restored() -> Iterator[None]:
+    """A command that serves sends the log to the standard error that it had."""
+    root, own = logging.getLogger(), logging.getLogger("webhook_service")
+    before = root.handlers, root.level, own.level
+    yield
+    root.handlers = before[0]
+    root.setLevel(before[1])
+    own.setLevel(before[2])
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ import typer
 
 from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_json, print_page
-from webhook_service.errors import PluginUnavailable
-from webhook_service.plugins.boundary import guarded
 
 if TYPE_CHECKING:
     from webhook_service.driver import WebhookDriver
@@ -36,6 +34,9 @@ def list_drivers(output: OutputOption = Output.TABLE) -> None:
 @app.command()
 def schema(name: Annotated[str, typer.Argument(help="The driver's name.")]) -> None:
     """Print the JSON Schema of a driver's config."""
+    from webhook_service.errors import PluginUnavailable
+    from webhook_service.plugins.boundary import guarded
+
     config = _installed().get(name).Config
     with guarded(f"The JSON Schema of the driver {name}", PluginUnavailable):
         schema = config.model_json_schema()
