@@ -17,6 +17,7 @@
     ├── UnsupportedBody           415   a compressed body
     ├── Unavailable               503   nothing was stored: send it again
     │   ├── TooManyRequests       429   calls come too fast
+    │   ├── LimitReached          429   a receiver or project has as much as it may have
     │   ├── TooManyBodies         503   large bodies fill the memory set aside for them
     │   ├── StoreUnavailable      503   the database does not take the write
     │   └── IssuerUnavailable     503   whoever vouches for the sender does not answer
@@ -206,6 +207,13 @@ class TooManyRequests(Unavailable):
 
     status = 429
     code = "too_many_requests"
+
+
+class LimitReached(Unavailable):
+    """A receiver or a project has as much as it may have; the message says of what."""
+
+    status = 429
+    code = "limit_reached"
 
 
 class TooManyBodies(Unavailable):

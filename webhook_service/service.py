@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from webhook_service.chores.retention import retention
 from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
-from webhook_service.errors import InvalidConfig, OutdatedVersion, UnknownKey
+from webhook_service.errors import InvalidConfig, LimitReached, OutdatedVersion, UnknownKey
 from webhook_service.failpoints import failpoint
 from webhook_service.model.audit import APPLICATION, Actor, AuditEntry
 from webhook_service.model.backlog import Backlog, Written
@@ -355,6 +355,7 @@ class WebhookService:
             InvalidPayload: the body is not of the receiver's format.
             PluginUnavailable: a plug-in of the receiver failed; nothing was stored.
             StoreUnavailable: nothing was stored; the sender should try again.
+            LimitReached: likewise, for its receiver or project has stored too much.
         """
         with self.refusals.kept(project, key, call):
             decision = self._receivers.find(project, key).decide(call, datetime.now(UTC))
@@ -368,19 +369,20 @@ class WebhookService:
         would be refused, which memory alone must not do, goes to a thread.
 
         Raises:
-            UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload, PluginUnavailable,
-                StoreUnavailable: see ``accept``.
+            UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload: see ``accept``.
+            PluginUnavailable, StoreUnavailable, LimitReached: see ``accept``.
         """
         if (decision := self._receivers.decide_from_memory(project, key, call)) is not None:
-            if (delivery := await self._async_intake.store(decision)) is not None:
-                return self._conclude(decision, delivery)
+            with suppress(LimitReached):  # memory alone must not refuse
+                if (delivery := await self._async_intake.store(decision)) is not None:
+                    return self._conclude(decision, delivery)
         return await run_sync(self.accept, project, key, call)
 
     def commit(self, decision: Decision) -> Delivery:
         """Store a decision with the work that it brings, and let the engine know.
 
         Raises:
-            StoreUnavailable: nothing was stored.
+            StoreUnavailable, LimitReached: nothing was stored.
         """
         return self._conclude(decision, self.store.intake.accept(decision))
 

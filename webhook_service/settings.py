@@ -150,6 +150,23 @@ class Settings(BaseSettings):
         default=50.0, ge=0, description="calls per second to one receiver; 0 is no limit"
     )
     receiver_burst: int = Field(default=500, ge=1, description="its calls at once")
+    receiver_bytes_per_day: int = Field(
+        default=1 << 30, ge=0, description="what the calls of one receiver may store; 0: no limit"
+    )
+    project_bytes_per_day: int = Field(
+        default=4 << 30, ge=0, description="what the calls of one project may store; 0: no limit"
+    )
+    min_free_bytes: int = Field(
+        default=256 << 20, ge=0, description="of SQLite's disk; with less, calls are refused"
+    )
+    max_receivers: int = Field(default=1000, ge=0, description="of one project; 0: no limit")
+    max_tokens: int = Field(default=100, ge=0, description="live, of one project; 0: no limit")
+    max_open_executions: int = Field(
+        default=10_000, ge=0, description="that have not ended, of one project; 0: no limit"
+    )
+    max_waiting: int = Field(
+        default=250, ge=1, description="callers of one project that wait for their outcome"
+    )
     max_wait_seconds: float = Field(
         default=300.0, ge=0, le=3600, description="how long a call may wait for its outcome"
     )

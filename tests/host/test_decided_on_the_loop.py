@@ -16,6 +16,8 @@ from webhook_service.model.delivery import Call
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
+from webhook_service.store.limits.limits import Limits
+from webhook_service.store.limits.room import Room
 from webhook_service.testing.samples import dockerhub_push
 
 
@@ -96,6 +98,42 @@ def test_what_the_writer_refuses_is_sent_again(
     answer = call(stranger, known[1], "1")
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert answer.json()["message"] == "Too many writes are waiting; nothing was stored."
+
+
+def test_a_full_receiver_is_refused_until_midnight_and_a_revoked_key_as_ever(
+    served: Served,
+    stranger: httpx.Client,
+    known: tuple[str, str],
+    elsewhere: WebhookService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = Limits(receiver_bytes_per_day=1)
+    monkeypatch.setattr(
+        served.service.store.intake, "_room", Room(elsewhere.store.database, limits)
+    )
+    assert call(stranger, known[1], "1").status_code == 200
+    full = call(stranger, known[1], "2")
+    assert (full.status_code, full.json()["code"]) == (429, "limit_reached")
+    assert 0 < int(full.headers["Retry-After"]) <= 86400
+    assert "the 1 bytes that it may store in a day" in full.json()["message"]
+    assert len(served.service.list_deliveries(PROJECT).items) == 2
+    elsewhere.delete_receiver(PROJECT, known[0])
+    assert call(stranger, known[1], "3").status_code == 403
+
+
+def test_a_full_disk_refuses_calls_and_readyz_tells_until_there_is_room(
+    served: Served, stranger: httpx.Client, known: tuple[str, str]
+) -> None:
+    disk = served.service.store._room.disk
+    disk._minimum, disk._next_look = 1 << 60, 0.0
+    assert stranger.get("/readyz").status_code == 503
+    refused = call(stranger, known[1], "1")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "60")
+    assert "The disk of the database has less than" in refused.json()["message"]
+    assert stranger.get("/healthz").status_code == 200
+    disk._minimum, disk._next_look = 1, 0.0
+    assert stranger.get("/readyz").text == "ok\n"
+    assert call(stranger, known[1], "1").json()["state"] == "accepted"
 
 
 def test_a_write_that_fails_or_comes_too_late_is_sent_again(

@@ -169,6 +169,21 @@ def test_no_call_waits_longer_than_is_allowed(tmp_path: Path) -> None:
                 assert answer.elapsed.total_seconds() < 5
 
 
+def test_a_project_with_too_many_waiting_callers_is_told_so(tmp_path: Path) -> None:
+    service = make_service(sqlite_url(tmp_path), run=False)
+    with serving(service, max_waiting=1) as served, served.client(None) as client:
+        _, key = add_receiver(served.service, **OUTCOME)
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(_call, client, key, "1", **LONG)
+            wait_for(lambda: served.service.list_deliveries(PROJECT).items)
+            wait_for(lambda: _call(client, key, "2", Prefer="wait=0.2").json().get("message"))
+            more = _call(client, key, "2", **LONG)
+            assert (more.status_code, more.json()["outcome"]) == (202, "pending")
+            assert "has 1 callers that wait (the setting MAX_WAITING)" in more.json()["message"]
+            served.end()
+            assert "message" not in first.result(20).json()
+
+
 def test_waiting_costs_neither_threads_nor_queries_for_each(
     served: Served, stranger: httpx.Client, asking: str
 ) -> None:

@@ -48,7 +48,7 @@ def test_many_callers_share_each_question(execution: Execution) -> None:
     async def scenario() -> None:
         waiters = Waiters(source.find, poll=0.05, on_count=counts.append)
         names = [f"exe_{number}" for number in range(50)]
-        calls = [asyncio.create_task(waiters.ended([name], 5)) for name in names]
+        calls = [asyncio.create_task(waiters.ended("1a5", [name], 5)) for name in names]
         while not source.asked or len(source.asked[-1]) < 50:
             await asyncio.sleep(0.01)
         source.ended = {name: replace(execution, id=name) for name in names}
@@ -65,7 +65,7 @@ def test_an_end_elsewhere_is_seen_at_the_next_question(execution: Execution) -> 
 
     async def scenario() -> float:
         waiters = Waiters(source.find, poll=0.05)
-        call = asyncio.create_task(waiters.ended([execution.id], 5))
+        call = asyncio.create_task(waiters.ended("1a5", [execution.id], 5))
         while len(source.asked) < 2:
             await asyncio.sleep(0.01)
         source.ended = {execution.id: execution}
@@ -82,7 +82,7 @@ def test_an_end_in_this_process_is_seen_at_once(execution: Execution) -> None:
 
     async def scenario() -> None:
         waiters = Waiters(source.find, poll=60)
-        call = asyncio.create_task(waiters.ended([execution.id], 60))
+        call = asyncio.create_task(waiters.ended("1a5", [execution.id], 60))
         while not source.asked:
             await asyncio.sleep(0.01)
         source.ended = {execution.id: execution}
@@ -97,12 +97,33 @@ def test_one_waiter_too_many_is_told_at_once() -> None:
 
     async def scenario() -> None:
         waiters = Waiters(source.find, limit=2, poll=0.05)
-        calls = [asyncio.create_task(waiters.ended(["exe_1"], 60)) for _ in range(2)]
+        calls = [asyncio.create_task(waiters.ended("1a5", ["exe_1"], 60)) for _ in range(2)]
         await asyncio.sleep(0)
-        assert await asyncio.wait_for(waiters.ended(["exe_2"], 60), 1) == {}
+        assert await asyncio.wait_for(waiters.ended("1a5", ["exe_2"], 60), 1) == {}
         waiters.close()
         assert await asyncio.gather(*calls) == [{}, {}]
-        assert await asyncio.wait_for(waiters.ended(["exe_3"], 60), 1) == {}
+        assert await asyncio.wait_for(waiters.ended("1a5", ["exe_3"], 60), 1) == {}
+
+    run(scenario())
+
+
+def test_the_callers_of_one_project_leave_places_to_those_of_others() -> None:
+    source = Executions()
+
+    async def scenario() -> None:
+        waiters = Waiters(source.find, limit=10, of_project=2, poll=0.05)
+        calls = [asyncio.create_task(waiters.ended("1a5", ["exe_1"], 60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(waiters.ended("1a5", ["exe_1"], 60), 1) == {}
+        assert "has 2 callers that wait" in (waiters.refusal("1a5") or "")
+        other = asyncio.create_task(waiters.ended("other", ["exe_2"], 60))
+        await asyncio.sleep(0)
+        assert len(waiters) == 3
+        calls[0].cancel()
+        await asyncio.sleep(0)
+        assert waiters.refusal("1a5") is None
+        waiters.close()
+        assert await asyncio.gather(calls[1], other) == [{}, {}]
 
     run(scenario())
 
@@ -113,7 +134,7 @@ def test_a_database_that_is_away_does_not_end_the_waiting(execution: Execution) 
 
     async def scenario() -> None:
         waiters = Waiters(source.find, poll=0.02)
-        call = asyncio.create_task(waiters.ended([execution.id], 5))
+        call = asyncio.create_task(waiters.ended("1a5", [execution.id], 5))
         while len(source.asked) < 3:
             await asyncio.sleep(0.01)
         source.away, source.ended = False, {execution.id: execution}

@@ -7,16 +7,26 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from tests.support import PROJECT
+from tests.support import PROJECT, SECRET
 from webhook_service.driver import PushEvent, Request
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Work
 from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.settings import load_settings
+from webhook_service.store import migrate
 from webhook_service.store.database import Database
-from webhook_service.store.store import Store
+from webhook_service.store.store import Store, open_store
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 _numbers = count()
+
+
+def limited_store(url: str, **limits: int) -> Store:
+    """A store on a new database, with some limits of the settings."""
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+    return open_store(load_settings(database_url=url, secret_key=SECRET, **limits))
 
 
 def add_receiver(store: Store, name: str = "shop", project: str = PROJECT) -> tuple[str, str]:

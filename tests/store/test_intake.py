@@ -1,15 +1,29 @@
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from tests.store.builders import accept, add_receiver, as_one_group, decision, work
+from tests.store.builders import (
+    accept,
+    add_receiver,
+    as_one_group,
+    decision,
+    limited_store,
+    request,
+    work,
+)
 from tests.support import PROJECT
-from webhook_service.errors import StoreUnavailable
+from webhook_service.driver import Request
+from webhook_service.errors import LimitReached, StoreUnavailable
 from webhook_service.model.delivery import Basis, Decision, Delivery, DeliveryState, Item
 from webhook_service.model.ids import fingerprint, new_key
+from webhook_service.model.pages import PageRequest
+from webhook_service.store.intake import MAX_KEPT
 from webhook_service.store.store import Store
+from webhook_service.store.tables import deliveries
 
 
 def test_an_accepted_delivery_reads_back_equal(store: Store) -> None:
@@ -66,6 +80,67 @@ def test_an_ignored_call_is_kept_with_its_reason(store: Store) -> None:
     stored = store.intake.accept(Decision(ignored, (), "stub", "dockerhub", b"{}"))
     assert (stored.state, stored.reason) == (DeliveryState.IGNORED, "tag_mismatch")
     assert store.deliveries.get(PROJECT, "dlv_other") == stored
+
+
+@pytest.mark.parametrize("works", [(), ("same",)], ids=["ignored", "duplicate"])
+def test_of_a_call_that_brings_no_work_four_kilobytes_are_kept(
+    store: Store, works: tuple[str, ...]
+) -> None:
+    receiver, _ = add_receiver(store)
+    accept(store, receiver, *(work(identity=each) for each in works))
+    call = decision(receiver, *(work(identity=each) for each in works))
+    stored = store.intake.accept(replace(call, body=b"x" * 760_000))
+    assert stored.state is (DeliveryState.DUPLICATE if works else DeliveryState.IGNORED)
+    body = _body(store, stored.id)
+    assert len(body) == MAX_KEPT
+    assert body.startswith(b"xxx") and body.endswith(b"[cut: it had 760000 bytes]")
+
+
+def test_a_body_that_brought_work_or_is_small_is_kept_whole(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    large, small = b"x" * 760_000, b"y" * MAX_KEPT
+    accepted = store.intake.accept(replace(decision(receiver, work()), body=large))
+    ignored = store.intake.accept(replace(decision(receiver), body=small))
+    assert (_body(store, accepted.id), _body(store, ignored.id)) == (large, small)
+
+
+def test_a_receiver_is_refused_after_its_bytes_of_a_day(database_url: str) -> None:
+    with closing(limited_store(database_url, receiver_bytes_per_day=100_000)) as store:
+        receiver, _ = add_receiver(store)
+        call = replace(decision(receiver, work()), body=b"x" * 100_000)
+        stored = store.intake.accept(call)
+        with pytest.raises(LimitReached, match="WEBHOOK_SERVICE_RECEIVER_BYTES_PER_DAY"):
+            accept(store, receiver, work())
+        assert [each.id for each in store.deliveries.page(PROJECT, PageRequest()).items] == [
+            stored.id
+        ]
+
+
+def test_bytes_of_a_group_that_fails_and_runs_again_are_counted_once(database_url: str) -> None:
+    with closing(limited_store(database_url, receiver_bytes_per_day=300_000)) as store:
+        receiver, _ = add_receiver(store)
+        call = replace(decision(receiver, work()), body=b"x" * 200_000)
+        taken = replace(call, works=(), delivery=replace(call.delivery, project="p" * 20))
+        with as_one_group(store.database):
+            first, second = store.intake.submit(call), store.intake.submit(taken)
+        assert first.result(5) is not None
+        assert isinstance(second.exception(5), StoreUnavailable)
+        accept(store, receiver)  # 400,000 would be too many
+
+
+def test_what_events_hold_is_counted_too(database_url: str) -> None:
+    with closing(limited_store(database_url, receiver_bytes_per_day=100_000)) as store:
+        receiver, _ = add_receiver(store)
+        raw = replace(request(), event=Request(body=b"x" * 90_000))
+        store.intake.accept(decision(receiver, raw))
+        with pytest.raises(LimitReached):
+            accept(store, receiver)
+
+
+def _body(store: Store, delivery: str) -> bytes:
+    with store.database.read() as connection:
+        query = select(deliveries.c.body).where(deliveries.c.id == delivery)
+        return bytes(connection.execute(query).scalar_one())
 
 
 def _on(basis: Basis) -> Decision:

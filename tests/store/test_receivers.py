@@ -1,12 +1,19 @@
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
-from tests.store.builders import NOW, add_receiver
+from tests.store.builders import NOW, add_receiver, limited_store
 from tests.support import PROJECT
-from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound, SettingsError
+from webhook_service.errors import (
+    ChangedMeanwhile,
+    InvalidConfig,
+    LimitReached,
+    NotFound,
+    SettingsError,
+)
 from webhook_service.model.ids import RECEIVER, new_id, new_key
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, ReceiverSpec
@@ -144,3 +151,15 @@ def test_receivers_are_listed_newest_first(store: Store) -> None:
     add_receiver(store, "c", project="other")
     page = store.receivers.page(PROJECT, PageRequest())
     assert [receiver.id for receiver in page.items] == [second, first]
+
+
+def test_a_project_has_so_many_receivers_and_may_replace_one(database_url: str) -> None:
+    with closing(limited_store(database_url, max_receivers=2)) as store:
+        first, _ = add_receiver(store, "a")
+        add_receiver(store, "b")
+        with pytest.raises(LimitReached, match="has 2 receivers.*Delete one") as caught:
+            add_receiver(store, "c")
+        assert caught.value.status == 429
+        add_receiver(store, "c", project="other")
+        store.receivers.remove(PROJECT, first)
+        add_receiver(store, "c")

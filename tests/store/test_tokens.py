@@ -1,9 +1,11 @@
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
-from webhook_service.errors import NotFound
+from tests.store.builders import limited_store
+from webhook_service.errors import InvalidRequest, NotFound
 from webhook_service.model.ids import new_token
 from webhook_service.model.tokens import LAST_USE, Role, Token
 from webhook_service.store.store import Store
@@ -69,3 +71,18 @@ def test_a_database_that_takes_no_writes_refuses_no_token(store: Store) -> None:
     store.tokens.add(Token("tok_1", "p", Role.OWNER, datetime.now(UTC)), secret := new_token())
     store.database._max_queued = 0
     assert store.tokens.find(secret) is not None
+
+
+def test_a_project_has_so_many_live_tokens(database_url: str) -> None:
+    def add(store: Store, number: int, project: str = "a") -> None:
+        token = Token(f"tok_{number}", project, Role.OWNER, datetime.now(UTC))
+        store.tokens.add(token, new_token())
+
+    with closing(limited_store(database_url, max_tokens=2)) as store:
+        add(store, 1)
+        add(store, 2)
+        with pytest.raises(InvalidRequest, match="has 2 live tokens.*Revoke one"):
+            add(store, 3)
+        add(store, 4, "other")
+        store.tokens.revoke("tok_1")
+        add(store, 5)

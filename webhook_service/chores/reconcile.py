@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from webhook_service.chores.breaker import Breaker
 from webhook_service.chores.polled import Followed, chosen, followed
 from webhook_service.driver import PushEvent
-from webhook_service.errors import DriverError, NotFound, Retry, WebhookServiceError
+from webhook_service.errors import DriverError, LimitReached, NotFound, Retry, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Parsed
 from webhook_service.images import Image
@@ -139,6 +139,9 @@ class Reconcile:
             return 0
         except DriverError as exc:
             log.warning("%s cannot be asked: %s", image.name, exc)
+            return 0
+        except LimitReached as exc:
+            log.warning("A lost push of %s has to wait: %s", image.name, exc)
             return 0
         self._breaker.answered(image.registry)
         return lost

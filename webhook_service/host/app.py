@@ -28,7 +28,7 @@ from webhook_service.host.http.failures import Failures
 from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
 from webhook_service.host.shortcut import Shortcut
-from webhook_service.host.waiting import Waiters
+from webhook_service.host.waiting import MAX_OF_PROJECT, Waiters
 from webhook_service.service import WebhookService
 from webhook_service.telemetry.observer import CallersWaiting
 
@@ -43,6 +43,7 @@ def create_app(
     limits: BodyLimits | None = None,
     rates: CallRates | None = None,
     max_wait: float = 300.0,
+    max_waiting: int = MAX_OF_PROJECT,
 ) -> Starlette:
     """Build the ASGI application.
 
@@ -57,13 +58,16 @@ def create_app(
         limits: of request bodies.
         rates: how often senders may call; without them as often as they like.
         max_wait: seconds for which a call may wait for its outcome.
+        max_waiting: callers of one project that may wait so.
     """
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
     threads, limits = Threads(), limits or BodyLimits()
     observers = service.observers
     waiters = Waiters(
-        service.find_ended, on_count=lambda count: observers.tell(CallersWaiting(count))
+        service.find_ended,
+        of_project=max_waiting,
+        on_count=lambda count: observers.tell(CallersWaiting(count)),
     )
     outcomes = Outcomes(waiters, max_wait)
     observers.add(waiters)

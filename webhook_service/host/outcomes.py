@@ -7,7 +7,7 @@ proxy takes them for a fault of this host, as it would a 5xx.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from starlette.requests import ClientDisconnect, Request
@@ -69,13 +69,16 @@ class Outcomes:
         seconds = self._patience(preferences, delivery)
         if not seconds or not delivery.executions:
             return None
-        ended = await self._ended(request.receive, delivery.executions, seconds)
+        refusal = self.waiters.refusal(delivery.project)
+        ended = await self._ended(request.receive, delivery, seconds)
         outcome = judge(delivery.executions, ended)
         shown = [ended[id_] for id_ in delivery.executions if id_ in ended]
         body = decision_json(delivery, links) | {
             "outcome": outcome,
             "results": [_result_json(each, delivery.respond, links) for each in shown],
         }
+        if refusal is not None:
+            body["message"] = refusal
         applied = {} if preferences.wait is None else {"Preference-Applied": f"wait={seconds:g}"}
         headers = {"X-Api-Schemas": links.schemas, **applied}
         return JSONResponse(body, STATUS[outcome], headers)
@@ -88,9 +91,11 @@ class Outcomes:
         return 0.0
 
     async def _ended(
-        self, receive: Receive, executions: Sequence[str], seconds: float
+        self, receive: Receive, delivery: Delivery, seconds: float
     ) -> Mapping[str, Execution]:
-        ended = asyncio.ensure_future(self.waiters.ended(executions, seconds))
+        ended = asyncio.ensure_future(
+            self.waiters.ended(delivery.project, delivery.executions, seconds)
+        )
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -64,6 +64,7 @@ def build_app(
             partial(_tell_limit, service),
         ),
         max_wait=settings.max_wait_seconds,
+        max_waiting=settings.max_waiting,
     )
 
 

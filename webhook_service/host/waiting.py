@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -19,6 +20,7 @@ from webhook_service.model.execution import Execution
 from webhook_service.telemetry.observer import Happening, Observer, Recorded
 
 MAX_WAITERS = 1000
+MAX_OF_PROJECT = 250
 POLL = 0.5
 # Between two questions, however many executions end.
 MIN_PAUSE = 0.02
@@ -49,6 +51,7 @@ class Waiters(Observer):
     Args:
         find: gives those of some executions that have come to an end, or are settled.
         limit: how many callers may wait; one more is told at once that nothing has ended yet.
+        of_project: how many of one project may.
         on_count: is told how many wait, each time that this changes.
     """
 
@@ -56,14 +59,17 @@ class Waiters(Observer):
         self,
         find: Find,
         limit: int = MAX_WAITERS,
+        of_project: int = MAX_OF_PROJECT,
         poll: float = POLL,
         on_count: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._find = find
         self._limit = limit
+        self._of_project = of_project
         self._poll = poll
         self._on_count = on_count
         self._waiting: set[_Waiter] = set()
+        self._projects: Counter[str] = Counter()
         self._watched: frozenset[str] = frozenset()
         self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,12 +80,25 @@ class Waiters(Observer):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def ended(self, executions: Sequence[str], seconds: float) -> Mapping[str, Execution]:
+    def refusal(self, project: str) -> str | None:
+        """Why one more caller of a project cannot wait now, and what to do."""
+        if self._projects[project] >= self._of_project:
+            whose = f"project has {self._of_project} callers that wait (the setting MAX_WAITING)"
+        elif len(self._waiting) >= self._limit:
+            whose = f"service has {self._limit} callers that wait"
+        else:
+            return None
+        return f"The {whose}, which is as many as may: ask the links of the executions instead."
+
+    async def ended(
+        self, project: str, executions: Sequence[str], seconds: float
+    ) -> Mapping[str, Execution]:
         """Those of some executions that end within so many seconds; all of them, if possible."""
-        if self._closed or len(self._waiting) >= self._limit or not executions:
+        if self._closed or self.refusal(project) or not executions:
             return {}
         waiter = _Waiter(executions)
         self._waiting.add(waiter)
+        self._projects[project] += 1
         self._watch()
         self._begin()
         try:
@@ -89,6 +108,9 @@ class Waiters(Observer):
             pass
         finally:
             self._waiting.discard(waiter)
+            self._projects[project] -= 1
+            if not self._projects[project]:
+                del self._projects[project]
             self._watch()
         return waiter.found
 

@@ -58,6 +58,7 @@ _partial(
     executions.c.ordered,
     executions.c.seq,
 )
+_partial("ix_executions_open", OPEN, executions.c.project)
 _partial("ix_executions_settled", SETTLED, executions.c.slot)
 # The database itself refuses a second active execution in a slot, whatever a claim believed.
 _partial("uq_executions_active_slot", ACTIVE, executions.c.slot, unique=True)

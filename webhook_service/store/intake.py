@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -25,8 +26,14 @@ from webhook_service.model.execution import ExecutionState
 from webhook_service.store.bulk import BulkInsert, Row
 from webhook_service.store.database import Database, Write, wait
 from webhook_service.store.history.approvals import keep_newest, waiting_for
+from webhook_service.store.limits.room import Room
 from webhook_service.store.receivers import still_live
 from webhook_service.store.tables import deliveries, executions, micros
+
+# Of calls that bring no work. Nothing runs from a body: executions hold what they are about.
+MAX_KEPT = 4096
+# What a row and its places in indexes take, about.
+ROW_BYTES = 512
 
 # Built once: this runs for every group that has a copy in it.
 _FIRSTS = select(executions.c.dedupe, executions.c.id, executions.c.delivery).where(
@@ -61,14 +68,18 @@ Firsts = Mapping[str, _First]
 class Intake:
     """Takes calls in: one transaction stores what was decided with the work that it brings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, room: Room) -> None:
         self._database = database
+        self._room = room
+        # Of what is being written; for the writer's thread alone.
+        self._sizes: dict[str, int] = {}
 
     def accept(self, decision: Decision) -> Delivery:
         """Store a call with the work it brings; gives the call as stored, after the commit.
 
         Raises:
             StoreUnavailable: nothing was stored.
+            LimitReached: nothing was stored, for there is too much already.
         """
         if (delivery := wait(self.submit(decision))) is None:
             raise StoreUnavailable("The receiver is being changed; nothing was stored.")
@@ -86,8 +97,20 @@ class Intake:
 
         Raises:
             StoreUnavailable: nothing was stored; the future may also raise it.
+            LimitReached: nothing was stored, for there is too much already.
         """
-        return self._database.submit(self._store, decision)
+        delivery = decision.delivery
+        self._room.require(delivery.project, delivery.receiver, work=bool(decision.works))
+        stored = self._database.submit(self._store, decision)
+        stored.add_done_callback(partial(self._take_room, delivery.id))
+        return stored
+
+    def _take_room(self, delivery_id: str, stored: Future[Delivery | None]) -> None:
+        size = self._sizes.pop(delivery_id, 0)
+        if stored.cancelled() or stored.exception() or (delivery := stored.result()) is None:
+            return
+        new = len(delivery.executions) if delivery.state is DeliveryState.ACCEPTED else 0
+        self._room.take(delivery.project, delivery.receiver, size, new)
 
     def _store(
         self, connection: Connection, decisions: Sequence[Decision]
@@ -98,6 +121,8 @@ class Intake:
         if live:
             rows = [_delivery_row(decided[each.delivery.id], each.body) for each in live]
             self._deliveries.run(connection, rows)
+            for row in rows:
+                self._sizes[row["id"]] += ROW_BYTES + len(row["items"].encode()) + len(row["body"])
         failpoint("accept.stored")
         return [decided.get(decision.delivery.id) for decision in decisions]
 
@@ -112,6 +137,7 @@ class Intake:
 
     def _add_executions(self, connection: Connection, decisions: Sequence[Decision]) -> Firsts:
         """Queue all work but copies, for which it gives what they are copies of."""
+        self._sizes.update({decision.delivery.id: 0 for decision in decisions})
         pairs = [(decision, work) for decision in decisions for work in decision.works]
         if not pairs:
             return {}
@@ -119,9 +145,20 @@ class Intake:
         added = self._executions.run(connection, rows)
         firsts = {} if added == len(rows) else _firsts(connection, rows)
         for row, (decision, work) in zip(rows, pairs, strict=True):
-            if work.approval is not None and row["coalesce"] and work.execution not in firsts:
+            if work.execution in firsts:
+                continue
+            self._sizes[decision.delivery.id] += ROW_BYTES + len(row["event"].encode())
+            if work.approval is not None and row["coalesce"]:
                 keep_newest(connection, row["slot"], decision.delivery.received)
         return firsts
+
+
+def kept_body(state: DeliveryState, body: bytes) -> bytes:
+    """What is kept of a body: all of one that brought work, else 4 KiB with a mark at its end."""
+    if state is DeliveryState.ACCEPTED or len(body) <= MAX_KEPT:
+        return body
+    mark = b"\n[cut: it had %d bytes]" % len(body)
+    return body[: MAX_KEPT - len(mark)] + mark
 
 
 def _live(connection: Connection, decisions: Sequence[Decision]) -> Sequence[Decision]:
@@ -189,7 +226,7 @@ def _delivery_row(delivery: Delivery, body: bytes) -> Row:
         "duplicate_of": delivery.duplicate_of,
         "client": delivery.client,
         "received": micros(delivery.received),
-        "body": body,
+        "body": kept_body(delivery.state, body),
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webhook_service.errors import SettingsError, StoreUnavailable
 from webhook_service.store.database import Database
 
-HEAD = "0004"
+HEAD = "0005"
 _MIGRATIONS = "webhook_service.migrations"
 _LOCK = 7_304_115_208
 

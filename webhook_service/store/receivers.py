@@ -8,10 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webhook_service.errors import ChangedMeanwhile, InvalidConfig, NotFound, SettingsError
+from webhook_service.errors import (
+    ChangedMeanwhile,
+    InvalidConfig,
+    LimitReached,
+    NotFound,
+    SettingsError,
+)
 from webhook_service.model.audit import (
     APPLICATION,
     CHANGED,
@@ -39,6 +45,7 @@ from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import Moment, executions, keys, micros, receivers, sightings
 
 T = TypeVar("T")
+LIMIT_RETRY = 3600
 
 # Built once: this runs for every call on the endpoint.
 _FIND = (
@@ -77,10 +84,15 @@ _FILTERS = {
 
 
 class ReceiverStore:
-    """Reads and writes receivers, each within its project."""
+    """Reads and writes receivers, each within its project.
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
+    Args:
+        most: receivers that a project may have; 0 is no limit.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer, most: int = 0) -> None:
         self._database = database
+        self._most = most
         self._sealer = sealer
 
     def add(self, receiver: Receiver, key: str, by: Actor = APPLICATION) -> None:
@@ -88,9 +100,11 @@ class ReceiverStore:
 
         Raises:
             InvalidConfig: the project has a receiver of this name, or another one has the key.
+            LimitReached: the project has too many receivers.
         """
 
         def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
+            self._require_room(connection, receiver.project)
             self._require_new(connection, key)
             row = self._values(receiver.id, receiver.spec)
             connection.execute(
@@ -312,6 +326,15 @@ class ReceiverStore:
             return None, [_told(by, AuditAction.RECEIVER_ROTATED, receiver, changes)]
 
         write_audited(self._database, job)
+
+    def _require_room(self, connection: Connection, project: str) -> None:
+        query = select(func.count()).where(receivers.c.project == project)
+        if self._most and connection.execute(query).scalar_one() >= self._most:
+            raise LimitReached(
+                f"The project has {self._most} receivers, which is as many as it may have "
+                "(WEBHOOK_SERVICE_MAX_RECEIVERS). Delete one that is not used.",
+                LIMIT_RETRY,
+            )
 
     def _require_new(self, connection: Connection, key: str) -> None:
         """A key that was drawn is new; one that was taken over may have been so before."""

@@ -19,6 +19,8 @@ from webhook_service.store.history.refused import RefusedStore
 from webhook_service.store.history.replays import ReplayStore
 from webhook_service.store.history.revisions import RevisionStore
 from webhook_service.store.intake import Intake
+from webhook_service.store.limits.limits import Limits, limits_of
+from webhook_service.store.limits.room import Room
 from webhook_service.store.queue.queue import Queue
 from webhook_service.store.receivers import ReceiverStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys, warn_if_open
@@ -34,32 +36,43 @@ class Store:
         database: whose schema is current (see ``open_store``).
         sealer: opens and seals endpoint keys.
         lease: seconds a claimed execution is a worker's own unless it is renewed.
+        limits: of what is stored; by default there are none.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, lease: float = 30.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        lease: float = 30.0,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
         self.database = database
         self._sealer = sealer
-        self.receivers = ReceiverStore(database, sealer)
-        self.intake = Intake(database)
+        self._room = room = Room(database, limits)
+        self.receivers = ReceiverStore(database, sealer, limits.max_receivers)
+        self.intake = Intake(database, room)
         self.deliveries = DeliveryStore(database)
         self.refused = RefusedStore(database)
         self.executions = ExecutionStore(database)
-        self.replays = ReplayStore(database)
+        self.replays = ReplayStore(database, room.executions)
         self.revisions = RevisionStore(database)
         self.approvals = ApprovalStore(database)
         self.chores = ChoreStore(database)
         self.sightings = SightingStore(database)
         self.claims = Queue(database, lease, sealer=sealer)
-        self.tokens = TokenStore(database)
+        self.tokens = TokenStore(database, limits.max_tokens)
         self.audit = AuditStore(database)
 
     def ping(self) -> None:
         """Make sure that calls can be stored.
 
         Raises:
-            StoreUnavailable: the database does not answer, or took no write the last time.
+            StoreUnavailable: the database does not answer, took no write the last time, or its
+                disk is too full for calls.
         """
         self.database.require_writable()
+        self._room.disk.require()
         with self.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
 
@@ -92,7 +105,7 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
     except BaseException:
         database.close()
         raise
-    return Store(database, sealer, lease)
+    return Store(database, sealer, lease, limits_of(settings))
 
 
 def _files(settings: Settings, database: Database) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -231,6 +232,15 @@ chores = Table(
     Column("name", String(40), primary_key=True),
     Column("due", Moment, nullable=False),
     Column("cursor", Text, nullable=False),
+)
+
+# Of each day (UTC) and owner, a receiver's id or ``project/`` and its id: what calls have stored.
+stored_bytes = Table(
+    "stored_bytes",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("owner", String(300), primary_key=True),
+    Column("size", BigInteger, nullable=False),
 )
 
 tokens = Table(

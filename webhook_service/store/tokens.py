@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
-from webhook_service.errors import NotFound, StoreUnavailable
+from webhook_service.errors import InvalidRequest, NotFound, StoreUnavailable
 from webhook_service.model.as_json import time_to_json
 from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.ids import fingerprint, is_token
@@ -20,13 +20,22 @@ from webhook_service.store.tables import tokens
 
 
 class TokenStore:
-    """Reads and writes API tokens."""
+    """Reads and writes API tokens.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        most: live tokens that a project may have; 0 is no limit.
+    """
+
+    def __init__(self, database: Database, most: int = 0) -> None:
         self._database = database
+        self._most = most
 
     def add(self, token: Token, secret: str, by: Actor = APPLICATION) -> None:
-        """Store a new token."""
+        """Store a new token.
+
+        Raises:
+            InvalidRequest: the project has too many.
+        """
         values = {
             "id": token.id,
             "fingerprint": fingerprint(secret),
@@ -38,6 +47,7 @@ class TokenStore:
         }
 
         def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
+            self._require_room(connection, token.project)
             connection.execute(insert(tokens).values(values))
             changes = (FieldChange("role", None, token.role.value),)
             action = AuditAction.TOKEN_CREATED
@@ -45,16 +55,21 @@ class TokenStore:
 
         write_audited(self._database, job)
 
+    def _require_room(self, connection: Connection, project: str) -> None:
+        live = select(func.count()).where(tokens.c.project == project, *_live(datetime.now(UTC)))
+        if self._most and connection.execute(live).scalar_one() >= self._most:
+            raise InvalidRequest(
+                f"The project has {self._most} live tokens, which is as many as it may have "
+                "(WEBHOOK_SERVICE_MAX_TOKENS). Revoke one that is not used: webhook-service token "
+                "list shows them."
+            )
+
     def find(self, secret: str) -> Token | None:
         """The live token with this secret; its use is noted."""
         if not is_token(secret):
             return None
         now = datetime.now(UTC)
-        query = select(tokens).where(
-            tokens.c.fingerprint == fingerprint(secret),
-            tokens.c.revoked.is_(None),
-            or_(tokens.c.expires.is_(None), tokens.c.expires > now),
-        )
+        query = select(tokens).where(tokens.c.fingerprint == fingerprint(secret), *_live(now))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -115,3 +130,11 @@ def _note_uses(connection: Connection, uses: Sequence[tuple[str, datetime]]) -> 
     for token, used in dict(uses).items():
         connection.execute(update(tokens).where(tokens.c.id == token).values(used=used))
     return [None] * len(uses)
+
+
+def _live(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """That a token is neither revoked nor at its end."""
+    return (
+        tokens.c.revoked.is_(None),
+        or_(tokens.c.expires.is_(None), tokens.c.expires > now),
+    )

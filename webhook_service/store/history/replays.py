@@ -20,6 +20,7 @@ from webhook_service.store.history.approvals import asked_again, keep_newest
 from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place, told_of
+from webhook_service.store.limits.open_executions import OpenExecutions
 from webhook_service.store.tables import executions, receivers
 
 BATCH = 50
@@ -28,8 +29,9 @@ BATCH = 50
 class ReplayStore:
     """Queues the events of ended executions once more, as new executions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, open_executions: OpenExecutions) -> None:
         self._database = database
+        self._open = open_executions
 
     def replay(
         self,
@@ -48,12 +50,14 @@ class ReplayStore:
         Raises:
             NotFound: no such execution in the project.
             InvalidRequest: it has not ended yet.
+            LimitReached: the project has too many open executions.
         """
 
         def job(connection: Connection) -> tuple[Row[Any], Sequence[AuditEntry]]:
             row = find(connection, project, execution_id)
             if row.state not in ENDED:
                 raise InvalidRequest(f"The execution is {row.state}: cancel it, or let it end.")
+            self._open.require_room_for(connection, project, 1)
             made = _replay(connection, row, replay_id, as_of, by)
             return made, [_told(by, row, made)]
 
@@ -77,13 +81,22 @@ class ReplayStore:
         """Replay what the filter finds, oldest first, fifty in a transaction.
 
         Repeating the call replays nothing twice. Of one slot's replays only the newest runs.
+
+        Raises:
+            LimitReached: the project has too many open executions; some may be replayed by then.
         """
+
+        def job(
+            connection: Connection, ids: Sequence[str]
+        ) -> tuple[list[tuple[str, str]], Sequence[AuditEntry]]:
+            self._open.require_room_for(connection, project, len(ids))
+            return _replay_some(connection, ids=ids, as_of=as_of, by=by)
+
         found = self.find(project, wanted)
         made: list[tuple[str, str]] = []
         for start in range(0, len(found.replayed), BATCH):
             some = found.replayed[start : start + BATCH]
-            job = partial(_replay_some, ids=some, as_of=as_of, by=by)
-            made += write_audited(self._database, job)
+            made += write_audited(self._database, partial(job, ids=some))
             failpoint("replay.committed")
         return Replayed(
             tuple(old for old, _ in made), tuple(new for _, new in made), found.remaining

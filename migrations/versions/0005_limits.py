@@ -1,0 +1,33 @@
+"""What calls store in a day, and which executions of a project are open."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+OPEN = sa.text("state IN ('queued', 'held', 'retrying', 'waiting')")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "stored_bytes",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("owner", sa.String(length=300), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "owner", name="pk_stored_bytes"),
+    )
+    op.create_index(
+        "ix_executions_open",
+        "executions",
+        ["project"],
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_executions_open", "executions")
+    op.drop_table("stored_bytes")
