@@ -24,6 +24,7 @@ _KEY = re.compile(r"whk_[A-Za-z0-9_-]{43}")
 _V16_KEY = re.compile(
     r"[A-Za-z0-9]{40}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 )
+_EXECUTION_ID = re.compile(r"exe_[0-9a-f]{32}")
 _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
 _EITHER = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
 
@@ -63,6 +64,11 @@ def is_key(text: str) -> bool:
 def is_v16_key(text: str) -> bool:
     """Whether the text has the form of a key that v1.6 drew."""
     return _V16_KEY.fullmatch(text) is not None
+
+
+def is_execution_id(text: str) -> bool:
+    """Whether the text has the form of an execution's id."""
+    return _EXECUTION_ID.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:

@@ -17,6 +17,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from webhook_service.driver import WebhookDriver
 from webhook_service.engine.celery.app import add_task, make_app
 from webhook_service.engine.celery.child import Child
+from webhook_service.engine.celery.consumer import Consumer, use_redis_transport
 from webhook_service.errors import WebhookServiceError
 from webhook_service.plugins.discovery import DRIVERS, Plugins, discover
 from webhook_service.plugins.instances import new_drivers
@@ -54,12 +55,14 @@ class Worker:
         """Take executions until a signal ends it; gives the exit code."""
         # It asks for a decision that is made: a step goes on while the broker is away.
         warnings.simplefilter("ignore", CPendingDeprecationWarning)
+        use_redis_transport()
         add_task(self._app, self._execute)
         signals.setup_logging.connect(_keep_logging, weak=False)
         signals.worker_ready.connect(lambda **_: on_ready(), weak=False)
         signals.worker_process_init.connect(self._open_early, weak=False)
         signals.worker_process_shutdown.connect(self._close, weak=False)
         worker = self._app.Worker(
+            consumer_cls=Consumer,
             pool="prefork",
             concurrency=self._concurrency,
             without_gossip=True,
