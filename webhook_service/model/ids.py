@@ -78,7 +78,7 @@ def is_token(text: str) -> bool:
 
 def fingerprint(secret: str) -> str:
     """SHA-256 of a key or token, in hex: what the database knows it by."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 def hide_keys(text: str) -> str:

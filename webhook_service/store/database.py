@@ -49,6 +49,10 @@ REFUSED = "The database refused the write; nothing was stored."
 TORN = "The connection broke while the database stored this; send it again to be sure."
 UNFIT = "A value is too long, or holds a character that cannot be stored; nothing was stored."
 
+# Of a value that a caller gave: half a surrogate pair, and with SQLite an integer over 64 bits, are
+# refused by the database's driver before the database sees them.
+UNSTORABLE = (DataError, UnicodeEncodeError, OverflowError)
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -148,6 +152,7 @@ class Database:
 
         Raises:
             StoreUnavailable: the database does not answer, or is closed.
+            InvalidRequest: a value is one that the database cannot store.
         """
         if self._closed:
             raise StoreUnavailable("The service is stopping.")
@@ -157,7 +162,7 @@ class Database:
                 self._watchdog.over(connection, READ_TIMEOUT),
             ):
                 yield connection
-        except DataError as exc:
+        except UNSTORABLE as exc:
             raise InvalidRequest(UNFIT) from exc
         except json.JSONDecodeError as exc:
             log.exception("A stored row is no JSON.")
@@ -348,16 +353,17 @@ def _touch(connection: Connection) -> None:
 
 def _as_told(exc: BaseException, entry: _Entry, ran: bool) -> BaseException:
     """What the caller of a job that failed is told; a broken constraint is for it to explain."""
-    if not isinstance(exc, SQLAlchemyError):
-        return exc
-    if isinstance(exc, IntegrityError):
-        if entry.batch is _run_each:
-            return exc
+    told: Exception
+    if isinstance(exc, UNSTORABLE):
+        told = InvalidRequest(UNFIT)
+    elif isinstance(exc, IntegrityError) and entry.batch is not _run_each:
         constraint = getattr(getattr(exc.orig, "diag", None), "constraint_name", None)
         log.error("The database's tables forbid a write: %s", constraint or first_line(exc))
-    is_torn = ran and getattr(exc, "connection_invalidated", False)
-    told: Exception = StoreUnavailable(TORN if is_torn else REFUSED)
-    if isinstance(exc, DataError):
-        told = InvalidRequest(UNFIT)
+        told = StoreUnavailable(REFUSED)
+    elif isinstance(exc, SQLAlchemyError) and not isinstance(exc, IntegrityError):
+        is_torn = ran and getattr(exc, "connection_invalidated", False)
+        told = StoreUnavailable(TORN if is_torn else REFUSED)
+    else:
+        return exc
     told.__cause__ = exc
     return told
