@@ -167,7 +167,7 @@ def test_a_body_of_another_format_is_only_a_refused_call(service: WebhookService
 
 def test_a_crashing_format_is_a_refusal_without_its_words(service: WebhookService) -> None:
     _, key = add_receiver(service, source={"format": "crashing"}, verify=UNSIGNED)
-    with pytest.raises(InvalidPayload) as error:
+    with pytest.raises(PluginUnavailable) as error:
         push(service, key)
     assert "hunter2" not in error.value.message
 

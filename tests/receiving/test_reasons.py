@@ -90,7 +90,6 @@ def test_a_call_with_nothing_in_it_is_ignored_as_empty(
         (Parsed(reply={"ok": True}), Reason.HANDSHAKE),
         (Parsed(dropped=(Dropped("a", "own_word"), Dropped("b", ""))), "own_word"),
         (Parsed(dropped=(Dropped("a", ""),)), Reason.NOT_A_PUSH),
-        (Parsed(dropped=(Dropped("a", None),)), Reason.NOT_A_PUSH),  # type: ignore[arg-type]
     ],
 )
 def test_a_format_that_forgets_the_reason_does_not_leave_it_out(

@@ -209,12 +209,13 @@ class ReceiverStore:
 
         def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
             where = (receivers.c.id == receiver_id, receivers.c.project == project)
-            statement = delete(receivers).where(*where).returning(receivers)
-            removed = connection.execute(statement).one_or_none()
-            if removed is None:
+            named = (receivers.c.id, receivers.c.project, receivers.c.name, receivers.c.driver)
+            found = connection.execute(select(*named).where(*where)).one_or_none()
+            if found is None:
                 raise _not_found()
-            changes = self._fields_of(removed)
-            return None, [_told(by, AuditAction.RECEIVER_DELETED, removed, changes)]
+            changes = self._fields_of(connection, found)
+            connection.execute(delete(receivers).where(*where))
+            return None, [_told(by, AuditAction.RECEIVER_DELETED, found, changes)]
 
         write_audited(self._database, job)
 
@@ -399,12 +400,13 @@ class ReceiverStore:
             values["version"],
         )
 
-    def _fields_of(self, removed: Row[Any]) -> Sequence[FieldChange]:
-        """What a receiver said that is gone now; it can also be removed if it cannot be read."""
+    def _fields_of(self, connection: Connection, found: Row[Any]) -> Sequence[FieldChange]:
+        """What a receiver said that goes now; it can also be removed if it cannot be read."""
+        query = select(receivers).where(receivers.c.id == found.id)
         try:
-            return compare(self._receiver(removed).spec, None)
-        except (SettingsError, ValidationError):
-            return [FieldChange("name", removed.name), FieldChange("driver", removed.driver)]
+            return compare(self._receiver(connection.execute(query).one()).spec, None)
+        except (SettingsError, InvalidConfig, json.JSONDecodeError):
+            return [FieldChange("name", found.name), FieldChange("driver", found.driver)]
 
 
 def still_live(connection: Connection, asked: Collection[Basis]) -> Set[Basis]:
