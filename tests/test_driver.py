@@ -8,7 +8,7 @@ import pytest
 from webhook_service import Context
 from webhook_service.testing import sample_context
 
-OPTIONAL = {"named", "state", "rolls_back"}
+OPTIONAL = {"shared", "named", "state", "rolls_back"}
 
 
 def test_a_context_cannot_be_built_empty() -> None:

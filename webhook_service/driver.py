@@ -100,6 +100,8 @@ class Context:
         named: whether the receiver names the pushed repository, registry included; if not, a
             driver may only touch what runs that repository already.
         attempt: counts from 1; ``state`` is what the last ``Wait`` carried.
+        shared: whether other projects use the service too; a driver then touches only what the
+            operator has granted to this one.
         rolls_back: the identity of a push that this execution undoes, at the wish of people; the
             driver remembers it on the target, so that the same push is not deployed again.
     """
@@ -112,12 +114,19 @@ class Context:
     order_key: str
     named: bool
     attempt: int
+    shared: bool
     state: Mapping[str, Any] = field(default_factory=dict)
     rolls_back: str = ""
 
     @classmethod
     def without_execution(
-        cls, project: str, receiver: str, *, identity: str = "", named: bool = False
+        cls,
+        project: str,
+        receiver: str,
+        *,
+        shared: bool,
+        identity: str = "",
+        named: bool = False,
     ) -> Self:
         """For ``validate`` and ``plan``: nothing was delivered, and nothing is executed."""
         return cls(
@@ -129,6 +138,7 @@ class Context:
             order_key="",
             named=named,
             attempt=0,
+            shared=shared,
         )
 
 
@@ -214,6 +224,14 @@ class WebhookDriver(ABC, Generic[ConfigT, EventT]):
         """Name the headers that a driver of raw calls needs, such as ``x-github-event``.
 
         It never gets credentials, or what proxies and HTTP itself add (``is_private_header``).
+        """
+        return ()
+
+    def targets(self, config: ConfigT, context: Context) -> tuple[str, ...]:
+        """Name what pushes may change, as ``cluster/namespace/kind/name``; pure. Default: nothing.
+
+        ``*`` in a place means everything there. By these names the service finds the receivers
+        that change what an approved receiver changes, and tells operators of missing grants.
         """
         return ()
 

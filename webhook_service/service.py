@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,7 @@ from webhook_service.plugins.instances import (
 )
 from webhook_service.receiving.body import read_name, read_spec
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
+from webhook_service.receiving.missing_grants import missing_grants
 from webhook_service.receiving.refusals import Refusals
 from webhook_service.receiving.simulate import Simulation, simulate
 from webhook_service.receiving.v16_token import LegacyTokens
@@ -56,6 +58,7 @@ from webhook_service.store.async_intake import AsyncIntake
 from webhook_service.store.store import Store, open_store
 from webhook_service.telemetry.observer import Decided, Observers
 
+log = logging.getLogger(__name__)
 KEY_OVERLAP = timedelta(hours=24)
 
 
@@ -129,6 +132,8 @@ class WebhookService:
         )
         service._at_end.callback(outbound.close)
         if run:
+            if told := missing_grants(settings, store, drivers):
+                log.error("%s", told)
             registries = Registries(settings)
             service._at_end.callback(registries.close)
             reconcile = Reconcile(store, service._receivers, registries, service.commit)
@@ -233,7 +238,7 @@ class WebhookService:
         spec = read_spec(body, self.drivers, self.schemes)
         now = datetime.now(UTC)
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
-        self._receivers.compile(receiver).validate()
+        self._receivers.compile(receiver).validate(shared=self.store.projects.shares(project))
         return receiver
 
     def update_receiver(
@@ -265,7 +270,7 @@ class WebhookService:
             )
         spec = read_spec(body, self.drivers, self.schemes, old.spec)
         changed = Receiver(old.id, project, spec, old.created, old.updated)
-        self._receivers.compile(changed).validate()
+        self._receivers.compile(changed).validate(shared=self.store.projects.shares(project))
         receiver, held = self.store.receivers.update(old, spec, by)
         self._wake(held)
         return receiver
@@ -420,7 +425,8 @@ class WebhookService:
             InvalidPayload: the body is not of the receiver's format.
         """
         receiver = self.store.receivers.get(project, receiver_id)
-        return simulate(self._receivers.of(receiver), call)
+        shared = self.store.projects.shares(project)
+        return simulate(self._receivers.of(receiver), call, shared=shared)
 
     # Tokens
 

@@ -112,6 +112,10 @@ class ForwardPost(ClusterDriver[ForwardPostConfig, Request]):
     def headers(self, config: ForwardPostConfig) -> Collection[str]:
         return config.headers
 
+    def targets(self, config: ForwardPostConfig, context: Context) -> tuple[str, ...]:
+        target = config.target
+        return self.target(config, target.namespace, "Service", target.service)
+
     def execute(self, config: ForwardPostConfig, event: Request, context: Context) -> Outcome:
         cluster, target = self.cluster(config, context), config.target
         sent = _letter(config, event, context)

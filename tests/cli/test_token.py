@@ -1,6 +1,7 @@
 """``webhook-service token``: made, listed, revoked."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -58,3 +59,12 @@ def test_a_token_that_would_be_of_no_use_is_refused(run: Run, end: str) -> None:
     result = run("token", "create", "--role", "owner", "--expires", end)
     assert result.exit_code in (1, 2) and "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_who_adds_a_second_project_is_told_which_grants_are_missing(
+    run: Run, receiver: Any
+) -> None:
+    assert "NAMESPACES" not in run("token", "create", "--role", "owner").stderr
+    added = run("token", "create", "--role", "owner", "--project", "another")
+    assert added.exit_code == 0
+    assert f'"{PROJECT}": ["default/{PROJECT}", "stub/tests"]' in added.stderr

@@ -31,10 +31,10 @@ def test_the_settings_shown_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(DriverError, match="name one of here, prod"):
         options.find("moon")
     grants = Grants(options.namespaces)
-    assert grants.allows("shop", "prod", "shop-2")
-    assert grants.allows("search", "prod", "search")
-    assert not grants.allows("search", "here", "search")
-    assert grants.allows("anyone", "here", "sandbox")
+    assert grants.of("shop", "prod", shared=True, default=False).allows("shop-2")
+    assert grants.of("search", "prod", shared=True, default=False).allows("search")
+    assert not grants.of("search", "here", shared=True, default=False).allows("search")
+    assert grants.of("anyone", "here", shared=True, default=False).allows("sandbox")
 
 
 def test_the_command_shown_prints_manifests() -> None:

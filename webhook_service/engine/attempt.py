@@ -274,6 +274,7 @@ def _context(claim: Claim) -> Context:
         order_key=execution.order_key,
         named=claim.named,
         attempt=claim.attempt,
+        shared=claim.shared,
         state=execution.driver_state,
         rolls_back=execution.rolls_back or "",
     )

@@ -119,6 +119,7 @@ class Claim:
     ``resumed`` says that it waited, and goes on in the same attempt; ``watched`` is how many
     seconds its steps and the waits between them have taken in all. ``sealed_config`` is the
     receiver's whole config, sealed, if ``config`` hides secrets; ``Queue.full_config`` opens it.
+    ``shared`` says that other projects use the service too.
     """
 
     execution: Execution
@@ -132,6 +133,7 @@ class Claim:
     resumed: bool = False
     watched: float = 0.0
     sealed_config: str | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,13 +82,16 @@ class CompiledReceiver:
     matcher: Matcher
     headers: frozenset[str]
 
-    def validate(self) -> None:
+    def validate(self, *, shared: bool) -> None:
         """Let the driver look at the live system, before the receiver is stored.
+
+        Args:
+            shared: whether other projects use the service too.
 
         Raises:
             InvalidConfig: it cannot work; the message says what to change.
         """
-        context = Context.without_execution(self.receiver.project, self.receiver.id)
+        context = Context.without_execution(self.receiver.project, self.receiver.id, shared=shared)
         with guarded(f"The driver {self.receiver.spec.driver}", InvalidConfig):
             ask(NoneType, self.driver.validate, self.config, context)
 

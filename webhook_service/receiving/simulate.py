@@ -30,23 +30,27 @@ class Simulation:
     planned: tuple[PlannedWork, ...]
 
 
-def simulate(compiled: CompiledReceiver, call: Call) -> Simulation:
+def simulate(compiled: CompiledReceiver, call: Call, *, shared: bool) -> Simulation:
     """Parse and match a call, and ask the driver for its plan.
 
     The call is not verified: who may simulate is known already, and a pasted body has no
     signature.
 
+    Args:
+        shared: whether other projects use the service too.
+
     Raises:
         InvalidPayload: the body is not of the receiver's format.
     """
     works, ignored = compiled.match(compiled.parse(call), datetime.now(UTC))
-    return Simulation(tuple(ignored), tuple(_planned(compiled, work) for work in works))
+    return Simulation(tuple(ignored), tuple(_planned(compiled, work, shared) for work in works))
 
 
-def _planned(compiled: CompiledReceiver, work: Work) -> PlannedWork:
+def _planned(compiled: CompiledReceiver, work: Work, shared: bool) -> PlannedWork:
     context = Context.without_execution(
         compiled.receiver.project,
         compiled.receiver.id,
+        shared=shared,
         identity=work.identity,
         named=work.named,
     )

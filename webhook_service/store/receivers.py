@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webhook_service.errors import (
@@ -18,6 +19,7 @@ from webhook_service.errors import (
     NotFound,
     SettingsError,
 )
+from webhook_service.model.approval_rule import ApprovalRule
 from webhook_service.model.audit import (
     APPLICATION,
     CHANGED,
@@ -46,6 +48,7 @@ from webhook_service.store.tables import Moment, executions, keys, micros, recei
 
 T = TypeVar("T")
 LIMIT_RETRY = 3600
+MAX_TARGETS = 10_000
 
 # Built once: this runs for every call on the endpoint.
 _FIND = (
@@ -56,6 +59,9 @@ _FIND = (
         receivers.c.project == bindparam("project"),
         or_(keys.c.expires.is_(None), keys.c.expires > bindparam("now")),
     )
+)
+_NAMED: Select[Any] = select(
+    *(receivers.c.id, receivers.c.project, receivers.c.name, receivers.c.driver)
 )
 _LIVE = """SELECT keys.fingerprint, keys.receiver, receivers.version
     FROM keys JOIN receivers ON receivers.id = keys.receiver
@@ -75,12 +81,24 @@ _LET_RUN = (
     )
     .returning(executions.c.id)
 )
+_TARGET = ("project", "id", "driver", "config", "approval")
 _FILTERS = {
     "name": receivers.c.name,
     "driver": receivers.c.driver,
     "state": receivers.c.state,
     "id": receivers.c.id,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one receiver changes, and by whose leave."""
+
+    project: str
+    receiver: str
+    driver: str
+    config: Mapping[str, Any]
+    approval: ApprovalRule | None
 
 
 class ReceiverStore:
@@ -209,8 +227,7 @@ class ReceiverStore:
 
         def job(connection: Connection) -> tuple[None, Sequence[AuditEntry]]:
             where = (receivers.c.id == receiver_id, receivers.c.project == project)
-            named = (receivers.c.id, receivers.c.project, receivers.c.name, receivers.c.driver)
-            found = connection.execute(select(*named).where(*where)).one_or_none()
+            found = connection.execute(_NAMED.where(*where)).one_or_none()
             if found is None:
                 raise _not_found()
             changes = self._fields_of(connection, found)
@@ -239,6 +256,17 @@ class ReceiverStore:
         query = select(receivers).where(receivers.c.project == project)
         with self._database.read() as connection:
             return fetch(connection, query, receivers.c.id, page, _FILTERS, self._receiver)
+
+    def targets(self, project: str | None = None) -> Iterator[Target]:
+        """What the receivers of a project change, or of all of them: the newest 10,000."""
+        query = select(*(receivers.c[name] for name in _TARGET)).order_by(receivers.c.id.desc())
+        if project is not None:
+            query = query.where(receivers.c.project == project)
+        with self._database.read() as connection:
+            for row in connection.execute(query.limit(MAX_TARGETS)):
+                rule = row.approval
+                approval = None if rule is None else ApprovalRule.model_validate(rule)
+                yield Target(row.project, row.id, row.driver, row.config, approval)
 
     def find_by_key(self, project: str, key: str) -> tuple[str, int] | None:
         """Id and version of the receiver that a live key belongs to, if it is the project's."""

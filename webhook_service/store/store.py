@@ -21,6 +21,7 @@ from webhook_service.store.history.revisions import RevisionStore
 from webhook_service.store.intake import Intake
 from webhook_service.store.limits.limits import Limits, limits_of
 from webhook_service.store.limits.room import Room
+from webhook_service.store.projects import ProjectStore
 from webhook_service.store.queue.queue import Queue
 from webhook_service.store.receivers import ReceiverStore
 from webhook_service.store.sealing import Sealer, read_or_make_key, split_keys, warn_if_open
@@ -63,6 +64,7 @@ class Store:
         self.claims = Queue(database, lease, sealer=sealer)
         self.tokens = TokenStore(database, limits.max_tokens)
         self.audit = AuditStore(database)
+        self.projects = ProjectStore(database)
 
     def ping(self) -> None:
         """Make sure that calls can be stored.

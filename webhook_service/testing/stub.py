@@ -31,6 +31,7 @@ def sample_context(**fields: Any) -> Context:
         "order_key": "00001732536000000000.00000000000000000001",
         "named": False,
         "attempt": 1,
+        "shared": False,
     }
     return Context(**(values | fields))
 
@@ -72,6 +73,9 @@ class StubDriver(WebhookDriver[StubConfig]):
 
     def slot(self, config: StubConfig, event: PushEvent) -> str:
         return config.target
+
+    def targets(self, config: StubConfig, context: Context) -> tuple[str, ...]:
+        return (f"stub/tests/Stub/{config.target}",)
 
     def execute(self, config: StubConfig, event: PushEvent, context: Context) -> Outcome:
         with self._lock:

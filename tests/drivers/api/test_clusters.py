@@ -68,6 +68,37 @@ def test_no_verb_reaches_a_namespace_that_was_not_granted(
     assert len(requests) == 1
 
 
+@pytest.mark.parametrize("first", ["prod", "eu"])
+def test_grants_are_asked_by_the_name_that_the_receiver_uses(file: Path, first: str) -> None:
+    same = {"kubeconfig": str(file), "context": "main"}
+    clusters = Clusters(
+        {
+            "clusters": {"prod": same, "eu": same},
+            "namespaces": {"red": ["prod/shop"], "blue": ["eu/shop"]},
+        }
+    )
+    clusters.get(first, "red" if first == "prod" else "blue").get(SHOP)
+    assert clusters.get("prod", "red").get(SHOP) == {}
+    assert clusters.get("eu", "blue").get(SHOP) == {}
+    for name, project in (("eu", "red"), ("prod", "blue")):
+        with pytest.raises(DriverError, match=f"Project {project} .* cluster {name}:"):
+            clusters.get(name, project).get(SHOP)
+    clusters.close()
+
+
+@pytest.mark.parametrize("first", ["main", None])
+def test_the_default_cluster_by_its_name_is_not_the_default_one(
+    file: Path, first: str | None
+) -> None:
+    clusters = Clusters({"kubeconfig": str(file), "kube_context": "main"})
+    clusters.get(first, "shop").get(SHOP)
+    assert clusters.get(None, "shop", shared=True).get(SHOP) == {}
+    for name in ("main", "spare"):
+        with pytest.raises(DriverError, match=f"cluster {name}:"):
+            clusters.get(name, "shop", shared=True).get(SHOP)
+    clusters.close()
+
+
 def test_calls_are_made_as_the_account_of_the_targets_namespace(tmp_path: Path) -> None:
     with faulty(answer) as (url, requests):
         path = kubeconfig(tmp_path, main=url)

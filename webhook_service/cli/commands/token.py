@@ -49,11 +49,16 @@ def create(
 ) -> None:
     """Create a token and print it; it is never shown again."""
     from webhook_service.model.tokens import Role
+    from webhook_service.receiving.missing_grants import missing_grants
+    from webhook_service.settings import load_settings
 
     with session() as opened:
         token, secret = opened.service.create_token(
             project, Role(role), name=name, expires=expires, by=person()
         )
+        told = missing_grants(load_settings(), opened.service.store, opened.service.drivers)
+    if told:
+        typer.echo(told, err=True)
     print_record(output, {**_as_json(token), "token": secret})
 
 

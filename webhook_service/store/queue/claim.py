@@ -16,7 +16,7 @@ really run, however much waits.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -39,6 +39,7 @@ from webhook_service.model.execution import Claim, ExecutionState
 from webhook_service.model.receiver import ReceiverState, TagRule
 from webhook_service.model.registry_rule import RegistryRule
 from webhook_service.store.history.executions import execution_from_row
+from webhook_service.store.projects import some_projects
 from webhook_service.store.queue import attempts, slots
 from webhook_service.store.queue.capacity import Capacity
 from webhook_service.store.queue.slots import Ending, place, superseded
@@ -335,8 +336,9 @@ def _begin(
     resumed = {row.seq: row.state == ExecutionState.WAITING for row in run}
     rows = connection.execute(_BEGIN, {"seqs": list(resumed), "until": until}).all()
     taken = {row.seq: row for row in rows}
+    projects = some_projects(connection)
     claims = [
-        _as_claim(taken[seq], known[taken[seq].receiver], again)
+        _as_claim(taken[seq], known[taken[seq].receiver], again, projects)
         for seq, again in resumed.items()
         if seq in taken
     ]
@@ -344,7 +346,7 @@ def _begin(
     return claims
 
 
-def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool) -> Claim:
+def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool, projects: Set[str]) -> Claim:
     rule = receiver.registry
     return Claim(
         execution=execution_from_row(row),
@@ -358,6 +360,7 @@ def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool) -> Claim:
         resumed=resumed,
         watched=row.watched,
         sealed_config=receiver.sealed_config,
+        shared=bool(projects - {row.project}),
     )
 
 

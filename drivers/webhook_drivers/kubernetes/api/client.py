@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from webhook_drivers.kubernetes.api.faults import failure
-from webhook_drivers.kubernetes.api.grants import Grants
+from webhook_drivers.kubernetes.api.grants import Grant
 from webhook_drivers.kubernetes.api.resources import EVENTS, PODS, SERVICES, Address, Json, Resource
 from webhook_drivers.kubernetes.api.transport import NAME, ApiReply, ApiRequest, Transport
 from webhook_service import DriverError
@@ -35,18 +35,13 @@ class Cluster:
     of the client or of urllib3 leaves.
 
     Args:
-        project: in whose name; ``grants`` says what it may touch.
+        grant: what the project may touch.
         account: the ServiceAccount of each namespace to act as, instead of our own account.
     """
 
     transport: Transport
-    project: str = ""
-    grants: Grants = Grants()
+    grant: Grant
     account: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.transport.name
 
     def get(self, address: Address) -> Json:
         return self._call("get", address, "GET", address.path)
@@ -217,7 +212,7 @@ class Cluster:
         timeout: float | None = None,
         behind: bool = False,
     ) -> ApiReply:
-        self.grants.require(self.project, self.name, address.namespace)
+        self.grant.require(address.namespace)
         ask = ApiRequest(
             method=method,
             path=path,

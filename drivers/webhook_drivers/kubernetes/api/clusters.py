@@ -87,19 +87,27 @@ class Clusters:
         self._options = KubernetesOptions.model_validate(dict(options))
         self._grants = Grants(self._options.namespaces)
         self._timeouts = (connect_timeout, timeout)
-        self._transports: dict[ClusterOptions, Transport] = {}
+        # By name too: what a transport says of itself must not be another receiver's name.
+        self._transports: dict[tuple[str, ClusterOptions], Transport] = {}
         self._lock = Lock()
 
-    def get(self, name: str | None = None, project: str = "") -> Cluster:
+    def get(self, name: str | None = None, project: str = "", *, shared: bool = False) -> Cluster:
         """A cluster by name, in the name of a project; without a name the default one.
+
+        Args:
+            shared: whether other projects use the service too.
 
         Raises:
             DriverError: the client is not installed, or no such cluster is configured.
         """
         options = self._options.find(name)
-        shown = name or self._options.kube_context or "default"
-        transport = self._transport(shown, options)
-        return Cluster(transport, project, self._grants, options.account)
+        shown = self.shown(name)
+        grant = self._grants.of(project, shown, shared=shared, default=name is None)
+        return Cluster(self._transport(shown, options), grant, options.account)
+
+    def shown(self, name: str | None) -> str:
+        """The name of a cluster in grants and messages, also of the default one."""
+        return name or self._options.kube_context or "default"
 
     def close(self) -> None:
         with self._lock:
@@ -109,13 +117,13 @@ class Clusters:
 
     def _transport(self, name: str, options: ClusterOptions) -> Transport:
         with self._lock:
-            known = self._transports.get(options)
+            known = self._transports.get((name, options))
             if known and not known.refused:
                 return known
-            self._transports[options] = _connect(options, name, self._timeouts)
+            made = self._transports[name, options] = _connect(options, name, self._timeouts)
             if known:
                 known.close()
-            return self._transports[options]
+            return made
 
 
 def _connect(options: ClusterOptions, name: str, timeouts: tuple[float, float]) -> Transport:

@@ -76,4 +76,8 @@ class ClusterDriver(WebhookDriver[ConfigT, EventT]):
 
     def cluster(self, config: ConfigT, context: Context) -> Cluster:
         """The cluster that a config names, in the name of the receiver's project."""
-        return self._clusters.get(config.cluster, context.project)
+        return self._clusters.get(config.cluster, context.project, shared=context.shared)
+
+    def target(self, config: ConfigT, namespace: str, kind: str, name: str) -> tuple[str, ...]:
+        """One object, or with ``*`` several, as ``targets`` names them."""
+        return (f"{self._clusters.shown(config.cluster)}/{namespace}/{kind}/{name}",)

@@ -80,6 +80,9 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
         CREATE_EVENTS,
     )
 
+    def targets(self, config: DeploymentUpdateConfig, context: Context) -> tuple[str, ...]:
+        return self.target(config, config.namespace, config.kind, config.name or "*")
+
     def slot(self, config: DeploymentUpdateConfig, event: PushEvent) -> str:
         target = config.name or config.label_selector
         where = f"{config.cluster or ''}/{config.namespace}/{config.kind}/{target}"

@@ -123,6 +123,10 @@ class JobRun(ClusterDriver[JobRunConfig]):
         Right(PODS, ("get",), "log", optional=True),
     )
 
+    def targets(self, config: JobRunConfig, context: Context) -> tuple[str, ...]:
+        source = config.source
+        return self.target(config, source.namespace, source.resource.kind, source.name)
+
     def slot(self, config: JobRunConfig, event: PushEvent) -> str:
         source = config.source
         where = f"{source.namespace}/{source.resource.kind}/{source.name}"

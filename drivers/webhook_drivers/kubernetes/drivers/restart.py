@@ -103,6 +103,9 @@ class Restart(ClusterDriver[RestartConfig]):
     Config: ClassVar[type[DriverConfig]] = RestartConfig
     rights = tuple(Right(WORKLOADS[kind].resource, ("get", "patch")) for kind in KINDS)
 
+    def targets(self, config: RestartConfig, context: Context) -> tuple[str, ...]:
+        return self.target(config, config.namespace, config.kind, config.name)
+
     def slot(self, config: RestartConfig, event: PushEvent) -> str:
         """Of any repository: a restart serves all that was pushed before it."""
         return f"{config.cluster or ''}/{config.namespace}/{config.kind}/{config.name}/restart"

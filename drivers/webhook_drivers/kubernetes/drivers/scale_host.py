@@ -132,6 +132,9 @@ class ScaleHost(ClusterDriver[ScaleHostConfig, Request]):
     consumes: ClassVar[type[PushEvent] | type[Request]] = Request
     rights = (Right(machine_deployments("v1beta1"), ("list", "patch")),)
 
+    def targets(self, config: ScaleHostConfig, context: Context) -> tuple[str, ...]:
+        return self.target(config, config.home(context), config.resource.kind, "*")
+
     def slot(self, config: ScaleHostConfig, event: Request) -> str:
         pairs = written(config.host_selector)
         return f"{config.cluster or ''}/{config.namespace or ''}/hosts/{pairs}"

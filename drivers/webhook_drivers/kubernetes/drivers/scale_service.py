@@ -53,6 +53,10 @@ class ScaleService(ClusterDriver[ScaleServiceConfig, Request]):
     consumes: ClassVar[type[PushEvent] | type[Request]] = Request
     rights = tuple(Right(WORKLOADS[kind].resource, ("get", "patch")) for kind in KINDS)
 
+    def targets(self, config: ScaleServiceConfig, context: Context) -> tuple[str, ...]:
+        address = config.address
+        return self.target(config, address.namespace, address.resource.kind, address.name)
+
     def slot(self, config: ScaleServiceConfig, event: Request) -> str:
         address = config.address
         where = f"{address.namespace}/{address.resource.kind}/{address.name}"

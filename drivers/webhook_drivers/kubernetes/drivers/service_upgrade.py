@@ -117,6 +117,9 @@ class ServiceUpgrade(ClusterDriver[ServiceUpgradeConfig]):
         CREATE_EVENTS,
     )
 
+    def targets(self, config: ServiceUpgradeConfig, context: Context) -> tuple[str, ...]:
+        return self.target(config, config.home(context), "*", "*")
+
     def slot(self, config: ServiceUpgradeConfig, event: PushEvent) -> str:
         where = f"{config.cluster or ''}/{config.namespace or ''}/services"
         return f"{where}/{written(config.service_selector)}/{event.reference.name}"
