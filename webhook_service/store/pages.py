@@ -1,4 +1,8 @@
-"""Pages: newest first, filtered by field, continued by a marker."""
+"""Pages: newest first, filtered by field, continued by a marker.
+
+A marker is the last item's place, sealed for its project: places are counted over all projects, and
+tell what the others do.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from webhook_service.errors import InvalidRequest
+from webhook_service.errors import InvalidRequest, SettingsError
 from webhook_service.model.pages import Page, PageRequest
+from webhook_service.store.sealing import Sealer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -19,21 +24,25 @@ Filter = Column[Any] | Callable[[str], ColumnElement[bool]]
 
 def fetch(
     connection: Connection,
-    query: Select[Any],
+    sealer: Sealer,
+    project: str,
     order: Column[Any],
     page: PageRequest,
     fields: Mapping[str, Filter],
     build: Callable[[Row[Any]], T],
 ) -> Page[T]:
-    """Run a query for one page.
+    """One page of a project's rows.
 
     Args:
-        order: a unique column; items come with its highest value first.
+        sealer: seals markers.
+        order: a unique column of the table; items come with its highest value first.
         fields: what may be filtered on, by name: columns, or what gives a condition for a value.
 
     Raises:
         InvalidRequest: an unknown filter, or a marker that no page gave.
     """
+    table, owner = order.table, f"marker {order.table.name} {project}"
+    query = select(table).where(table.c.project == project)
     for name, value in (page.filters or {}).items():
         if name not in fields:
             known = ", ".join(sorted(fields))
@@ -41,7 +50,7 @@ def fetch(
         field = fields[name]
         query = query.where(field == value if isinstance(field, Column) else field(value))
     if page.marker is not None:
-        query = query.where(order < _marker(order, page.marker))
+        query = query.where(order < _opened(order, sealer, owner, page.marker))
     query = query.order_by(order.desc()).limit(page.limit + 1)
     try:
         rows = connection.execute(query).all()
@@ -53,7 +62,7 @@ def fetch(
         places = list(connection.execute(query.with_only_columns(order)).scalars())
         items = tuple(_readable(connection, query, order, places[: page.limit], build))
     more = len(places) > page.limit
-    return Page(items, str(places[page.limit - 1]) if more else None)
+    return Page(items, sealer.seal(owner, str(places[page.limit - 1])) if more else None)
 
 
 def _readable(
@@ -73,9 +82,9 @@ def _readable(
             log.exception("The row %s of %s cannot be read; it is left out.", place, order.table)
 
 
-def _marker(order: Column[Any], marker: str) -> Any:
-    if order.type.python_type is not int:
-        return marker
-    if not (marker.isascii() and marker.isdigit() and len(marker) <= 18):
-        raise InvalidRequest("marker is not one that an earlier page gave.")
-    return int(marker)
+def _opened(order: Column[Any], sealer: Sealer, owner: str, marker: str) -> Any:
+    try:
+        return order.type.python_type(sealer.open(owner, marker))
+    except SettingsError:
+        message = "marker is not one that an earlier page of this list gave: begin without one."
+        raise InvalidRequest(message) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -81,7 +81,6 @@ _LET_RUN = (
     )
     .returning(executions.c.id)
 )
-_TARGET = ("project", "id", "driver", "config", "approval")
 _FILTERS = {
     "name": receivers.c.name,
     "driver": receivers.c.driver,
@@ -96,6 +95,7 @@ class Target:
 
     project: str
     receiver: str
+    name: str
     driver: str
     config: Mapping[str, Any]
     approval: ApprovalRule | None
@@ -253,20 +253,23 @@ class ReceiverStore:
 
     def page(self, project: str, page: PageRequest) -> Page[Receiver]:
         """The project's receivers, newest first."""
-        query = select(receivers).where(receivers.c.project == project)
+        order, build = receivers.c.id, self._receiver
         with self._database.read() as connection:
-            return fetch(connection, query, receivers.c.id, page, _FILTERS, self._receiver)
+            return fetch(connection, self._sealer, project, order, page, _FILTERS, build)
 
-    def targets(self, project: str | None = None) -> Iterator[Target]:
-        """What the receivers of a project change, or of all of them: the newest 10,000."""
-        query = select(*(receivers.c[name] for name in _TARGET)).order_by(receivers.c.id.desc())
-        if project is not None:
-            query = query.where(receivers.c.project == project)
+    def targets(self) -> list[Target]:
+        """What the newest 10,000 receivers of all projects change."""
+        newest = select(receivers).order_by(receivers.c.id.desc()).limit(MAX_TARGETS)
         with self._database.read() as connection:
-            for row in connection.execute(query.limit(MAX_TARGETS)):
-                rule = row.approval
-                approval = None if rule is None else ApprovalRule.model_validate(rule)
-                yield Target(row.project, row.id, row.driver, row.config, approval)
+            return [_target(row) for row in connection.execute(newest)]
+
+    def approved_targets(self, project: str) -> list[Target]:
+        """What those receivers of a project change whose pushes have to be approved."""
+        query = select(receivers).where(
+            receivers.c.project == project, receivers.c.approval.is_not(None)
+        )
+        with self._database.read() as connection:
+            return [_target(row) for row in connection.execute(query)]
 
     def find_by_key(self, project: str, key: str) -> tuple[str, int] | None:
         """Id and version of the receiver that a live key belongs to, if it is the project's."""
@@ -443,6 +446,11 @@ def still_live(connection: Connection, asked: Collection[Basis]) -> Set[Basis]:
     statement = _LIVE.format(place=place, places=", ".join([place] * len(asked)))
     values = (micros(datetime.now(UTC)), *[basis.fingerprint for basis in asked])
     return {Basis(*row) for row in connection.exec_driver_sql(statement, values)}
+
+
+def _target(row: Row[Any]) -> Target:
+    rule = None if row.approval is None else ApprovalRule.model_validate(row.approval)
+    return Target(row.project, row.id, row.name, row.driver, row.config, rule)
 
 
 def _taken(name: str) -> InvalidConfig:

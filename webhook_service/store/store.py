@@ -53,9 +53,9 @@ class Store:
         self._room = room = Room(database, limits)
         self.receivers = ReceiverStore(database, sealer, limits.max_receivers)
         self.intake = Intake(database, room)
-        self.deliveries = DeliveryStore(database)
+        self.deliveries = DeliveryStore(database, sealer)
         self.refused = RefusedStore(database)
-        self.executions = ExecutionStore(database)
+        self.executions = ExecutionStore(database, sealer)
         self.replays = ReplayStore(database, room.executions)
         self.revisions = RevisionStore(database)
         self.approvals = ApprovalStore(database)
@@ -63,7 +63,7 @@ class Store:
         self.sightings = SightingStore(database)
         self.claims = Queue(database, lease, sealer=sealer)
         self.tokens = TokenStore(database, limits.max_tokens)
-        self.audit = AuditStore(database)
+        self.audit = AuditStore(database, sealer)
         self.projects = ProjectStore(database)
 
     def ping(self) -> None:

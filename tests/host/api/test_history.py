@@ -1,10 +1,12 @@
 """Deliveries and executions over HTTP: fields, pages and filters."""
 
+from base64 import b64decode
+
 import httpx
 import pytest
 
 from tests.host.served import Served, get
-from tests.support import add_receiver, push, stub_of, wait_for_end
+from tests.support import PROJECT, add_receiver, push, stub_of, wait_for_end
 from webhook_service.driver import Done
 from webhook_service.errors import Change, DriverError
 
@@ -127,5 +129,25 @@ def test_a_page_that_cannot_be_is_refused(shared_owner: httpx.Client, query: str
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
-def test_a_page_that_is_over_is_empty(owner: httpx.Client, receiver: tuple[str, str]) -> None:
-    assert get(owner, "/deliveries", marker="0")["data"] == []
+@pytest.mark.parametrize("kind", ["receivers", "deliveries", "executions"])
+def test_a_marker_tells_nothing_and_is_good_in_its_own_list_alone(
+    served: Served, owner: httpx.Client, kind: str
+) -> None:
+    markers = {}
+    for project in (PROJECT, "other"):
+        keys = [add_receiver(served.service, project, name=name)[1] for name in ("a", "b", "c")]
+        for tag in ("1", "2", "3"):
+            push(served.service, keys[0], tag, project=project)
+        with served.client(project=project) as client:
+            following = get(client, f"/{kind}", limit="1")["links"]["next"]
+            assert len(client.get(following).json()["data"]) == 1
+            markers[project] = httpx.URL(following).params["marker"]
+    for marker in (markers["other"], "0", "2", markers[PROJECT][:-5] + "AAA=="):
+        refused = owner.get(f"/v1-webhooks/{kind}", params={"marker": marker})
+        assert refused.status_code == 400
+        assert "marker is not one that an earlier page of this list gave" in refused.text
+    for other in {"receivers", "deliveries", "executions"} - {kind}:
+        query = {"marker": markers[PROJECT]}
+        assert owner.get(f"/v1-webhooks/{other}", params=query).status_code == 400
+    sealed = b64decode(markers[PROJECT], altchars=b"-_")
+    assert b"rcv_" not in sealed and len(sealed) > 64

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, insert
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.as_json import time_from_json
@@ -15,6 +15,7 @@ from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldCha
 from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.pages import Filter, fetch
+from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import audit
 
 
@@ -47,8 +48,9 @@ Audited = Callable[[Connection], tuple[T, Sequence[AuditEntry]]]
 class AuditStore:
     """Reads the audit of a project."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     def page(self, project: str, page: PageRequest) -> Page[AuditEntry]:
         """The project's entries, newest first.
@@ -58,9 +60,8 @@ class AuditStore:
         Raises:
             InvalidRequest: a filter cannot be used.
         """
-        query = select(audit).where(audit.c.project == project)
         with self._database.read() as connection:
-            return fetch(connection, query, audit.c.id, page, _FILTERS, _entry)
+            return fetch(connection, self._sealer, project, audit.c.id, page, _FILTERS, _entry)
 
 
 def write_audited(database: Database, job: Audited[T]) -> T:

@@ -12,6 +12,7 @@ from webhook_service.model.delivery import Delivery, DeliveryState, Item, Refusa
 from webhook_service.model.pages import Page, PageRequest
 from webhook_service.store.database import Database
 from webhook_service.store.pages import fetch
+from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import deliveries
 
 _FILTERS = {
@@ -25,8 +26,9 @@ _FILTERS = {
 class DeliveryStore:
     """Reads deliveries, each within its project."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     def get(self, project: str, delivery_id: str) -> Delivery:
         """One delivery.
@@ -45,9 +47,9 @@ class DeliveryStore:
 
     def page(self, project: str, page: PageRequest) -> Page[Delivery]:
         """The project's deliveries, newest first."""
-        query = select(deliveries).where(deliveries.c.project == project)
+        order = deliveries.c.seq
         with self._database.read() as connection:
-            return fetch(connection, query, deliveries.c.seq, page, _FILTERS, _delivery)
+            return fetch(connection, self._sealer, project, order, page, _FILTERS, _delivery)
 
 
 def _delivery(row: Row[Any], body: bytes | None = None) -> Delivery:

@@ -27,6 +27,7 @@ from webhook_service.store.history.requested import find, told_of
 from webhook_service.store.pages import fetch
 from webhook_service.store.queue.attempts import AttemptOutcome, close_open
 from webhook_service.store.queue.slots import let_next_go
+from webhook_service.store.sealing import Sealer
 from webhook_service.store.tables import (
     LATER,
     OPEN,
@@ -54,8 +55,9 @@ _FILTERS = {
 class ExecutionStore:
     """Reads executions, each within its project, and lets people cancel them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     def get(self, project: str, execution_id: str) -> Execution:
         """One execution with its attempts.
@@ -79,9 +81,9 @@ class ExecutionStore:
 
     def page(self, project: str, page: PageRequest) -> Page[Execution]:
         """The project's executions, newest first, without their attempts."""
-        query = select(executions).where(executions.c.project == project)
+        order, build = executions.c.seq, execution_from_row
         with self._database.read() as connection:
-            return fetch(connection, query, executions.c.seq, page, _FILTERS, execution_from_row)
+            return fetch(connection, self._sealer, project, order, page, _FILTERS, build)
 
     def cancel(
         self, project: str, execution_id: str, message: str, by: Actor = APPLICATION
