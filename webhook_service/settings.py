@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         default=False,
         description="believe X-API-Roles of trusted proxies, which then must strip it from callers",
     )
+    proxy_user_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,100}$",
+        description="the header in which trusted proxies, which must replace it, name the user",
+    )
     v16_public_key_file: Path | None = Field(
         default=None, description="the key (PEM) that v1.6 signed its ?token= URLs with"
     )

@@ -18,6 +18,7 @@ from webhook_service.errors import SettingsError
 from webhook_service.host.api.auth import (
     Authenticator,
     FirstOf,
+    NamedByProxy,
     ProxyAuthenticator,
     TokenAuthenticator,
 )
@@ -69,10 +70,12 @@ def build_app(
 
 
 def _authenticator(settings: Settings, service: WebhookService) -> Authenticator:
-    by_token = TokenAuthenticator(service)
-    if not settings.proxy_roles:
-        return by_token
-    return FirstOf(by_token, ProxyAuthenticator(settings.trusted_proxies))
+    known: Authenticator = TokenAuthenticator(service)
+    if settings.proxy_roles:
+        known = FirstOf(known, ProxyAuthenticator(settings.trusted_proxies))
+    if settings.proxy_user_header is None:
+        return known
+    return NamedByProxy(known, settings.trusted_proxies, settings.proxy_user_header)
 
 
 def build_protocol(settings: Settings, service: WebhookService) -> type[BoundedProtocol]:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
 from webhook_service.host.api.auth import FirstOf, Identity, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.host.app import create_app
+from webhook_service.host.server import _authenticator
 from webhook_service.model.ids import RECEIVER, new_id, new_token
 from webhook_service.model.tokens import Role
+from webhook_service.settings import load_settings
 
 ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OPEN = {
@@ -258,6 +261,91 @@ def test_basic_without_a_token_is_nobody(served: Served, sent: str) -> None:
     with served.client(None) as client:
         client.headers["Authorization"] = f"Basic {sent}"
         assert client.get("/v1-webhooks/receivers").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "roles", ["nobody", "deny", "owner, nobody", "readonly,x", "v2-owner", "0"]
+)
+def test_a_role_of_the_proxy_that_is_not_known_is_refused(proxied: Served, roles: str) -> None:
+    with proxied.client(None) as client:
+        client.headers["X-API-Roles"] = roles
+        for method, path in (("GET", ""), ("POST", ""), ("DELETE", "/x"), ("POST", "/x/rotate")):
+            answer = client.request(method, f"/v1-webhooks/receivers{path}?projectId=any")
+            assert (answer.status_code, answer.json()["code"]) == (405, "role_not_allowed")
+            assert "must send owner, member or readonly" in answer.text
+    assert proxied.service.list_receivers("any").items == ()
+
+
+@pytest.mark.parametrize(
+    ("roles", "made", "rotated"),
+    [("owner", 200, 404), ("V1-Admin", 200, 404), ("member", 200, 405), ("owner,user", 200, 405)],
+)
+def test_the_least_of_the_proxy_s_roles_counts(
+    proxied: Served, roles: str, made: int, rotated: int
+) -> None:
+    with proxied.client(None) as client:
+        client.headers["X-API-Roles"] = roles
+        query = {"projectId": PROJECT}
+        answer = client.post("/v1-webhooks/receivers", params=query, json=receiver_body())
+        assert answer.status_code == made
+        assert client.post("/v1-webhooks/receivers/x/rotate", params=query).status_code == rotated
+
+
+def _votes(client: httpx.Client, execution: str, users: list[str | None]) -> list[str]:
+    """Let users of a proxy approve an execution; who has voted then."""
+    path = f"/v1-webhooks/executions/{execution}"
+    for user in users:
+        headers = {} if user is None else {"X-API-User": user}
+        answer = client.post(f"{path}/approve", headers=headers)
+        assert answer.status_code == 200, answer.text
+    return [vote["voter"] for vote in answer.json()["approval"]["votes"]]
+
+
+@contextmanager
+def _with_users(folder: Path, networks: Any = LOCALHOST) -> Iterator[tuple[Served, str]]:
+    """A host whose proxy names users, and an execution that two people must approve."""
+    settings = load_settings(
+        proxy_roles=True, proxy_user_header="X-API-User", trusted_proxies=tuple(networks)
+    )
+    service = make_service(sqlite_url(folder))
+    authenticator = _authenticator(settings, service)
+    with serving(service, authenticator=authenticator, trusted_proxies=LOCALHOST) as served:
+        rule = {"approval": {"count": 3}, "verify": {"scheme": "none"}}
+        _, key = add_receiver(service, **rule)
+        yield served, push(service, key).executions[0]
+
+
+def test_a_user_of_the_proxy_has_one_vote_whatever_the_token_the_address_or_the_case(
+    tmp_path: Path,
+) -> None:
+    with _with_users(tmp_path) as (served, execution):
+        for address in ("198.51.100.1", "198.51.100.2"):
+            with served.client() as client:
+                client.headers["X-Forwarded-For"] = address
+                voters = _votes(client, execution, ["alice", "ALICE"])
+        assert voters == ["user:alice"]
+        with served.client(None) as client:
+            client.headers["X-API-Roles"] = "member"
+            client.params = {"projectId": PROJECT}
+            assert _votes(client, execution, ["Alice", None, None, ""]) == ["user:alice", "proxy"]
+        assert served.service.get_execution(PROJECT, execution).state == "held"
+
+
+def test_a_request_with_two_users_is_nobody_s(tmp_path: Path) -> None:
+    with _with_users(tmp_path) as (served, execution), served.client() as client:
+        for headers in (
+            [("X-API-User", "alice"), ("X-API-User", "bob")],
+            [("X-API-User", "a" * 201)],
+        ):
+            path = f"/v1-webhooks/executions/{execution}/approve"
+            assert client.post(path, headers=headers).status_code == 401
+
+
+def test_the_user_header_means_nothing_from_elsewhere(tmp_path: Path) -> None:
+    elsewhere = [ip_network("10.0.0.0/8")]
+    with _with_users(tmp_path, elsewhere) as (served, execution), served.client() as client:
+        (voter,) = _votes(client, execution, ["alice", "bob"])
+        assert voter.startswith("tok_")
 
 
 def _path(made: httpx.Response) -> str:

@@ -6,19 +6,27 @@ knows API tokens. What an identity may do is decided in ``guard``.
 
 from __future__ import annotations
 
+import unicodedata
 from base64 import b64decode
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-from webhook_service.errors import Unauthenticated
+from webhook_service.errors import RoleNotAllowed, Unauthenticated
 from webhook_service.host.http.address import Network, Proxies
 from webhook_service.model.tokens import Role
 from webhook_service.service import WebhookService
 
-RESTRICTED_ROLES = frozenset({"readonly", "restricted", "v1-readonly", "v1-restricted"})
+# By the names that Rancher 1.6 has for them, also with ``v1-`` before. The least powerful is first:
+# of several that a caller has it counts, as in v1.6.
+ROLES = {
+    Role.READONLY: {"readonly", "restricted"},
+    Role.MEMBER: {"member", "project-member", "user"},
+    Role.OWNER: {"owner", "project-owner", "project", "projectadmin", "admin", "superadmin"},
+}
+MAX_USER = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,8 @@ class Identity:
 
     Args:
         project: the only one it may act in; with None the request's ``projectId`` says which.
-        actor: a name for the history and the audit; 255 characters at most.
+        actor: who it is, for the history, the audit and votes: one name for each person, of 255
+            characters at most.
     """
 
     project: str | None
@@ -43,6 +52,7 @@ class Authenticator(Protocol):
 
         Raises:
             Unauthenticated: it has such credentials, and they are not valid.
+            RoleNotAllowed: they are valid, and give a role that is not known here.
         """
 
 
@@ -69,6 +79,7 @@ class ProxyAuthenticator:
     """Believes ``X-API-Roles`` of a proxy that has authenticated the caller, as in Rancher 1.6.
 
     The proxy must remove that header from what its callers send, and check their ``projectId``.
+    Callers whom it does not name (see ``NamedByProxy``) are one person: ``proxy``.
 
     Args:
         networks: where the proxy is; the header means nothing from elsewhere.
@@ -83,13 +94,54 @@ class ProxyAuthenticator:
         role = self._role(request.headers.getlist("x-api-roles"))
         if role is None:
             return None
-        return Identity(None, role, f"proxy {self._proxies.client(request)}")
+        return Identity(None, role, "proxy")
 
     def _role(self, headers: list[str]) -> Role | None:
-        roles = {role.strip().lower() for role in ",".join(headers).split(",")} - {""}
-        if not roles:
-            return None
-        return Role.READONLY if roles & RESTRICTED_ROLES else Role.OWNER
+        names = {name.strip().lower() for name in ",".join(headers).split(",")} - {""}
+        roles = {name.removeprefix("v1-") for name in names}
+        if unknown := sorted(roles - set().union(*ROLES.values())):
+            raise RoleNotAllowed(
+                f"The role {unknown[0][:100]!r} in X-API-Roles is not known here: the proxy must "
+                "send owner, member or readonly."
+            )
+        return next((role for role, known in ROLES.items() if roles & known), None)
+
+
+class NamedByProxy:
+    """Takes the names of callers from a proxy that has authenticated them.
+
+    So all tokens and addresses of one person are one person. The proxy must remove the header from
+    what its callers send.
+
+    Args:
+        authenticator: says what the callers may do.
+        networks: where the proxy is; the header means nothing from elsewhere.
+        header: that has the name of the user.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, networks: Collection[Network], header: str
+    ) -> None:
+        self._authenticator = authenticator
+        self._proxies = Proxies(networks)
+        self._header = header
+
+    def __call__(self, request: HTTPConnection, /) -> Identity | None:
+        identity = self._authenticator(request)
+        if identity is None or not self._proxies.sent(request):
+            return identity
+        names = {_same_person(name) for name in request.headers.getlist(self._header)} - {""}
+        if len(names) > 1 or any(len(name) > MAX_USER for name in names):
+            raise Unauthenticated(
+                f"{self._header} must have one user of at most {MAX_USER} characters: the proxy "
+                "must replace it, not add to it."
+            )
+        return replace(identity, actor=f"user:{names.pop()}") if names else identity
+
+
+def _same_person(name: str) -> str:
+    """A user's name as it is compared: many directories take it in any case, as it was typed."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 class FirstOf:
