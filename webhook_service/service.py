@@ -48,6 +48,7 @@ from webhook_service.plugins.instances import (
 )
 from webhook_service.receiving.body import read_name, read_spec
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
+from webhook_service.receiving.four_eyes import FourEyes
 from webhook_service.receiving.missing_grants import missing_grants
 from webhook_service.receiving.refusals import Refusals
 from webhook_service.receiving.simulate import Simulation, simulate
@@ -98,6 +99,7 @@ class WebhookService:
         self._engine = engine
         self._legacy = legacy
         self._receivers = CompiledReceivers(store.receivers, drivers, formats, schemes)
+        self._four_eyes = FourEyes(store.receivers, drivers)
         self._async_intake = AsyncIntake(store.intake.submit)
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
@@ -212,17 +214,21 @@ class WebhookService:
         *,
         v16_key: str | None = None,
         by: Actor = APPLICATION,
+        role: Role = Role.OWNER,
     ) -> Receiver:
         """Check a receiver's body, also against the live system, and store it.
 
         Args:
             body: as in the JSON API (``name``, ``driver``, ``<driver>Config``, …).
             v16_key: its key in v1.6, so that its URL goes on working.
+            role: of whoever asks for it; owners alone may go around an approval.
 
         Raises:
+            RoleNotAllowed: it would go around an approval, which needs an owner.
             InvalidConfig: it cannot work; the message says what to change.
         """
         receiver = self.check_receiver(project, body, v16_key=v16_key)
+        self._four_eyes.require(role, None, receiver)
         self.store.receivers.add(receiver, v16_key or new_key(), by)
         return receiver
 
@@ -249,14 +255,17 @@ class WebhookService:
         *,
         version: int | None = None,
         by: Actor = APPLICATION,
+        role: Role = Role.OWNER,
     ) -> Receiver:
         """Change the fields that the body has; the rest stays, and so do the URL and history.
 
         Args:
             body: parts merge field by field, and null removes (see ``receiving.body``).
             version: the one that the change is made for, if it must not be made for a newer one.
+            role: see ``create_receiver``.
 
         Raises:
+            RoleNotAllowed: see ``create_receiver``.
             NotFound: no such receiver in the project.
             InvalidConfig: the result cannot work.
             ChangedMeanwhile: somebody else changed it while this change was checked.
@@ -271,6 +280,7 @@ class WebhookService:
         spec = read_spec(body, self.drivers, self.schemes, old.spec)
         changed = Receiver(old.id, project, spec, old.created, old.updated)
         self._receivers.compile(changed).validate(shared=self.store.projects.shares(project))
+        self._four_eyes.require(role, old, changed)
         receiver, held = self.store.receivers.update(old, spec, by)
         self._wake(held)
         return receiver
@@ -301,8 +311,22 @@ class WebhookService:
         """The project's receivers, newest first."""
         return self.store.receivers.page(project, page or PageRequest())
 
-    def delete_receiver(self, project: str, receiver_id: str, *, by: Actor = APPLICATION) -> None:
-        """Delete a receiver; its URL ends at once, its history stays."""
+    def delete_receiver(
+        self,
+        project: str,
+        receiver_id: str,
+        *,
+        by: Actor = APPLICATION,
+        role: Role = Role.OWNER,
+    ) -> None:
+        """Delete a receiver; its URL ends at once, its history stays.
+
+        Raises:
+            NotFound: no such receiver in the project.
+            RoleNotAllowed: see ``create_receiver``.
+        """
+        if role is not Role.OWNER:  # who may delete also one that cannot be read any more
+            self._four_eyes.require(role, self.get_receiver(project, receiver_id), None)
         self.store.receivers.remove(project, receiver_id, by)
         self._receivers.forget(receiver_id)
 

@@ -66,7 +66,11 @@ class Receivers:
         caller = await self._guard.admit(request, Action.CREATE)
         body = await json_body(request, self._limits)
         made = await self._call(
-            self._service.create_receiver, caller.project, body, by=caller.actor
+            self._service.create_receiver,
+            caller.project,
+            body,
+            by=caller.actor,
+            role=caller.role,
         )
         return await self._answer(caller, made)
 
@@ -87,6 +91,7 @@ class Receivers:
             body,
             version=_version(request),
             by=caller.actor,
+            role=caller.role,
         )
         return await self._answer(caller, changed)
 
@@ -94,7 +99,11 @@ class Receivers:
         """End a receiver and its URL."""
         caller = await self._guard.admit(request, Action.DELETE, MISSING)
         await self._call(
-            self._service.delete_receiver, caller.project, _id(request), by=caller.actor
+            self._service.delete_receiver,
+            caller.project,
+            _id(request),
+            by=caller.actor,
+            role=caller.role,
         )
         return Response(status_code=204)
 
