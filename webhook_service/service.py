@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from webhook_service.chores.chore import Chore
@@ -19,7 +20,13 @@ from webhook_service.chores.retention import retention
 from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
-from webhook_service.errors import InvalidConfig, LimitReached, OutdatedVersion, UnknownKey
+from webhook_service.errors import (
+    InvalidConfig,
+    LimitReached,
+    OutdatedVersion,
+    PluginUnavailable,
+    UnknownKey,
+)
 from webhook_service.failpoints import failpoint
 from webhook_service.model.audit import APPLICATION, Actor, AuditEntry
 from webhook_service.model.backlog import Backlog, Written
@@ -48,6 +55,7 @@ from webhook_service.plugins.instances import (
 )
 from webhook_service.receiving.body import read_name, read_spec
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
+from webhook_service.receiving.fair_share import FairShare
 from webhook_service.receiving.four_eyes import FourEyes
 from webhook_service.receiving.missing_grants import missing_grants
 from webhook_service.receiving.refusals import Refusals
@@ -60,6 +68,8 @@ from webhook_service.store.store import Store, open_store
 from webhook_service.telemetry.observer import Decided, Observers
 
 log = logging.getLogger(__name__)
+# Calls that may wait for other servers, or are large: threads of their own, shared by projects.
+SLOW_CALLS = 32
 KEY_OVERLAP = timedelta(hours=24)
 
 
@@ -99,6 +109,8 @@ class WebhookService:
         self._engine = engine
         self._legacy = legacy
         self._receivers = CompiledReceivers(store.receivers, drivers, formats, schemes)
+        self._slow_calls = FairShare(SLOW_CALLS)
+        self._slow_threads = CapacityLimiter(SLOW_CALLS)
         self._four_eyes = FourEyes(store.receivers, drivers)
         self._async_intake = AsyncIntake(store.intake.submit)
         self._scheduler: Scheduler | None = None
@@ -405,7 +417,11 @@ class WebhookService:
             with suppress(LimitReached):  # memory alone must not refuse
                 if (delivery := await self._async_intake.store(decision)) is not None:
                     return self._conclude(decision, delivery)
-        return await run_sync(self.accept, project, key, call)
+        with suppress(InvalidConfig, PluginUnavailable):
+            # A stranger takes no place of the project.
+            await run_sync(self._receivers.find, project, key)
+        async with self._slow_calls.place(project):
+            return await run_sync(self.accept, project, key, call, limiter=self._slow_threads)
 
     def commit(self, decision: Decision) -> Delivery:
         """Store a decision with the work that it brings, and let the engine know.

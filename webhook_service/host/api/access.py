@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from webhook_service.errors import InvalidRequest, NotFound, RoleNotAllowed, Unauthenticated
 from webhook_service.host.api.auth import Authenticator, Identity
-from webhook_service.host.api.threads import Threads
+from webhook_service.host.api.threads import Threads, current_project
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.query import read_query
@@ -111,6 +111,7 @@ class Guard:
         if action not in _ALLOWED[identity.role]:
             raise RoleNotAllowed(f"user doesn't have the access to {action} webhook")
         links = self._addresses.links(request, project)
+        current_project.set(project)
         actor = Actor(identity.actor, "api", self._addresses.proxies.client(request))
         return Caller(project, identity.role, actor, query, links)
 
