@@ -310,8 +310,7 @@ def _with_users(folder: Path, networks: Any = LOCALHOST) -> Iterator[tuple[Serve
     service = make_service(sqlite_url(folder))
     authenticator = _authenticator(settings, service)
     with serving(service, authenticator=authenticator, trusted_proxies=LOCALHOST) as served:
-        rule = {"approval": {"count": 3}, "verify": {"scheme": "none"}}
-        _, key = add_receiver(service, **rule)
+        _, key = add_receiver(service, approval={"count": 3}, verify={"scheme": "none"})
         yield served, push(service, key).executions[0]
 
 
