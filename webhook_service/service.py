@@ -146,8 +146,9 @@ class WebhookService:
         )
         service._at_end.callback(outbound.close)
         if run:
-            if told := missing_grants(settings, store, drivers):
-                log.error("%s", told)
+            # Line by line: a log shows no line breaks, and the setting is to be copied.
+            for line in (missing_grants(settings, store, drivers) or "").splitlines():
+                log.error("%s", line)
             registries = Registries(settings)
             service._at_end.callback(registries.close)
             reconcile = Reconcile(store, service._receivers, registries, service.commit)
