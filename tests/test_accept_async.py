@@ -12,7 +12,7 @@ import pytest
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service import Call, Delivery, StoreUnavailable, Unauthenticated, UnknownKey
 from webhook_service.receiving import cache
-from webhook_service.receiving.compiled import QUICK_BODY, CompiledReceiver
+from webhook_service.receiving.compiled import QUICK_BODY
 from webhook_service.schemes import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
@@ -47,13 +47,13 @@ class Watched:
     def __init__(self, service: WebhookService) -> None:
         self.service = service
         self.in_threads = 0
-        self._take = service._take
-        service._take = self._counted  # type: ignore[method-assign]
+        self._accept = service.accept
+        service.accept = self._counted  # type: ignore[method-assign]
 
-    def _counted(self, compiled: CompiledReceiver, call: Call) -> Delivery:
+    def _counted(self, project: str, key: str, call: Call) -> Delivery:
         assert threading.current_thread() is not threading.main_thread()
         self.in_threads += 1
-        return self._take(compiled, call)
+        return self._accept(project, key, call)
 
     def takes(self, key: str, call: Call, project: str = PROJECT) -> int:
         """Accept a call; gives how many threads that took."""

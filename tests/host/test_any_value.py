@@ -162,7 +162,7 @@ def _answered(answer: httpx.Response, *what: object) -> None:
 
 def test_every_route_that_takes_a_body_is_tried(served: Served) -> None:
     changing = {(m, p.removeprefix(PREFIX)) for m, p in _routes(served) if m in ("POST", "PUT")}
-    assert changing - {("POST", "/endpoint")} == set(BODIES)
+    assert {each for each in changing if each[1] != "/endpoint"} == set(BODIES)
 
 
 def test_any_id_in_a_path(served: Served, client: httpx.Client) -> None:

@@ -16,6 +16,7 @@ from webhook_service.model.delivery import Call
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
+from webhook_service.store.database import LATE
 from webhook_service.store.limits.limits import Limits
 from webhook_service.store.limits.room import Room
 from webhook_service.testing.samples import dockerhub_push
@@ -148,7 +149,7 @@ def test_a_write_that_fails_or_comes_too_late_is_sent_again(
     late = call(stranger, known[1], "1")
     gate.set()
     assert (late.status_code, "Retry-After" in late.headers) == (503, True)
-    assert late.json()["message"] == "The database did not take the write in time."
+    assert late.json()["message"] == LATE
 
 
 def test_a_scheme_that_may_wait_holds_up_no_other_call(

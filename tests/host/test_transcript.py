@@ -109,7 +109,7 @@ ADDED = {
 ADDED_CONFIG = {
     "scaleService": {"cluster"},
     "scaleHost": {"cluster", "namespace", "apiVersion"},
-    "forwardPost": {"cluster", "via", "headers", "timeoutSeconds"},
+    "forwardPost": {"cluster", "via", "headers", "signingSecret", "timeoutSeconds"},
     "serviceUpgrade": {"cluster", "namespace", "timeoutSeconds", "rollbackOnFailure"},
 }
 ADDED_SCHEMAS = {"auditEntry", "delivery", "execution", "revision"}

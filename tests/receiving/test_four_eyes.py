@@ -75,10 +75,10 @@ def test_the_rule_of_a_receiver_and_its_target_are_its_owners(
 def test_a_receiver_with_a_rule_is_deleted_by_its_owner_alone(service: WebhookService) -> None:
     asks = asks_two(service)
     with pytest.raises(RoleNotAllowed):
-        service.delete_receiver("1a5", asks.id, Role.MEMBER)
+        service.delete_receiver("1a5", asks.id, role=Role.MEMBER)
     with pytest.raises(NotFound):
-        service.delete_receiver("other", asks.id, Role.MEMBER)
-    service.delete_receiver("1a5", asks.id, Role.OWNER)
+        service.delete_receiver("other", asks.id, role=Role.MEMBER)
+    service.delete_receiver("1a5", asks.id, role=Role.OWNER)
 
 
 def test_a_member_changes_the_rest_of_a_receiver_with_a_rule(service: WebhookService) -> None:
