@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.expressions.glob import compile_glob
 from webhook_service.formats.distribution import read_envelope
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import MAX_TEXT, Fields
@@ -127,7 +127,7 @@ def _read(call: Fields, source_id: str | None, options: GitLabOptions) -> PushEv
     if run.text("status", 64) != "success" or run.note("source") in _NO_PUSH_SOURCES:
         return Dropped(subject, Reason.NOT_A_PUSH)
     ref = run.text("ref", _MAX_REF)
-    if options.refs and not any(fnmatchcase(ref, pattern) for pattern in options.refs):
+    if options.refs and not any(compile_glob(pattern)(ref) for pattern in options.refs):
         return Dropped(subject, Reason.FILTERED)
     template = parse_template(options.image_template)
     values = _values(run, call.child("project"), ref)

@@ -8,11 +8,11 @@ that fixes the host can allow a container to change to another repository.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidConfig
+from webhook_service.expressions.glob import Glob, compile_path_glob, is_pattern
 from webhook_service.images import DOCKER_HUB, Image, normalise_registry
 
 MAX_LENGTH = 512
@@ -24,13 +24,12 @@ class RepositoryRule:
     """One pattern; ``host`` is None if the rule leaves the registry open."""
 
     host: str | None
-    path: tuple[str, ...]
+    path: str
+    fits: Glob = field(compare=False, repr=False)
 
     def matches(self, event: PushEvent) -> bool:
         """Whether the rule covers the event's repository."""
-        if self.host is not None and self.host != event.registry:
-            return False
-        return _match_path(self.path, event.repository.split("/"))
+        return self.host in (None, event.registry) and self.fits(event.repository)
 
     @property
     def fixes_host(self) -> bool:
@@ -38,8 +37,8 @@ class RepositoryRule:
 
     def image(self) -> Image | None:
         """The one repository that the rule names; None if it is a pattern."""
-        path = "/".join(self.path)
-        return None if self.host is None or _is_pattern(path) else Image(self.host, path)
+        named = self.host is not None and not is_pattern(self.path)
+        return Image(self.host or "", self.path) if named else None
 
 
 def parse_rule(pattern: str, home: str | None) -> RepositoryRule:
@@ -70,22 +69,9 @@ def parse_rule(pattern: str, home: str | None) -> RepositoryRule:
     components = tuple(path.split("/"))
     if host == DOCKER_HUB and len(components) == 1 and components != ("**",):
         components = ("library", *components)
-    return RepositoryRule(host, components)
+    return RepositoryRule(host, "/".join(components), compile_path_glob(components))
 
 
 def parse_rules(patterns: Sequence[str], home: str | None) -> tuple[RepositoryRule, ...]:
     """Read all patterns of a receiver (see ``parse_rule``)."""
     return tuple(parse_rule(pattern, home) for pattern in patterns)
-
-
-def _is_pattern(text: str) -> bool:
-    return any(character in text for character in "*?[")
-
-
-def _match_path(pattern: Sequence[str], path: Sequence[str]) -> bool:
-    if not pattern:
-        return not path
-    head, *tail = pattern
-    if head == "**":
-        return any(_match_path(tail, path[skip:]) for skip in range(len(path) + 1))
-    return bool(path) and fnmatchcase(path[0], head) and _match_path(tail, path[1:])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 
 from semantic_version import NpmSpec
 
 from webhook_service.errors import InvalidConfig
+from webhook_service.expressions.glob import compile_glob
 from webhook_service.images import is_tag
 from webhook_service.match.newer import RANKINGS, is_newer, rank
 from webhook_service.match.versions import TaggedVersion, read_version
@@ -73,7 +73,8 @@ def any_glob(patterns: Sequence[str], field: str) -> TagTest:
             raise InvalidConfig(
                 f"{field}: a pattern has 1 to 256 characters and at most {MAX_WILDCARDS} '*'."
             )
-    return lambda tag: any(fnmatchcase(tag, pattern) for pattern in patterns)
+    globs = [compile_glob(pattern) for pattern in patterns]
+    return lambda tag: any(fits(tag) for fits in globs)
 
 
 def _any(rule: TagRule) -> TagTest:
@@ -99,7 +100,7 @@ def _glob(rule: TagRule) -> TagTest:
             f"match.tags: the policy glob needs a pattern with at most {MAX_WILDCARDS} '*', "
             "such as 1.*-alpine."
         )
-    return lambda tag: fnmatchcase(tag, value)
+    return compile_glob(value)
 
 
 def _regex(rule: TagRule) -> TagTest:
