@@ -1,66 +1,39 @@
-"""CEL expressions (https://cel.dev): the only importer of the evaluator.
+"""CEL expressions (https://cel.dev), compiled once and evaluated within bounds.
 
-It is the extra ``cel``, imported when an expression is first compiled. The evaluator has no time
-limit and holds the interpreter lock, so whoever takes an expression bounds it when it is saved
-(length, comprehensions) and bounds the values that it sees.
+docs/decisions/6-own-cel.md says why the evaluator is our own: it counts.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from webhook_service.errors import InvalidConfig
+from webhook_service.expressions.evaluator import evaluate
+from webhook_service.expressions.parser import Variables, parse
+from webhook_service.expressions.values import Meter
 
-_COMPREHENSION = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
+# For one call; for each push more that it brings, so many more steps.
+MAX_STEPS = 5_000
+MORE_STEPS = 100
+MAX_BYTES = 2 << 20
 
-Program = Callable[[Mapping[str, Any]], Any]
-
-
-class ExpressionFailed(Exception):
-    """The expression does not fit the values that it was given."""
-
-
-def count_comprehensions(source: str) -> int:
-    """How many loops the source has; one that stands in a text counts too."""
-    return len(_COMPREHENSION.findall(source))
+Program = Callable[[Mapping[str, Any], Meter], Any]
 
 
-def compile_cel(source: str, field: str) -> Program:
-    """A function from variables to the expression's value; a field that is not there is None.
+def new_meter(pushes: int = 1) -> Meter:
+    """What the expressions of one kind (``when``, or those of the source) may cost for one call."""
+    return Meter(MAX_STEPS + MORE_STEPS * max(pushes - 1, 0), MAX_BYTES)
+
+
+def compile_cel(source: str, variables: Variables) -> Program:
+    """A function from variables to the expression's value; it raises ``ExpressionFailed``.
 
     Args:
-        field: the receiver's field that holds the expression, for messages.
+        variables: what the expression may name.
 
     Raises:
-        InvalidConfig: this is no expression, or CEL is not installed.
+        InvalidConfig: this is no expression, or it names what there is not. The message begins in
+            lower case, to stand after the name of a field.
     """
-    program = _compile(source, field)
-
-    def evaluate(variables: Mapping[str, Any]) -> Any:
-        try:
-            return program.execute(dict(variables))
-        except KeyError:
-            return None
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as exc:
-            # The evaluator raises plain builtins, and a panic of its own is no Exception.
-            raise ExpressionFailed from exc
-
-    return evaluate
-
-
-def _compile(source: str, field: str) -> Any:
-    try:
-        import cel
-    except ModuleNotFoundError as exc:
-        raise InvalidConfig(
-            f"{field} needs CEL: pip install 'webhook-service[cel]' where the service runs."
-        ) from exc
-    try:
-        return cel.compile(source)
-    except ValueError as exc:
-        problem = str(exc).rpartition("ERROR: ")[2].splitlines()[0][:200]
-        raise InvalidConfig(f"{field} is no CEL expression: {problem}.") from exc
+    tree = parse(source, variables)
+    return lambda values, meter: evaluate(tree, values, meter)

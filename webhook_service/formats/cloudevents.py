@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import unquote
@@ -18,6 +18,8 @@ from pydantic import Field, model_validator
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidPayload
+from webhook_service.expressions.cel import new_meter
+from webhook_service.expressions.values import Meter
 from webhook_service.formats.format import Dropped, Format, Parsed, Sender
 from webhook_service.formats.reading import cdevents, forms
 from webhook_service.formats.reading.expressions import PickOptions, read_pushed
@@ -80,8 +82,8 @@ class CloudEvents(Format[CloudEventsOptions]):
     def parse(self, body: bytes, headers: Mapping[str, str], options: CloudEventsOptions) -> Parsed:
         kind = forms.media_type(headers)
         if kind == _BATCH:
-            events = Fields({"batch": read_json(body)}).elements("batch", MAX_EVENTS)
-            return Parsed.of(_read_batch(events, headers, options, len(body)))
+            events = list(Fields({"batch": read_json(body)}).elements("batch", MAX_EVENTS))
+            return Parsed.of(_read_batch(events, headers, options))
         if kind == _STRUCTURED:
             event = Fields.of(read_json(body))
         elif kind.startswith("application/cloudevents"):
@@ -93,7 +95,7 @@ class CloudEvents(Format[CloudEventsOptions]):
                 "The call is no CloudEvent: it has neither `ce-type` and the other headers of "
                 f"binary mode, nor the content type {_STRUCTURED}."
             )
-        return Parsed.of([_read(event, headers, options, len(body))])
+        return Parsed.of([_read(event, headers, options, new_meter())])
 
     def home(self, options: CloudEventsOptions) -> str | None:
         return options.fixed_registry
@@ -108,20 +110,18 @@ class CloudEvents(Format[CloudEventsOptions]):
 
 
 def _read_batch(
-    events: Iterator[tuple[str, object]],
-    headers: Mapping[str, str],
-    options: CloudEventsOptions,
-    size: int,
+    events: Sequence[tuple[str, object]], headers: Mapping[str, str], options: CloudEventsOptions
 ) -> Iterator[PushEvent | Dropped]:
+    meter = new_meter(len(events))
     for path, value in events:
         try:
-            yield _read(Fields.of(value, path), headers, options, size)
+            yield _read(Fields.of(value, path), headers, options, meter)
         except InvalidPayload as exc:
             yield Dropped(exc.message, Reason.MALFORMED)
 
 
 def _read(
-    event: Fields, headers: Mapping[str, str], options: CloudEventsOptions, size: int
+    event: Fields, headers: Mapping[str, str], options: CloudEventsOptions, meter: Meter
 ) -> PushEvent | Dropped:
     if not event.text("specversion", 16).startswith("1."):
         raise InvalidPayload(f"`{event.name('specversion')}` is not 1.0.")
@@ -136,7 +136,7 @@ def _read(
         return cdevents.read_published(kind, data, options.fixed_registry, source_id)
     if kind not in options.types:
         return Dropped(kind, Reason.NOT_A_PUSH)
-    pushed = read_pushed(options, {**event.values, "data": _data(event)}, size)
+    pushed = read_pushed(options, {**event.values, "data": _data(event)}, meter)
     return event_of(
         replace(
             pushed,

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from webhook_service.expressions.cel import new_meter
 from webhook_service.formats.format import Format, Parsed, Sender
 from webhook_service.formats.reading import forms
 from webhook_service.formats.reading.expressions import PickOptions, read_pushed
@@ -46,7 +47,7 @@ class Generic(Format[GenericOptions]):
     def parse(self, body: bytes, headers: Mapping[str, str], options: GenericOptions) -> Parsed:
         form = forms.media_type(headers) == forms.FORM
         value: Any = forms.loads(body) if form else read_json(body)
-        return Parsed.of([event_of(read_pushed(options, value, len(body)))])
+        return Parsed.of([event_of(read_pushed(options, value, new_meter()))])
 
     def home(self, options: GenericOptions) -> str | None:
         return options.fixed_registry

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webhook_service.driver import PushEvent
+from webhook_service.expressions.cel import new_meter
+from webhook_service.expressions.glob import is_pattern
+from webhook_service.expressions.values import Meter
 from webhook_service.images import Image
 from webhook_service.match.filter import Filter, compile_filter
 from webhook_service.match.freeze import Window, compile_windows, frozen_until
@@ -14,6 +17,8 @@ from webhook_service.match.tags import NewerTest, TagTest, exclusion_test, newer
 from webhook_service.model.as_json import event_to_json
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import Match
+
+CHEAP_PATTERNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,15 @@ class Matcher:
     when: Filter | None
     windows: tuple[Window, ...]
 
-    def refusal(self, event: PushEvent) -> Reason | None:
-        """Why the event does not pass; None if it does."""
+    def refusal(self, event: PushEvent, meter: Meter | None = None) -> Reason | None:
+        """Why the event does not pass; None if it does.
+
+        Args:
+            meter: what the filter may cost, if it is shared by the events of a call.
+
+        Raises:
+            ExpressionFailed: the filter has no answer for this event.
+        """
         if self.repositories and not any(rule.matches(event) for rule in self.repositories):
             return Reason.REPOSITORY_MISMATCH
         if event.tag is None or not self.tag_passes(event.tag):
@@ -41,13 +53,19 @@ class Matcher:
             return Reason.TAG_EXCLUDED
         if self.needs_digest and event.digest is None:
             return Reason.DIGEST_MISSING
-        if self.when is not None and not self.when(event_to_json(event)):
+        if self.when is not None and not self.when(event_to_json(event), meter or new_meter()):
             return Reason.FILTERED
         return None
 
     def names(self, event: PushEvent) -> bool:
         """Whether a rule names the event's repository, registry host included."""
         return any(rule.fixes_host and rule.matches(event) for rule in self.repositories)
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether any event is decided on in well under a millisecond."""
+        patterns = [rule for rule in self.repositories if is_pattern(rule.path)]
+        return self.when is None and len(patterns) <= CHEAP_PATTERNS and len(self.windows) <= 1
 
     @property
     def fixes_hosts(self) -> bool:

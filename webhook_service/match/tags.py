@@ -9,6 +9,7 @@ from semantic_version import NpmSpec
 
 from webhook_service.errors import InvalidConfig
 from webhook_service.expressions.glob import compile_glob
+from webhook_service.expressions.regex import compile_regex
 from webhook_service.images import is_tag
 from webhook_service.match.newer import RANKINGS, is_newer, rank
 from webhook_service.match.versions import TaggedVersion, read_version
@@ -106,23 +107,9 @@ def _glob(rule: TagRule) -> TagTest:
 def _regex(rule: TagRule) -> TagTest:
     """RE2, which matches in linear time whatever the pattern; it must fit the whole tag."""
     try:
-        import re2  # type: ignore[import-untyped, unused-ignore]
-    except ModuleNotFoundError as exc:
-        raise InvalidConfig(
-            "match.tags: the policy regex needs RE2: pip install 'webhook-service[regex]' where "
-            "the service runs."
-        ) from exc
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = 1 << 20
-    try:
-        pattern = re2.compile(rule.value or "(", options)
-    except re2.error as exc:
-        raise InvalidConfig(
-            "match.tags: the policy regex needs an expression as RE2 reads it (no lookaround, no "
-            r"back-references), for the whole tag, such as v?1\.[0-9]+\.[0-9]+."
-        ) from exc
+        pattern = compile_regex(rule.value or "(", "regex").pattern
+    except InvalidConfig as exc:
+        raise InvalidConfig(f"match.tags: {exc.message}") from exc
     return lambda tag: pattern.fullmatch(tag) is not None
 
 

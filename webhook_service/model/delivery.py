@@ -42,6 +42,8 @@ class Reason(StrEnum):
     NOT_NEWER = "not_newer"
     DIGEST_MISSING = "digest_missing"
     FILTERED = "filtered"
+    FILTER_ERROR = "filter_error"
+    EMPTY = "empty"
     SUSPENDED = "suspended"
     FROZEN = "frozen"
     APPROVAL = "approval"
@@ -66,12 +68,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing a call spoke of: what it was, what was decided, and why."""
+    """One thing a call spoke of: what it was, what was decided, and why.
+
+    ``message`` says what is wrong where the reason alone does not (``filter_error``).
+    """
 
     subject: str
     state: DeliveryState
     reason: str | None = None
     execution: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,11 @@ from webhook_service.errors import (
     Unauthenticated,
     WebhookServiceError,
 )
+from webhook_service.expressions.cel import new_meter
+from webhook_service.expressions.values import ExpressionFailed, Meter
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Format, FormatOptions, Parsed
+from webhook_service.formats.reading.expressions import is_cel
 from webhook_service.match.matcher import Matcher, compile_match
 from webhook_service.model.delivery import (
     Basis,
@@ -70,6 +73,7 @@ class CompiledReceiver:
     Attributes:
         format: bound to ``format_options``; ``scheme`` likewise.
         headers: those of a raw call that the driver gets.
+        is_cheap: whether what its owner wrote costs next to nothing for any call.
     """
 
     receiver: Receiver
@@ -81,6 +85,7 @@ class CompiledReceiver:
     scheme_options: SchemeOptions
     matcher: Matcher
     headers: frozenset[str]
+    is_cheap: bool
 
     def validate(self, *, shared: bool) -> None:
         """Let the driver look at the live system, before the receiver is stored.
@@ -184,17 +189,26 @@ class CompiledReceiver:
             return [self._request_work(parsed, received, message)], []
         ignored = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
         works = []
+        meter = new_meter(len(parsed.events))
         for event in parsed.events:
-            suspended = Reason.SUSPENDED if self.receiver.suspended else None
-            if reason := suspended or self.matcher.refusal(event):
-                ignored.append(_ignored(event.image, reason))
+            if (item := self._refusal(event, meter)) is not None:
+                ignored.append(item)
             else:
                 works.append(self._push_work(event, received, message))
         return works, ignored
 
+    def _refusal(self, event: PushEvent, meter: Meter) -> Item | None:
+        if self.receiver.suspended:
+            return _ignored(event.image, Reason.SUSPENDED)
+        try:
+            reason = self.matcher.refusal(event, meter)
+        except ExpressionFailed as exc:
+            return _ignored(event.image, Reason.FILTER_ERROR, f"match.when: {exc}")
+        return None if reason is None else _ignored(event.image, reason)
+
     def is_quick(self, call: Call) -> bool:
         """Whether the call can be decided on without waiting, and in a few milliseconds."""
-        return self.scheme.computes_only and len(call.body) <= QUICK_BODY
+        return self.is_cheap and self.scheme.computes_only and len(call.body) <= QUICK_BODY
 
     def basis(self, key: str) -> Basis:
         """What has to be still so when a decision is stored that was made from memory."""
@@ -285,6 +299,7 @@ def compile_receiver(
         scheme_options=scheme_options,
         matcher=matcher,
         headers=_headers(driver, config),
+        is_cheap=matcher.is_cheap and not any(map(is_cel, spec.source.options.values())),
     )
 
 
@@ -318,9 +333,10 @@ def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:
         raise InvalidConfig(describe(exc, part)) from exc
 
 
-def _ignored(subject: str, reason: str | None) -> Item:
+def _ignored(subject: str, reason: str | None, message: str | None = None) -> Item:
     """An item that is no work; a format of somebody else's may forget to say why."""
-    return Item(subject, DeliveryState.IGNORED, str(reason or Reason.NOT_A_PUSH))
+    said = str(reason or Reason.NOT_A_PUSH)
+    return Item(subject, DeliveryState.IGNORED, said, message=message)
 
 
 def _reason(parsed: Parsed | Request, ignored: Sequence[Item]) -> str:

@@ -213,6 +213,7 @@ def _delivery_row(delivery: Delivery, body: bytes) -> Row:
             "state": item.state,
             "reason": item.reason,
             "execution": item.execution,
+            **({"message": item.message} if item.message else {}),
         }
         for item in delivery.items
     ]

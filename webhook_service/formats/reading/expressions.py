@@ -2,9 +2,8 @@
 
 An option that starts with ``$`` is a JSONPath (RFC 9535). An option that starts with ``cel:`` is a
 CEL expression over ``body``. Both are compiled when the receiver is saved, and both are bounded. A
-path must be a singular query: it names one place, and its cost is its own length. A CEL expression
-must not loop, because its evaluator cannot be stopped. It does not see bodies over 64 KiB; up to
-that size CloudEvents must be forwarded everywhere.
+path must be a singular query: it names one place, and its cost is its own length. The CEL
+expressions of a receiver share what one call may cost.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from webhook_service.errors import InvalidConfig, InvalidPayload
-from webhook_service.expressions.cel import ExpressionFailed, compile_cel, count_comprehensions
+from webhook_service.expressions.cel import compile_cel
+from webhook_service.expressions.values import ExpressionFailed, Meter, NoSuchField
 from webhook_service.formats.format import FormatOptions
 from webhook_service.formats.reading.pushes import Pushed, split_host, split_reference
 from webhook_service.formats.reading.times import read_seconds, read_time
@@ -25,21 +25,19 @@ from webhook_service.images import DOCKER_HUB
 
 MAX_LENGTH = 256
 MAX_TEXT = 512
-MAX_CEL_BODY = 64 * 1024
-MAX_SUMS = 8
 _CEL = "cel:"
-# Lists, objects and bytes stay inside: making Python values of them is what takes long.
-_SCALAR = (
-    "[({}\n)].map(v, type(v) == string || type(v) == int || type(v) == uint || "
-    "type(v) == double || type(v) == bool ? v : null)[0]"
-)
 
-Find = Callable[[Any], Any]
+Find = Callable[[Any, Meter], Any]
 
 
 def is_expression(text: str) -> bool:
     """Whether an option's text is an expression to look up in the body, and not a plain text."""
     return text.startswith(("$", _CEL))
+
+
+def is_cel(text: object) -> bool:
+    """Whether an option is a CEL expression; the only kind that may take milliseconds."""
+    return isinstance(text, str) and text.startswith(_CEL)
 
 
 @lru_cache(maxsize=4096)
@@ -112,17 +110,17 @@ class PickOptions(FormatOptions):
             raise ValueError("Say where the image is: `image`, or `repository` and `tag`.")
 
 
-def read_pushed(options: PickOptions, value: Any, size: int) -> Pushed:
+def read_pushed(options: PickOptions, value: Any, meter: Meter) -> Pushed:
     """Read one push at the places that the options name.
 
     Args:
         value: the JSON value that the expressions see as ``$`` and ``body``.
-        size: bytes of the body that it came from.
+        meter: what the CEL expressions may cost.
 
     Raises:
         InvalidPayload: a part that the decision needs is missing, or is no text.
     """
-    read = _Reader(options, value, size)
+    read = _Reader(options, value, meter)
     field, name = "source.repository", read.text("repository")
     tag, digest = read.text("tag"), read.text("digest")
     if options.image is not None:
@@ -144,10 +142,10 @@ def read_pushed(options: PickOptions, value: Any, size: int) -> Pushed:
 
 
 class _Reader:
-    def __init__(self, options: PickOptions, value: Any, size: int) -> None:
+    def __init__(self, options: PickOptions, value: Any, meter: Meter) -> None:
         self._options = options
         self._value = value
-        self._size = size
+        self._meter = meter
 
     def text(self, option: str) -> str | None:
         found = self._find(option)
@@ -173,16 +171,11 @@ class _Reader:
         source: str | None = getattr(self._options, option)
         if source is None or not is_expression(source):
             return source
-        if source.startswith(_CEL) and self._size > MAX_CEL_BODY:
-            raise InvalidPayload(
-                f"The body is over {MAX_CEL_BODY} bytes, too large for the CEL expression in "
-                f"`source.{option}`; a JSONPath has no such limit."
-            )
         try:
-            return compile_pick(source)(self._value)
-        except ExpressionFailed:
+            return compile_pick(source)(self._value, self._meter)
+        except ExpressionFailed as exc:
             raise InvalidPayload(
-                f"The expression in `source.{option}` fails on the body."
+                f"The expression in `source.{option}` fails on the body: {exc}"
             ) from None
 
 
@@ -200,7 +193,7 @@ def _compile_path(source: str) -> Find:
             "wildcards, slices or filters."
         )
 
-    def find(value: Any) -> Any:
+    def find(value: Any, meter: Meter) -> Any:
         node = query.find_one(value)
         return None if node is None else node.value
 
@@ -208,13 +201,16 @@ def _compile_path(source: str) -> Find:
 
 
 def _compile_cel(source: str) -> Find:
-    if count_comprehensions(source):
-        raise ValueError("A CEL expression over the body may not use all, exists, map or filter.")
-    if source.count("+") > MAX_SUMS:
-        raise ValueError(f"A CEL expression over the body may use at most {MAX_SUMS} '+'.")
     try:
-        compile_cel(source, "It")
-        evaluate = compile_cel(_SCALAR.format(source), "It")
+        evaluate = compile_cel(source, {"body": None})
     except InvalidConfig as exc:
         raise ValueError(exc.message) from exc
-    return lambda value: evaluate({"body": value})
+
+    def find(value: Any, meter: Meter) -> Any:
+        try:
+            found = evaluate({"body": value}, meter)
+        except NoSuchField:
+            return None
+        return found if isinstance(found, (str, int, float)) else None
+
+    return find

@@ -38,7 +38,8 @@ def simulation_json(simulation: Simulation) -> Json:
     return {
         "type": "simulation",
         "ignored": [
-            {"subject": item.subject, "reason": item.reason} for item in simulation.ignored
+            {"subject": item.subject, "reason": item.reason, "message": item.message}
+            for item in simulation.ignored
         ],
         "planned": [_planned_json(work) for work in simulation.planned],
     }

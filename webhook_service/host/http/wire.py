@@ -269,6 +269,7 @@ def _item_json(item: Item) -> Json:
         "subject": item.subject,
         "state": DeliveryState(item.state),
         "reason": item.reason,
+        "message": item.message,
         "execution": item.execution,
     }
 
