@@ -324,6 +324,11 @@ class WebhookService:
         """The project's receivers, newest first."""
         return self.store.receivers.page(project, page or PageRequest())
 
+    def receiver_problems(self, receivers: Iterable[Receiver]) -> Mapping[str, str]:
+        """Why some stored receivers cannot take calls, by receiver id."""
+        found = {receiver.id: self._receivers.problem(receiver) for receiver in receivers}
+        return {id_: problem for id_, problem in found.items() if problem is not None}
+
     def delete_receiver(
         self,
         project: str,

@@ -100,6 +100,7 @@ ADDED = {
         "registry",
         "approval",
         "respond",
+        "problem",
         "created",
         "updated",
     },

@@ -1,6 +1,7 @@
 """Freeze windows on the wall clock of their zone, over changes of the clocks and joined."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from webhook_service.errors import InvalidConfig
+from webhook_service.match import freeze
 from webhook_service.match.freeze import compile_windows, frozen_until
 from webhook_service.model.receiver import Freeze, Match
 
@@ -138,6 +140,24 @@ def test_the_search_backwards_agrees_with_counting_forwards(
     cron, minutes = rule
     windows = compile_windows([Freeze(cron=cron, minutes=minutes, time_zone="Europe/Berlin")])
     assert frozen_until(windows, now) == _union_end(cron, minutes, now)
+
+
+@pytest.mark.parametrize("windows", [1, 4, 10])
+def test_windows_that_join_for_ever_cost_a_bounded_number_of_searches(
+    windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
+
+    def counted(*args: Any, **kwargs: Any) -> CronSim:
+        searches.append(args)
+        return CronSim(*args, **kwargs)
+
+    compiled = compile_windows([Freeze(cron="* * * * *", minutes=2)] * windows)
+    monkeypatch.setattr(freeze, "CronSim", counted)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    end = frozen_until(compiled, now)
+    assert end is not None and end > now
+    assert len(searches) <= freeze.MAX_SEARCHES == 20
 
 
 @pytest.mark.parametrize(

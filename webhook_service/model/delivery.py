@@ -43,7 +43,6 @@ class Reason(StrEnum):
     DIGEST_MISSING = "digest_missing"
     FILTERED = "filtered"
     FILTER_ERROR = "filter_error"
-    EMPTY = "empty"
     SUSPENDED = "suspended"
     FROZEN = "frozen"
     APPROVAL = "approval"

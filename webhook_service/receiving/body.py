@@ -31,7 +31,7 @@ REMOVABLE = ("source", "match", "registry", "approval", "respond")
 KINDS = {"source": "format", "verify": "scheme", "match.tags": "policy"}
 KEPT_BY_ANY_KIND = ("include", "exclude")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
-READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated")
+READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated", "problem")
 
 
 def read_spec(

@@ -6,7 +6,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from webhook_service.errors import NotFound, UnknownKey, WebhookServiceError
+from webhook_service.errors import (
+    InvalidConfig,
+    NotFound,
+    PluginUnavailable,
+    UnknownKey,
+    WebhookServiceError,
+)
 from webhook_service.model.delivery import Call, Decision
 from webhook_service.model.ids import fingerprint, is_key
 from webhook_service.model.receiver import Receiver
@@ -81,6 +87,15 @@ class CompiledReceivers:
             InvalidConfig, PluginUnavailable: see ``compile_receiver``.
         """
         return compile_receiver(receiver, self._drivers, self._formats, self._schemes)
+
+    def problem(self, receiver: Receiver) -> str | None:
+        """Why a stored receiver cannot take calls: a rule that this release refuses, or a plug-in
+        that is not installed."""
+        try:
+            self.of(receiver)
+        except (InvalidConfig, PluginUnavailable) as exc:
+            return exc.message
+        return None
 
     def forget(self, receiver_id: str) -> None:
         """Drop a deleted receiver."""

@@ -183,10 +183,11 @@ class CompiledReceiver:
         self, parsed: Parsed | Request, received: datetime, message: str | None = None
     ) -> tuple[list[Work], list[Item]]:
         """The work that passes the receiver's rules, and what does not, with its reason."""
+        frozen = self.matcher.frozen_until(received)
         if isinstance(parsed, Request):
             if self.receiver.suspended:
                 return [], [_ignored("request", Reason.SUSPENDED)]
-            return [self._request_work(parsed, received, message)], []
+            return [self._request_work(parsed, received, message, frozen)], []
         ignored = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
         works = []
         meter = new_meter(len(parsed.events))
@@ -194,7 +195,7 @@ class CompiledReceiver:
             if (item := self._refusal(event, meter)) is not None:
                 ignored.append(item)
             else:
-                works.append(self._push_work(event, received, message))
+                works.append(self._push_work(event, received, message, frozen))
         return works, ignored
 
     def _refusal(self, event: PushEvent, meter: Meter) -> Item | None:
@@ -233,7 +234,9 @@ class CompiledReceiver:
         headers = {name: value for name, value in call.headers.items() if name in self.headers}
         return Request(body=call.body, headers=headers, query=query)
 
-    def _push_work(self, event: PushEvent, received: datetime, message: str | None) -> Work:
+    def _push_work(
+        self, event: PushEvent, received: datetime, message: str | None, frozen: datetime | None
+    ) -> Work:
         return Work(
             execution=new_id(EXECUTION),
             event=event,
@@ -242,11 +245,13 @@ class CompiledReceiver:
             slot=self._slot(event),
             ordered_at=order_time(event, received),
             named=self.matcher.names(event),
-            held_until=self.matcher.frozen_until(received),
+            held_until=frozen,
             approval=self.receiver.spec.approval,
         )
 
-    def _request_work(self, request: Request, received: datetime, message: str | None) -> Work:
+    def _request_work(
+        self, request: Request, received: datetime, message: str | None, frozen: datetime | None
+    ) -> Work:
         execution = new_id(EXECUTION)
         return Work(
             execution=execution,
@@ -255,7 +260,7 @@ class CompiledReceiver:
             identity=execution if message is None else message_identity(message),
             slot=self._slot(request),
             ordered_at=received,
-            held_until=self.matcher.frozen_until(received),
+            held_until=frozen,
             approval=self.receiver.spec.approval,
         )
 

@@ -24,6 +24,7 @@ def test_a_delivery_says_what_was_decided_on_each_item(
             "subject": "docker.io/acme/shop:1.2.3",
             "state": "accepted",
             "reason": None,
+            "message": None,
             "execution": found["executions"][0],
         }
     ]

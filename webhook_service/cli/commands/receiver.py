@@ -241,7 +241,8 @@ def _as_json(opened: Session, receiver: Receiver) -> dict[str, Any]:
 
     key = opened.service.receiver_key(receiver.project, receiver.id)
     drivers = opened.service.drivers.names
-    return receiver_json(receiver, drivers, opened.links(receiver.project), key)
+    problem = opened.service.receiver_problems([receiver]).get(receiver.id)
+    return receiver_json(receiver, drivers, opened.links(receiver.project), key, problem)
 
 
 def _with_config(

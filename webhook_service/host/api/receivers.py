@@ -135,7 +135,11 @@ class Receivers:
         if caller.sees_urls:
             keys = await self._call(self._service.receiver_keys, receivers)
         names = self._service.drivers.names
-        return [receiver_json(item, names, caller.links, keys.get(item.id)) for item in receivers]
+        problems = await self._call(self._service.receiver_problems, receivers)
+        return [
+            receiver_json(item, names, caller.links, keys.get(item.id), problems.get(item.id))
+            for item in receivers
+        ]
 
 
 def _id(request: Request) -> str:

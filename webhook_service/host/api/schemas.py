@@ -159,6 +159,7 @@ def _receiver(drivers: list[str]) -> Schema:
         "match": {"type": "json", "create": True},
         "verify": {"type": "json", "create": True},
         "respond": {"type": "enum", "create": True, "options": ["accepted", "outcome"]},
+        "problem": {"type": "string"},
         "created": {"type": "date"},
         "updated": {"type": "date"},
         **{config_field(name): {"type": name, "create": True} for name in drivers},

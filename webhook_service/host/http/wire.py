@@ -87,13 +87,18 @@ def version_json(links: Links, path: str) -> Json:
 
 
 def receiver_json(
-    receiver: Receiver, drivers: Sequence[str], links: Links, key: str | None
+    receiver: Receiver,
+    drivers: Sequence[str],
+    links: Links,
+    key: str | None,
+    problem: str | None,
 ) -> Json:
     """A receiver; every driver has its config field, v1.6's clients look for them.
 
     Args:
         drivers: the names of those that can be used.
         key: what its URL carries; None leaves the URL out.
+        problem: why it cannot take calls.
     """
     spec = as_json(receiver.spec)
     own = config_field(receiver.spec.driver)
@@ -105,6 +110,7 @@ def receiver_json(
         own: {"type": receiver.spec.driver, **spec[own]},
         "created": time_to_json(receiver.created),
         "updated": time_to_json(receiver.updated),
+        "problem": problem,
         "links": {"self": links.to(f"/receivers/{receiver.id}")},
         "actions": {},
     }
