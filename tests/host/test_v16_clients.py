@@ -31,7 +31,8 @@ def cluster() -> Iterator[FakeCluster]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, cluster: FakeCluster) -> Iterator[Served]:
     folder: Path = tmp_path_factory.mktemp("clients")
-    options = {"kubeconfig": str(cluster.write_kubeconfig(folder / "kubeconfig"))}
+    path = str(cluster.write_kubeconfig(folder / "kubeconfig"))
+    options = {"kubeconfig": path, "namespaces": {"*": [PROJECT]}}
     service = make_service(sqlite_url(folder), V16_DRIVERS, options=options)
     proxy = ProxyAuthenticator([ip_network("127.0.0.0/8")])
     authenticator = FirstOf(TokenAuthenticator(service), proxy)

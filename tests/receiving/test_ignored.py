@@ -77,12 +77,9 @@ def test_a_call_that_names_nothing_is_empty(
 ) -> None:
     for kind in (CloudEvents, Distribution, Harbor):
         service.formats.add(kind.__name__.lower(), kind)
-    receiver, key = add_receiver(service, source={"format": format}, verify=UNSIGNED)
-    call = Call(json.dumps(body).encode(), headers)
-    delivery = service.accept(PROJECT, key, call)
+    _, key = add_receiver(service, source={"format": format}, verify=UNSIGNED)
+    delivery = service.accept(PROJECT, key, Call(json.dumps(body).encode(), headers))
     assert (delivery.state, delivery.reason) == ("ignored", "empty")
-    assert [item.reason for item in service.get_delivery(PROJECT, delivery.id).items] == ["empty"]
-    assert [item.reason for item in service.simulate(PROJECT, receiver, call).ignored] == ["empty"]
 
 
 def test_an_item_without_a_reason_gets_one(service: WebhookService) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from webhook_service.expressions.functions import FUNCTIONS
 from webhook_service.expressions.syntax import (
     Binary,
-    Call,
     Choice,
     Constant,
     Field,
+    FunctionCall,
     Index,
     ListOf,
     Logic,
@@ -82,7 +82,7 @@ class _Evaluator:
             raise CelError(f"a list of {len(of)} has no such element.")
         return of[key]
 
-    def call(self, node: Call, scope: Scope) -> Any:
+    def call(self, node: FunctionCall, scope: Scope) -> Any:
         arguments = [self.value(argument, scope) for argument in node.arguments]
         return FUNCTIONS[node.name](node.name, arguments, self._meter)
 
@@ -208,7 +208,7 @@ _BY_NODE: Mapping[type[Node], Callable[[_Evaluator, Any, Scope], Any]] = {
     Name: _Evaluator.name,
     Field: _Evaluator.field,
     Index: _Evaluator.index,
-    Call: _Evaluator.call,
+    FunctionCall: _Evaluator.call,
     Unary: _Evaluator.unary,
     Binary: _Evaluator.binary,
     Logic: _Evaluator.logic,

@@ -17,10 +17,10 @@ from webhook_service.expressions.functions import FUNCTIONS
 from webhook_service.expressions.regex import compile_regex
 from webhook_service.expressions.syntax import (
     Binary,
-    Call,
     Choice,
     Constant,
     Field,
+    FunctionCall,
     Index,
     ListOf,
     Logic,
@@ -219,7 +219,7 @@ class _Parser:
             if not isinstance(pattern.value, str):
                 raise InvalidConfig(f"{name}() is written {function.usage(name)}.")
             arguments = arguments[0], Constant(1, compile_regex(pattern.value, "cel"))
-        return Call(self._above(*arguments), name, arguments)
+        return FunctionCall(self._above(*arguments), name, arguments)
 
     def _loop(self, over: Node, macro: str) -> Node:
         variable = self._name()

@@ -45,7 +45,7 @@ class Index(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Node):
+class FunctionCall(Node):
     """``name(arguments)``; of ``x.name(y)`` the first argument is x."""
 
     name: str
