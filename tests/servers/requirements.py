@@ -24,6 +24,7 @@ def require(what: str, present: object, how: str) -> None:
 
 
 def require_program(name: str, how: str) -> Path:
-    found = which(name)
+    # Servers lie where the path of a user other than root does not lead.
+    found = which(name) or which(name, path="/usr/sbin")
     require(name, found, how)
     return Path(str(found))

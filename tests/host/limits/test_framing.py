@@ -14,7 +14,7 @@ from tests.support import add_receiver
 def _statuses(served: Served, *segments: bytes) -> list[str]:
     """The status of each answer, up to the connection's end or a moment of silence."""
     received = b""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=0.4) as connection:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=2) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             for segment in segments:
@@ -22,6 +22,7 @@ def _statuses(served: Served, *segments: bytes) -> list[str]:
                 time.sleep(0.01)
             while data := connection.recv(65_536):
                 received += data
+                connection.settimeout(0.1)
         except (TimeoutError, ConnectionResetError, BrokenPipeError):
             pass
     return re.findall(r"HTTP/1\.[01] (\d{3}) ", received.decode(errors="replace"))
