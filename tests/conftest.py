@@ -13,6 +13,7 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.servers.registry import Registry
 from tests.servers.requirements import VARIABLE, all_required
+from webhook_service.telemetry.logs import STRANGERS
 
 MARKERS = (
     "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
@@ -91,6 +92,12 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{reason} ({VARIABLE}=all)"
+
+
+@pytest.fixture(autouse=True)
+def all_lines() -> None:
+    """No test is short of the lines that another one has used up."""
+    STRANGERS.forget()
 
 
 @pytest.fixture(scope="session")

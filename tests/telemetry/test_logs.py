@@ -106,3 +106,24 @@ def test_a_fault_of_the_code_is_logged_with_its_traceback(
     with faults():
         raise fault
     assert caplog.records[0].exc_info is not None
+
+
+def test_lines_of_strangers_are_counted_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    moment = [0.0]
+    log = logging.getLogger("webhook_service.test.sparing")
+    log.filters = [logs.Sparing(2, 60.0, lambda: moment[0])]
+    caplog.set_level(logging.INFO, log.name)
+    for number in range(5):
+        log.info("call %d refused", number)
+        log.info("another kind of line")
+    moment[0] = 61.0
+    log.info("call %d refused", 5)
+    log.info("call %d refused", 6)
+    told = [line for line in caplog.messages if line.startswith("call")]
+    assert told == [
+        "call 0 refused",
+        "call 1 refused",
+        "call 5 refused (3 such lines were left out before)",
+        "call 6 refused",
+    ]
+    assert caplog.messages.count("another kind of line") == 2

@@ -71,8 +71,9 @@ def create_app(
     )
     outcomes = Outcomes(waiters, max_wait)
     observers.add(waiters)
-    guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses)
-    endpoint = Endpoint(service, addresses, limits, rates or CallRates(), outcomes)
+    rates = rates or CallRates()
+    guard = Guard(authenticator or TokenAuthenticator(service), threads, addresses, rates.guesses)
+    endpoint = Endpoint(service, addresses, limits, rates, outcomes)
     routes = [
         *endpoint.routes(),
         *Receivers(service, guard, threads, limits).routes(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from webhook_service.errors import (
     InvalidPayload,
     InvalidRequest,
     PluginUnavailable,
+    Unauthenticated,
     Unavailable,
     UnknownKey,
     WebhookServiceError,
@@ -33,11 +34,13 @@ from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.service import WebhookService
+from webhook_service.telemetry.logs import sparing
 from webhook_service.telemetry.observer import Refused
 
 UNUSABLE_RETRY = 300
 
 log = logging.getLogger(__name__)
+refusals = sparing(__name__)
 
 
 class Endpoint:
@@ -72,20 +75,13 @@ class Endpoint:
         """Take one call of a sender."""
         proxies = self._addresses.proxies
         client = proxies.client(request)
-        try:
-            body = await self._body(request, client)
-            failpoint("host.read")
-            query = read_query(request)
-            project, key = self._credentials(query)
+        async with self._rated(client, request) as (query, project, key):
             links = self._addresses.links(request, project)
+            body = await self._body(request, query, project, key)
+            failpoint("host.read")
             call = Call(body, _headers(request), query, client, proxies.sent(request))
-            self._rates.admit(client, key)
             delivery = await self._accept(project, key, call)
-            self._rates.known(key)
-            _log(delivery)
-        except WebhookServiceError as exc:
-            self._refused(client, exc)
-            raise
+        _log(delivery)
         if delivery.reply is not None:
             return answer(links, dict(delivery.reply))
         told = await self._outcomes.answer(request, delivery, links)
@@ -117,14 +113,9 @@ class Endpoint:
         if not origin:
             raise HTTPException(404)
         client = self._addresses.proxies.client(request)
-        try:
-            project, key = self._credentials(read_query(request))
-            self._rates.admit(client, key)
+        async with self._rated(client, request) as (_, project, key):
             with _unusable_hidden(project):
                 await run_in_threadpool(self._service.require_key, project, key)
-        except WebhookServiceError as exc:
-            self._refused(client, exc)
-            raise
         headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST"}
         return Response(headers=headers)
 
@@ -132,42 +123,78 @@ class Endpoint:
         """Answer as v1.6 does, to whom this path is unknown, and let the receiver's people know."""
         client = self._addresses.proxies.client(request)
         exc = WrongMethod(f"Calls are sent with POST, and this one was sent with {request.method}.")
-        await self._keep(request, client, exc)
-        if exc.receiver is not None:
-            self._refused(client, exc)
+        with suppress(WebhookServiceError):
+            async with self._rated(client, request) as (query, project, key):
+                await self._keep(request, query, project, key, exc)
+                raise exc if exc.receiver else UnknownKey(REVOKED)
         raise HTTPException(404)
 
-    async def _body(self, request: Request, client: str) -> bytes:
+    async def _body(
+        self, request: Request, query: Mapping[str, str], project: str, key: str
+    ) -> bytes:
         try:
             return await read_body(request, self._limits)
         except WebhookServiceError as exc:
-            await self._keep(request, client, exc)
+            await self._keep(request, query, project, key, exc)
             raise
 
-    async def _keep(self, request: Request, client: str, exc: WebhookServiceError) -> None:
+    async def _keep(
+        self,
+        request: Request,
+        query: Mapping[str, str],
+        project: str,
+        key: str,
+        exc: WebhookServiceError,
+    ) -> None:
         """Keep a call that is refused before its key was looked up, if the key is known."""
+        call = Call(b"", _headers(request), query, self._addresses.proxies.client(request))
         with suppress(WebhookServiceError):
-            query = read_query(request)
-            project, key = self._credentials(query)
-            self._rates.admit(client, key)
-            call = Call(b"", _headers(request), query, client)
             await run_in_threadpool(self._service.refusals.keep, project, key, call, exc)
-            if exc.receiver is None:
-                self._rates.unknown(client)
-            else:
-                self._rates.known(key)
 
-    def _refused(self, client: str, exc: WebhookServiceError) -> None:
-        if isinstance(exc, UnknownKey):
-            self._rates.unknown(client)
+    @asynccontextmanager
+    async def _rated(
+        self, client: str, request: Request
+    ) -> AsyncIterator[tuple[Mapping[str, str], str, str]]:
+        """Query, project and key of a call that may be read; and count what came of it.
+
+        Raises:
+            TooManyRequests: it is one too many.
+        """
+        rates, sent = self._rates, ""
+        try:
+            query = read_query(request)
+            sent = query.get("key") or query.get("token") or ""
+            rates.admit(client, sent)
+            if sent and rates.guesses.suspects(client, sent):
+                project, key = await rates.guesses.look_up(self._find, query)
+            else:
+                project, key = self._credentials(query)
+            yield query, project, key
+            rates.accepted(client, sent)
+        except WebhookServiceError as exc:
+            if isinstance(exc, UnknownKey):
+                rates.guesses.wrong(client, sent)
+            if isinstance(exc, Unauthenticated):
+                rates.unproven(client, sent)
+            self._tell_refused(client, exc)
+            raise
+
+    def _tell_refused(self, client: str, exc: WebhookServiceError) -> None:
         if exc.receiver is None:
-            log.info("call from %s refused: %d %s", client, exc.status, exc.code)
+            refusals.info("call from %s refused: %d %s", client, exc.status, exc.code)
         else:
-            log.info(
+            refusals.info(
                 "call from %s to receiver %s refused: %d %s: %s",
                 *(client, exc.receiver, exc.status, exc.code, exc.message),
             )
         self._service.observers.tell(Refused(exc.code, exc.receiver))
+
+    def _find(self, query: Mapping[str, str]) -> tuple[str, str]:
+        """Project and key of a call, if the key is live."""
+        project, key = self._credentials(query)
+        with _unusable_hidden(project):
+            self._service.require_key(project, key)
+        return project, key
 
     async def _accept(self, project: str, key: str, call: Call) -> Delivery:
         """What the service decided, refused in v1.6's words."""
@@ -190,7 +217,7 @@ def _unusable_hidden(project: str) -> Iterator[None]:
     try:
         yield
     except (InvalidConfig, PluginUnavailable) as exc:
-        log.error("The receiver %s of %r cannot take calls: %s", exc.receiver, project, exc)
+        refusals.error("The receiver %s of %r cannot take calls: %s", exc.receiver, project, exc)
         told = "The receiver cannot take calls now; nothing was stored."
         raise _of(exc.receiver, Unavailable(told, UNUSABLE_RETRY)) from exc
 

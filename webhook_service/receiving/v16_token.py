@@ -6,7 +6,6 @@ well is not used: the receiver has to exist, and has its own.
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
 from webhook_service.errors import SettingsError
+from webhook_service.telemetry.logs import sparing
 
 MIN_KEY_BITS = 2048
 MAX_TOKEN = 16 * 1024
 MAX_PROJECT = 255
 
-log = logging.getLogger(__name__)
+log = sparing(__name__)
 
 
 class LegacyTokens:

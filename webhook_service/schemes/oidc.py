@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from webhook_service.model.delivery import Call
 from webhook_service.schemes.proving.key_cache import Shelves, Ticks
 from webhook_service.schemes.proving.signature import REFUSED, require
 from webhook_service.schemes.scheme import Fetch, Proof, Scheme, SchemeOptions
+from webhook_service.telemetry.logs import sparing
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -38,7 +38,7 @@ WELL_KNOWN_KEYS = {"https://accounts.google.com": "https://www.googleapis.com/oa
 # Anything else, such as two headers that became one, is no credential (RFC 6750, section 2.1).
 _BEARER = re.compile(r"bearer ([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
 
-log = logging.getLogger(__name__)
+log = sparing(__name__)
 
 
 class OidcOptions(SchemeOptions):

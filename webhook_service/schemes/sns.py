@@ -9,7 +9,6 @@ certificates.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from webhook_service.schemes.proving.sns_certificate import (
 )
 from webhook_service.schemes.proving.sns_message import Message, check_signature, read_message
 from webhook_service.schemes.scheme import Fetch, Proof, Scheme, SchemeOptions
+from webhook_service.telemetry.logs import sparing
 
 # SNS gives a message up after an hour.
 MAX_AGE = timedelta(hours=1)
@@ -38,7 +38,7 @@ MAX_AHEAD = timedelta(minutes=5)
 
 _CERTIFICATE = re.compile(r"/[A-Za-z0-9._-]{1,128}\.pem")
 
-log = logging.getLogger(__name__)
+log = sparing(__name__)
 
 
 class SnsOptions(SchemeOptions):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
@@ -35,6 +36,55 @@ class Redact(logging.Filter):
         record.exc_text = record.exc_text and redacted(record.exc_text)
         record.stack_info = record.stack_info and redacted(record.stack_info)
         return True
+
+
+class Sparing(logging.Filter):
+    """Lets some lines of a kind pass in a while, and then says how many it left out.
+
+    It is for the lines that strangers can cause: they must not fill a disk. Lines are of one kind
+    if they are logged with the same text, whatever is put into it.
+
+    Args:
+        lines: of a kind that pass.
+        seconds: the while.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self, lines: int = 20, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._lines = lines
+        self._seconds = seconds
+        self._clock = clock
+        self._kinds: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, now, left_out = str(record.msg), self._clock(), 0
+        with self._lock:
+            begun, count = self._kinds.get(kind, (now, 0))
+            if now - begun >= self._seconds:
+                begun, left_out, count = now, max(0, count - self._lines), 0
+            self._kinds[kind] = (begun, count + 1)
+        if left_out:
+            record.msg = f"{record.getMessage()} ({left_out} such lines were left out before)"
+            record.args = None
+        return count < self._lines
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self._kinds.clear()
+
+
+STRANGERS = Sparing()
+
+
+def sparing(name: str) -> logging.Logger:
+    """The logger of a module for what strangers can cause."""
+    log = logging.getLogger(f"{name}.strangers")
+    log.addFilter(STRANGERS)
+    return log
 
 
 class TextFormatter(logging.Formatter):

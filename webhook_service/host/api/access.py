@@ -17,7 +17,9 @@ from webhook_service.host.api.threads import Threads, current_project
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.query import read_query
+from webhook_service.host.limits.rates import Guesses
 from webhook_service.model.audit import Actor
+from webhook_service.model.ids import fingerprint
 from webhook_service.model.tokens import Role
 
 
@@ -67,11 +69,17 @@ class Guard:
         authenticator: tells who calls.
         threads: where it is asked.
         addresses: where the links of answers lead to.
+        guesses: counts callers who are not known.
     """
 
     def __init__(
-        self, authenticator: Authenticator, threads: Threads, addresses: Addresses
+        self,
+        authenticator: Authenticator,
+        threads: Threads,
+        addresses: Addresses,
+        guesses: Guesses,
     ) -> None:
+        self._guesses = guesses
         self._authenticator = authenticator
         self._threads = threads
         self._addresses = addresses
@@ -81,8 +89,23 @@ class Guard:
 
         Raises:
             Unauthenticated: nobody who is known.
+            TooManyRequests: likewise, and the address has guessed too often.
         """
-        identity = await self._threads.call(self._authenticator, request)
+        client = self._addresses.proxies.client(request)
+        sent = fingerprint(request.headers.get("authorization", ""))
+        if self._guesses.suspects(client, sent):
+            identity = await self._guesses.look_up(self._ask, request)
+        else:
+            try:
+                identity = await self._threads.call(self._ask, request)
+            except Unauthenticated:
+                self._guesses.wrong(client, sent)
+                raise
+        self._guesses.right(sent)
+        return identity
+
+    def _ask(self, request: Request) -> Identity:
+        identity = self._authenticator(request)
         if identity is None:
             raise Unauthenticated("An API token is needed: 'Authorization: Bearer wht_…'.")
         return identity

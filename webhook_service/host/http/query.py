@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.pages import MAX_LIMIT, WHOLE_LIST, PageRequest
 
+MAX_FIELDS = 100
 _NOT_FILTERS = frozenset({"projectId", "limit", "marker"})
 # A proxy that checks them and this service must not see two different ones.
 _DECIDING = ("projectId", "key", "token")
@@ -22,7 +23,10 @@ def read_query(request: HTTPConnection) -> dict[str, str]:
         InvalidRequest: it, or the path, has a control character, or names two projects or keys.
     """
     text = request.scope["query_string"].decode("latin-1")
-    pairs = parse_qsl(text, keep_blank_values=True)
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise InvalidRequest(f"The query string has more than {MAX_FIELDS} fields.") from None
     fields: dict[str, str] = {}
     for name, value in pairs:
         if fields.setdefault(name, value) != value and name in _DECIDING:

@@ -8,7 +8,6 @@ head is complete. And it reads what follows the head of a request with ``Upgrade
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any, ClassVar
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -17,13 +16,14 @@ from uvicorn.protocols.utils import get_remote_addr
 
 from webhook_service.host.limits.connections import Connections
 from webhook_service.host.limits.memory import MIB
+from webhook_service.telemetry.logs import sparing
 
 # Bytes are counted per slice, so each limit of bytes holds within so many.
 SLICE = 4096
 # A chunk of one byte takes six bytes on the wire.
 FRAMING_PER_BYTE = 8
 
-log = logging.getLogger(__name__)
+log = sparing(__name__)
 
 
 class _Refused(Exception):

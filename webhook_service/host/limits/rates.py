@@ -1,4 +1,4 @@
-"""Buckets: how many calls one address and one receiver may make, decided before the database.
+"""Rates: how many calls one address and one receiver may make, decided before anything is read.
 
 Memory is bounded: of the many buckets the least recently used is forgotten, and begins full again.
 """
@@ -9,13 +9,22 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
+from typing import ParamSpec, TypeVar
 
-from webhook_service.errors import TooManyRequests
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from webhook_service.errors import TooManyRequests, Unauthenticated, UnknownKey
 from webhook_service.host.http.address import network_of
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_BUCKETS = 65_536
-UNKNOWN_KEY_COST = 20
+GUESS_COST = 20
+GUESS_THREADS = 2
 # The same for every refusal: what is left in a bucket would tell whether a key is known.
 RETRY_AFTER = 5
 
@@ -50,9 +59,6 @@ class Buckets:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._buckets
-
     def __len__(self) -> int:
         return len(self._buckets)
 
@@ -71,16 +77,78 @@ class Buckets:
             self._buckets.popitem(last=False)
         return taken
 
+    def give_back(self, name: str) -> None:
+        """Put back a token that was taken for nothing."""
+        tokens, moment = self._buckets.get(name, (self._burst, 0.0))
+        self._buckets[name] = (min(self._burst, tokens + 1), moment)
 
-class CallRates:
-    """Refuses the calls of an address or to a receiver that come too fast.
 
-    Unknown keys have a small bucket of their own for each address. When it is empty, the address
-    may call only with keys that are known to be live, so that whoever guesses keys behind the
-    address of a public registry does not lock its other users out.
+class Guesses:
+    """Counts the calls of each address whose key or token is not valid, as guesses.
+
+    Behind the address of a proxy or of a public registry there are others. So an address that has
+    guessed too often is not locked out: what is known to be valid passes as before. What was not
+    seen yet is looked up in two threads of its own, so that guesses hold up each other only.
 
     Args:
-        address: of one IPv4 address, or IPv6 network of 64 bits.
+        rate: of guesses of one address.
+        on_limit: is told when a guess was one too many.
+    """
+
+    def __init__(
+        self,
+        rate: Rate | None = None,
+        on_limit: Callable[[str], None] = lambda limit: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._addresses = Buckets(rate or Rate(), clock=clock)
+        self._valid: OrderedDict[str, None] = OrderedDict()
+        self._on_limit = on_limit
+        self._threads = CapacityLimiter(GUESS_THREADS)
+
+    def knows(self, credential: str) -> bool:
+        """Whether a key or token was valid when it was used last."""
+        return credential in self._valid
+
+    def suspects(self, client: str, credential: str) -> bool:
+        """Whether a key or token is looked up by ``look_up`` before anything else is done."""
+        source = network_of(client)
+        return bool(source) and not self.knows(credential) and self._addresses.left(source) < 1
+
+    async def look_up(self, find: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``find`` gives for a suspect.
+
+        Raises:
+            TooManyRequests: nothing that is valid; the same words as for any call too many.
+        """
+        try:
+            return await run_sync(partial(find, *args, **kwargs), limiter=self._threads)
+        except (UnknownKey, Unauthenticated):
+            self._on_limit("guesses_of_address")
+            raise too_many() from None
+
+    def right(self, credential: str) -> None:
+        """Remember that a key or token is valid."""
+        self._valid[credential] = None
+        self._valid.move_to_end(credential)
+        if len(self._valid) > MAX_BUCKETS:
+            self._valid.popitem(last=False)
+
+    def wrong(self, client: str, credential: str) -> None:
+        """Count a guess."""
+        self._valid.pop(credential, None)
+        if source := network_of(client):
+            self._addresses.take(source)
+
+
+class CallRates:
+    """Refuses calls with valid keys that come too fast, before anything of them is read.
+
+    Calls that are not proven genuine have a small bucket for each address and key: whoever knows
+    a URL only, and calls it, takes nothing from those who can sign.
+
+    Args:
+        address: of one IPv4 address, or IPv6 network of 64 bits; a twentieth of it is for guesses.
         receiver: of one endpoint key.
         on_limit: is told which limit was met.
     """
@@ -93,35 +161,51 @@ class CallRates:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         address, receiver = address or Rate(), receiver or Rate()
+        self.guesses = Guesses(address.shared_by(GUESS_COST), on_limit, clock)
+        self._unproven = Buckets(address.shared_by(GUESS_COST), clock=clock)
         self._addresses = Buckets(address, clock=clock)
-        self._unknown = Buckets(address.shared_by(UNKNOWN_KEY_COST), clock=clock)
         self._receivers = Buckets(receiver, clock=clock)
         self._on_limit = on_limit
 
     def admit(self, client: str, key: str) -> None:
-        """Let a call pass, before anything is looked up for it.
+        """Let a call pass, if its key is known to be valid and has not called too often.
 
         Raises:
             TooManyRequests: equal for every key.
         """
-        source, live = network_of(client), key in self._receivers
-        if source and not self._addresses.take(source):
+        if not self.guesses.knows(key):
+            return
+        source = network_of(client)
+        if source and self._unproven.left(f"{source} {key}") < 1:
+            self._refuse("unproven_calls_of_address")
+        if source and self._addresses.left(source) < 1:
             self._refuse("calls_of_address")
-        if source and not live and self._unknown.left(source) < 1:
-            self._refuse("unknown_keys_of_address")
-        if live and not self._receivers.take(key):
+        if not self._receivers.take(key):
             self._refuse("calls_of_receiver")
+        self._addresses.take(source)
 
-    def known(self, key: str) -> None:
-        """Remember that a key is live; it has had its first call."""
-        if key not in self._receivers:
+    def accepted(self, client: str, key: str) -> None:
+        """Remember a key that was valid; its first call counts, too."""
+        if not self.guesses.knows(key):
+            self.guesses.right(key)
             self._receivers.take(key)
+            self._addresses.take(network_of(client))
 
-    def unknown(self, client: str) -> None:
-        """Count a call with an unknown key."""
-        if source := network_of(client):
-            self._unknown.take(source)
+    def unproven(self, client: str, key: str) -> None:
+        """Count a call with a valid key that was not proven genuine, for its address only."""
+        source = network_of(client)
+        if self.guesses.knows(key):
+            self._receivers.give_back(key)
+            self._addresses.give_back(source)
+        self.guesses.right(key)
+        if source:
+            self._unproven.take(f"{source} {key}")
 
     def _refuse(self, limit: str) -> None:
         self._on_limit(limit)
-        raise TooManyRequests("Too many calls; send this one again later.", RETRY_AFTER)
+        raise too_many()
+
+
+def too_many() -> TooManyRequests:
+    """The refusal; the same for all, as what is left of a rate would tell what is valid."""
+    return TooManyRequests("Too many calls; send this one again later.", RETRY_AFTER)
