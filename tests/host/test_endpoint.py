@@ -10,7 +10,14 @@ import pytest
 
 from tests.host.served import Served, get, serving
 from tests.host.v16_drivers import OnRequest
-from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
+from tests.support import (
+    PROJECT,
+    add_receiver,
+    make_service,
+    sqlite_url,
+    wait_for,
+    wait_for_end,
+)
 from webhook_service.driver import DriverConfig, Request
 from webhook_service.errors import StoreUnavailable
 from webhook_service.formats.azure import Azure
@@ -240,7 +247,7 @@ def test_ready_means_that_the_database_answers(
 
     assert stranger.get("/readyz").text == "ok\n"
     monkeypatch.setattr(served.service.store, "ping", refuse)
-    assert stranger.get("/readyz").status_code == 503
+    assert wait_for(lambda: stranger.get("/readyz").status_code == 503)
     assert stranger.get("/healthz").text == "ok\n"
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
+from math import inf
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,12 +21,42 @@ from webhook_service.host.http.routes import by_method
 from webhook_service.host.http.wire import Json, answer, collection, version_json
 from webhook_service.service import WebhookService
 
+READY_SECONDS = 1.0
+
+
+class Readiness:
+    """Asks the database for a sign of life, for all who ask at once, and at most once a second.
+
+    Args:
+        ping: raises without one.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self, ping: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ping = ping
+        self._clock = clock
+        self._asked = -inf
+        self._answer: asyncio.Future[None] | None = None
+
+    async def check(self) -> None:
+        """Raise what the last ping raised."""
+        if self._answer is None or self._answer.done() and self._is_old():
+            self._asked = self._clock()
+            self._answer = asyncio.ensure_future(run_in_threadpool(self._ping))
+        await asyncio.shield(self._answer)
+
+    def _is_old(self) -> bool:
+        return self._clock() - self._asked >= READY_SECONDS
+
 
 class Meta:
     """``/v1-webhooks``, its schemas, ``/healthz`` and ``/readyz``."""
 
     def __init__(self, service: WebhookService, guard: Guard, addresses: Addresses) -> None:
         self._service = service
+        self._readiness = Readiness(service.ping)
         self._guard = guard
         self._addresses = addresses
 
@@ -43,7 +78,7 @@ class Meta:
 
     async def ready(self, request: Request) -> Response:
         """200 when calls can be stored, 503 when not."""
-        await run_in_threadpool(self._service.ping)
+        await self._readiness.check()
         return PlainTextResponse("ok\n")
 
     async def version(self, request: Request) -> Response:

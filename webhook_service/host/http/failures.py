@@ -27,6 +27,12 @@ from webhook_service.host.http.links import Links
 from webhook_service.host.http.wire import error_json
 
 INTERNAL = "Internal error; the service's log has the details."
+# Answers hold keys and tokens: nobody keeps them, passes their URL on, or guesses what they are.
+CAREFUL = (
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
 # The body of these requests was not read to its end.
 _CLOSING = (BodyTooLarge, RequestTimedOut, TooManyBodies, UnsupportedBody)
 
@@ -52,7 +58,7 @@ class Failures:
         }
 
     def last(self, app: ASGIApp) -> ASGIApp:
-        """Wrap the application so that every other exception is answered too.
+        """Wrap the application: every other exception is answered too, and all with care.
 
         Starlette would raise it again after its answer, and the server log it a second time.
         """
@@ -64,6 +70,8 @@ class Failures:
 
             async def watched(message: Message) -> None:
                 nonlocal started
+                if not started:
+                    message["headers"] = [*message.get("headers", ()), *CAREFUL]
                 started = True
                 await send(message)
 
@@ -72,7 +80,7 @@ class Failures:
                 await app(scope, receive, watched)
             except Exception as exc:
                 if not started:
-                    return await (await self.unexpected(request, exc))(scope, receive, send)
+                    return await (await self.unexpected(request, exc))(scope, receive, watched)
                 # An answer is sent as a whole, so it is the connection that failed.
                 log.debug("%s %s was not answered: %s", request.method, path_of(request), exc)
                 await _disconnected(receive)
