@@ -126,7 +126,7 @@ class Endpoint:
         with suppress(WebhookServiceError):
             async with self._rated(client, request) as (query, project, key):
                 await self._keep(request, query, project, key, exc)
-                raise exc if exc.receiver else UnknownKey(REVOKED)
+                raise exc if exc.receiver else UnknownKey("The key is unknown.")
         raise HTTPException(404)
 
     async def _body(

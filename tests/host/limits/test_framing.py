@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.host.limits.corpus import ACCEPTED, LINES, REFUSED, SMUGGLED, TARGET, request
+from tests.host.limits.corpus import ACCEPTED, LENGTH, LINES, REFUSED, SMUGGLED, TARGET, request
 from tests.host.served import Served
 from tests.support import add_receiver
 
@@ -68,3 +68,14 @@ def test_an_odd_request_has_one_plain_answer(shared: Served, name: str) -> None:
 def test_pipelined_calls_are_answered_one_by_one(shared: Served, target: bytes) -> None:
     call = request(target, ACCEPTED["content length"])
     assert _statuses(shared, call * 3) == ["200"] * 3
+
+
+def test_an_answer_without_100_continue_ends_the_connection(shared: Served) -> None:
+    """The caller may send the body behind it, or not: nobody knows where the next one begins."""
+    head = b"POST /nothing HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + LENGTH
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=4) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        received = b""
+        while data := connection.recv(65_536):
+            received += data
+    assert received.startswith(b"HTTP/1.1 404 ")
