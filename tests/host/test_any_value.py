@@ -15,9 +15,18 @@ import pytest
 from starlette.routing import Route
 
 from tests.host.served import Served, serving
-from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
+from tests.support import (
+    PROJECT,
+    add_receiver,
+    make_service,
+    push,
+    receiver_body,
+    sqlite_url,
+    wait_for_end,
+)
 from webhook_service.errors import WebhookServiceError
 from webhook_service.host.app import create_app
+from webhook_service.model.audit import Actor
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.replays import ReplayFilter
 from webhook_service.model.tokens import Role
@@ -267,16 +276,16 @@ CALLS: dict[str, Callable[[Any, str, dict[str, str]], Any]] = {
     "list_tokens": lambda s, text, ids: s.list_tokens(text),
     "revoke_token": lambda s, text, ids: s.revoke_token(text),
     "replay": lambda s, text, ids: s.interventions.replay(PROJECT, text, by=text),
-    "replay by": lambda s, text, ids: s.interventions.replay(PROJECT, ids["ended"], by=text),
+    "replay by": lambda s, text, ids: s.interventions.replay(PROJECT, ids["ended"], by=Actor(text)),
     "replay_all": lambda s, text, ids: s.interventions.replay_all(
-        PROJECT, ReplayFilter(receiver=text, reason=text), by=text
+        PROJECT, ReplayFilter(receiver=text, reason=text), by=Actor(text)
     ),
     "cancel": lambda s, text, ids: s.interventions.cancel(PROJECT, text),
-    "approve": lambda s, text, ids: s.interventions.approve(PROJECT, ids["held"], text),
-    "refuse": lambda s, text, ids: s.interventions.refuse(PROJECT, text, text),
+    "approve": lambda s, text, ids: s.interventions.approve(PROJECT, ids["held"], Actor(text)),
+    "refuse": lambda s, text, ids: s.interventions.refuse(PROJECT, text, Actor(text)),
     "history": lambda s, text, ids: s.interventions.history(PROJECT, text),
     "roll_back": lambda s, text, ids: s.interventions.roll_back(
-        PROJECT, ids["receivers"], text, text, by=text
+        PROJECT, ids["receivers"], text, text, by=Actor(text)
     ),
 }
 
@@ -286,9 +295,10 @@ def people(served: Served, ids: dict[str, str]) -> dict[str, str]:
     _, key = add_receiver(
         served.service, name="people", approval={"count": 9}, verify={"scheme": "none"}
     )
+    # A newer push to the slot ends the one that waits for approval.
     ended = push(served.service, key, "1").executions[0]
-    served.service.interventions.cancel(PROJECT, ended)
     held = push(served.service, key, "2").executions[0]
+    wait_for_end(served.service, ended)
     return {**ids, "held": held, "ended": ended}
 
 
