@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
@@ -92,6 +93,36 @@ def test_each_receiver_is_made_or_its_line_says_why_not(run: Run) -> None:
     assert lines[4] == "made" and lines[5].startswith("cannot: ") and "hook 6" in lines[5]
     assert lines[6].startswith("made, with a new URL")
     assert "names the project 1a9: import it with -p 1a9" in lines[7]
+
+
+UUID = "a5b1f0de-4c1f-4b2a-9d3e-0123456789ab"
+SIGNED = jwt.encode({"uuid": UUID, "projectId": PROJECT, "driver": "serviceUpgrade"}, "k" * 32)
+STORED = {"config": UPGRADE, "driver": "serviceUpgrade", "url": f"http://old/?token={SIGNED}"}
+FORK = {"namespace": PROJECT, "name": "shop", "type": "deploymentUpdate", "env": ""}
+TEMPLATE = {**SCALE, "hostTemplateId": "1ht1"}
+
+
+@pytest.mark.parametrize(
+    ("item", "line"),
+    [
+        (
+            {"name": "oldest", "key": UUID, "kind": "webhookReceiver", "resourceData": STORED},
+            "made; its old URL needs WEBHOOK_SERVICE_V16_PUBLIC_KEY_FILE",
+        ),
+        (answered(1, "deploymentUpdate", FORK), "made"),
+        (answered(1, "scaleHost", TEMPLATE), "cannot: HostSelector not provided"),
+        (
+            answered(1, "serviceUpgrade", {**UPGRADE, "serviceSelector": {"app": "none"}}),
+            "cannot: There are no workloads of namespace 1a5 with app=none. Create one, or correct "
+            "the labels.",
+        ),
+        ({"name": "", "driver": "serviceUpgrade"}, "cannot: Name not provided"),
+    ],
+)
+def test_the_objects_that_people_have_are_made_or_refused_in_words(
+    run: Run, item: dict[str, Any], line: str
+) -> None:
+    assert imported(run, [item])[1] == [line]
 
 
 def test_a_dry_run_tells_of_a_key_that_another_project_has(run: Run) -> None:

@@ -127,7 +127,8 @@ def _read(item: Mapping[str, Any]) -> OldReceiver:
     is_generic = isinstance(data, Mapping)
     stored: Mapping[str, Any] = data if isinstance(data, Mapping) else item
     key, url = item.get("key"), stored.get("url")
-    known = _known(key) or _known(url) or OldReceiver({}, None)
+    # The URL says more than the key does: the project, and whether it has a token.
+    known = _known(url) or _known(key) or OldReceiver({}, None)
     account = item.get("accountId")
     project = known.project or (account if isinstance(account, str) else None)
     if not is_generic:
