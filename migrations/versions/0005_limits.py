@@ -8,6 +8,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+LIVE = sa.text("revoked IS NULL")
 OPEN = sa.text("state IN ('queued', 'held', 'retrying', 'waiting')")
 
 
@@ -26,8 +27,12 @@ def upgrade() -> None:
         sqlite_where=OPEN,
         postgresql_where=OPEN,
     )
+    op.create_index(
+        "ix_tokens_live", "tokens", ["project"], sqlite_where=LIVE, postgresql_where=LIVE
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_tokens_live", "tokens")
     op.drop_index("ix_executions_open", "executions")
     op.drop_table("stored_bytes")

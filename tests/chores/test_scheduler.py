@@ -108,11 +108,15 @@ def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
     assert second.seen[0] == "1"
 
 
+ALWAYS = {"approvals", "keys"}
+
+
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
-        ({}, {"approvals", "keys", "bodies", "executions", "deliveries", "slots"}),
-        ({"keep_bodies_days": 0, "keep_history_days": 0}, {"approvals", "keys"}),
+        ({}, {*ALWAYS, "audit", "bodies", "executions", "deliveries", "slots"}),
+        ({"keep_bodies_days": 0, "keep_history_days": 0}, {*ALWAYS, "audit"}),
+        ({"keep_bodies_days": 0, "keep_history_days": 0, "keep_audit_days": 0}, ALWAYS),
     ],
 )
 def test_the_settings_say_what_is_removed(

@@ -12,7 +12,7 @@ import yaml
 
 from tests.docs.test_docs import ROOT, blocks
 from tests.host.served import serving
-from tests.support import SECRET, sqlite_url
+from tests.support import sqlite_url
 from webhook_service import Settings, WebhookService
 from webhook_service.testing import FakeCluster
 
@@ -41,9 +41,7 @@ def test_the_page_leads_from_the_manifest_to_a_rollout(
             shlex.split(line) for line in text.splitlines() if line.startswith("webhook-service ")
         )
         made = json.loads(run([*create, "-o", "json"]))
-        settings = Settings(
-            database_url=sqlite_url(tmp_path), secret_key=SECRET, kubeconfig=kubeconfig
-        )
+        settings = Settings(database_url=sqlite_url(tmp_path), kubeconfig=kubeconfig)
         with serving(WebhookService.open(settings)) as served:
             url = re.sub(r"^http://[^/]+", served.base, made["url"])
             run([word.replace("$URL", url) for word in send])

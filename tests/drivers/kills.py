@@ -62,8 +62,8 @@ class DeadlyClusters(Clusters):
         self.armed = None
         self.armed = Deadly(self.get().transport, at, sent)
 
-    def get(self, name: str | None = None, project: str = "") -> Cluster:
-        cluster = super().get(name, project)
+    def get(self, name: str | None = None, project: str = "", *, shared: bool = False) -> Cluster:
+        cluster = super().get(name, project, shared=shared)
         return replace(cluster, transport=self.armed) if self.armed else cluster
 
 

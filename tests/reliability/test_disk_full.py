@@ -53,7 +53,7 @@ def test_a_full_disk_is_answered_with_503_and_forgotten_when_it_is_freed(
     farm: Farm, small_disk: Path, start_hosts: StartHosts, long: bool, seed: int
 ) -> None:
     database = small_disk / "service.db"
-    [host] = hosts = start_hosts(1, DATABASE_URL=f"sqlite:///{database}")
+    [host] = hosts = start_hosts(1, DATABASE_URL=f"sqlite:///{database}", MIN_FREE_BYTES="0")
     rounds = 20 if long else 2
     with Load(endpoints(farm, hosts), pushes(farm.names, rounds * 100, seed), rate=25) as load:
         for _ in range(rounds):

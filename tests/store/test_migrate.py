@@ -16,6 +16,7 @@ from webhook_service.store.dialects import parse_url
 from webhook_service.store.history.audit import AuditStore
 from webhook_service.store.history.deliveries import DeliveryStore
 from webhook_service.store.indexes import metadata
+from webhook_service.store.sealing import Sealer
 from webhook_service.store.store import open_store
 
 
@@ -89,11 +90,11 @@ def test_what_an_older_version_stored_is_kept_and_can_be_read(database_url: str)
     named = [dict(zip(("id", "state", "reason"), row, strict=True)) for row in rows]
     database.write(lambda connection: connection.execute(insert, named))
     migrate.upgrade(database)
-    deliveries = DeliveryStore(database)
+    deliveries = DeliveryStore(database, Sealer([SECRET]))
     found = [deliveries.get("1a5", id_) for id_, _, _ in rows]
     assert [each.reason for each in found] == [None, "empty", "untagged"]
     assert [each.refusal for each in found] == [None, None, None]
-    assert AuditStore(database).page("1a5", PageRequest()).items == ()
+    assert AuditStore(database, Sealer([SECRET])).page("1a5", PageRequest()).items == ()
     migrate.downgrade(database, "0001")
     database.close()
 

@@ -15,6 +15,8 @@ from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import Formats, Schemes
 from webhook_service.schemes.scheme import Scheme
 
+# Every format reads the body for a hint; pushes are far below this.
+MAX_BODY = 64 * 1024
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -31,6 +33,8 @@ def hint(
 
 
 def _of_format(spec: ReceiverSpec, call: Call, formats: Formats) -> str:
+    if len(call.body) > MAX_BODY:
+        return ""
     own = spec.source.format
     fitting = Auto().bind(AutoOptions(), formats.plugins.targets).claimed(call.body, call.headers)
     if not fitting or own in (*fitting, "auto"):

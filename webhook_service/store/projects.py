@@ -14,7 +14,10 @@ _WITH_RECEIVERS = select(
     select(func.min(receivers.c.project)).scalar_subquery(),
     select(func.max(receivers.c.project)).scalar_subquery(),
 )
-_WITH_TOKENS = select(func.min(tokens.c.project), func.max(tokens.c.project)).where(_LIVE)
+_WITH_TOKENS = select(
+    select(func.min(tokens.c.project)).where(_LIVE).scalar_subquery(),
+    select(func.max(tokens.c.project)).where(_LIVE).scalar_subquery(),
+)
 
 
 class ProjectStore:

@@ -256,6 +256,12 @@ tokens = Table(
     Column("used", Moment),
     Column("revoked", Moment),
 )
+Index(
+    "ix_tokens_live",
+    tokens.c.project,
+    sqlite_where=tokens.c.revoked.is_(None),
+    postgresql_where=tokens.c.revoked.is_(None),
+)
 
 audit = Table(
     "audit",
