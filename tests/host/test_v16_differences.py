@@ -11,7 +11,7 @@ import pytest
 from tests.host.served import Served, serving
 from tests.host.test_transcript import LOCALHOST, PAGE
 from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
-from tests.support import PROJECT, make_service, sqlite_url
+from tests.support import PROJECT, make_service, sqlite_url, wait_for_end
 from webhook_service.host.api.auth import ProxyAuthenticator
 
 SCALE = {"serviceId": SERVICES["1s7"], "action": "up", "amount": 1, "min": 1, "max": 2}
@@ -81,6 +81,26 @@ def test_an_unknown_project_is_answered_as_an_unknown_key(client: httpx.Client) 
 def test_the_key_counts_in_the_url_alone(client: httpx.Client) -> None:
     key = httpx.URL(create(client, "forwardPost", FORWARD).json()["url"]).params["key"]
     assert client.post("/v1-webhooks/endpoint", data={"key": key}).status_code == 400
+
+
+def upgrade(client: httpx.Client) -> str:
+    """The URL of a receiver of pushes."""
+    return str(create(client, "serviceUpgrade", {**UPGRADE, "tag": "latest"}).json()["url"])
+
+
+def test_a_repository_with_a_tag_in_it_is_refused(client: httpx.Client) -> None:
+    push = {"push_data": {"tag": "latest"}, "repository": {"repo_name": "acme/shop:dev"}}
+    assert httpx.post(upgrade(client), json=push).status_code == 400
+
+
+def test_another_repository_than_the_workload_runs_is_not_deployed(
+    client: httpx.Client, served: Served
+) -> None:
+    push = {"push_data": {"tag": "latest"}, "repository": {"repo_name": "evil/shop"}}
+    told = httpx.post(upgrade(client), json=push)
+    assert told.json()["state"] == "accepted"
+    execution = wait_for_end(served.service, told.json()["executions"][0])
+    assert (execution.state, execution.reason) == ("failed", "conflict")
 
 
 def test_browsers_get_json(client: httpx.Client) -> None:
