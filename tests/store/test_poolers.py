@@ -84,4 +84,5 @@ def test_a_pooler_that_lends_connections_must_be_named(postgres: Postgres) -> No
 def test_without_a_pooler_any_url_fits(postgres: Postgres, query: str) -> None:
     database = Database(postgres.new_database() + query)
     database.require_fitting_url()
+    assert database.write(shown) == "10s"
     database.close()

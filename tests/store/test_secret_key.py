@@ -10,6 +10,7 @@ from tests.support import PROJECT, make_service
 from webhook_service.driver import Secret
 from webhook_service.errors import SettingsError
 from webhook_service.model.ids import new_key
+from webhook_service.model.pages import PageRequest
 from webhook_service.schemes.github import GitHub
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
@@ -110,4 +111,6 @@ def test_a_change_during_the_rotation_is_kept(migrated_url: str, filled: list[st
 def test_an_empty_database_takes_any_key(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     opened(url, OLD).close()
-    opened(url, NEW).close()
+    store = opened(url, NEW)
+    assert store.receivers.page(PROJECT, PageRequest()).items == ()
+    store.close()

@@ -198,4 +198,6 @@ def test_a_stored_receiver_of_such_a_kind_fails_and_says_what_to_change(
 
 @pytest.mark.parametrize("group", ["sparkoperator.k8s.io", "jobset.x-k8s.io", "apps.example.com"])
 def test_a_group_with_a_dot_may_hold_custom_kinds(group: str) -> None:
-    settings(apiVersion=f"{group}/v1").refuse_built_in()
+    found = settings(apiVersion=f"{group}/v1")
+    found.refuse_built_in()
+    assert found.api_version == f"{group}/v1"

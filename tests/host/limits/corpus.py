@@ -3,6 +3,10 @@
 Sent to the host, to its protocol cut at every byte, and through real proxies.
 """
 
+import re
+import socket
+import time
+
 from tests.support import PROJECT
 
 BODY = b'{"push_data":{"tag":"1"},"repository":{"repo_name":"a/b"}}'
@@ -236,3 +240,20 @@ SMUGGLED: dict[str, bytes] = {
     ),
     "expect": smuggling([b"Expect: 100-continue", *H2C]),
 }
+
+
+def statuses(port: int, *segments: bytes) -> list[str]:
+    """The status of each answer, up to the connection's end or a moment of silence."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for segment in segments:
+                connection.sendall(segment)
+                time.sleep(0.01)
+            while data := connection.recv(65_536):
+                received += data
+                connection.settimeout(0.1)
+        except (TimeoutError, ConnectionResetError, BrokenPipeError):
+            pass
+    return re.findall(r"HTTP/1\.[01] (\d{3}) ", received.decode(errors="replace"))

@@ -1,8 +1,5 @@
 """Through real proxies a request has one reading, and each caller gets its own answer."""
 
-import re
-import socket
-import time
 from collections.abc import Iterator
 from ipaddress import ip_network
 
@@ -20,6 +17,7 @@ from tests.host.limits.corpus import (
     TARGET,
     WEBSOCKET,
     request,
+    statuses,
 )
 from tests.host.served import Served, serving
 from tests.servers.reverse_proxies import HAProxy, Nginx, ReverseProxy, StreamingNginx
@@ -54,23 +52,6 @@ def target(host: Served) -> Iterator[bytes]:
     host.service.delete_receiver(PROJECT, id_)
 
 
-def _statuses(proxy: ReverseProxy, *segments: bytes) -> list[str]:
-    """The status of each answer, up to the connection's end or a moment of silence."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=2) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            for segment in segments:
-                connection.sendall(segment)
-                time.sleep(0.01)
-            while data := connection.recv(65_536):
-                received += data
-                connection.settimeout(0.1)
-        except (TimeoutError, ConnectionResetError, BrokenPipeError):
-            pass
-    return re.findall(r"HTTP/1\.[01] (\d{3}) ", received.decode(errors="replace"))
-
-
 def _deliveries(host: Served) -> int:
     """How many calls were taken; those that were refused are kept, too."""
     found = host.service.list_deliveries(PROJECT, PageRequest(1000)).items
@@ -91,9 +72,9 @@ def test_a_request_with_upgrade_keeps_its_body(
     before = _deliveries(host)
     call = request(target, (b"HTTP/1.1", [b"Host: h", *UPGRADES[name], LENGTH], BODY))
     head = call.removesuffix(BODY)
-    assert _statuses(proxy, call) == ["200"]
-    assert _statuses(proxy, head, BODY) == ["200"]
-    assert _statuses(proxy, head, BODY[:9], BODY[9:]) == ["200"]
+    assert statuses(proxy.port, call) == ["200"]
+    assert statuses(proxy.port, head, BODY) == ["200"]
+    assert statuses(proxy.port, head, BODY[:9], BODY[9:]) == ["200"]
     assert _deliveries(host) == before + 3
     assert _neighbours_are_served(proxy)
 
@@ -114,8 +95,8 @@ def test_a_request_hidden_in_a_body_is_never_taken(
         request(b"/healthz", (b"HTTP/1.1", [*headers, CHUNKED], chunks)),
     ):
         head, _, body = outer.partition(b"\r\n\r\n")
-        assert _statuses(proxy, outer) == ["404"]
-        assert _statuses(proxy, head + b"\r\n\r\n", body) == ["404"]
+        assert statuses(proxy.port, outer) == ["404"]
+        assert statuses(proxy.port, head + b"\r\n\r\n", body) == ["404"]
         assert _neighbours_are_served(proxy)
     assert _deliveries(host) == before
 
@@ -123,7 +104,7 @@ def test_a_request_hidden_in_a_body_is_never_taken(
 def test_a_trailer_forges_no_header(host: Served, proxy: ReverseProxy, target: bytes) -> None:
     body = b"%x\r\n%s\r\n0\r\nX-Forwarded-For: 10.1.1.1\r\n\r\n" % (len(BODY), BODY)
     call = request(target, (b"HTTP/1.1", [b"Host: h", CHUNKED], body))
-    assert _statuses(proxy, call) == ["200"]
+    assert statuses(proxy.port, call) == ["200"]
     assert host.service.list_deliveries(PROJECT, PageRequest(1)).items[0].client == "127.0.0.1"
 
 
@@ -134,17 +115,17 @@ def test_the_corpus_has_one_answer_each_and_harms_no_neighbour(
     corpus |= {name: sent for name, (sent, _) in LINES.items()}
     odd = []
     for name, sent in corpus.items():
-        before, statuses = _deliveries(host), _statuses(proxy, sent)
+        before, answered = _deliveries(host), statuses(proxy.port, sent)
         taken = _deliveries(host) - before
         answers = 2 if isinstance(proxy, HAProxy) and name in TWO_FOR_HAPROXY else 1
         if (
-            len(statuses) > answers
+            len(answered) > answers
             or taken > 1
             or taken
-            and statuses != ["200"]
-            or "502" in statuses
+            and answered != ["200"]
+            or "502" in answered
         ):
-            odd.append((name, statuses, taken))
+            odd.append((name, answered, taken))
         if not _neighbours_are_served(proxy):
             odd.append((name, ["a neighbour's answer"], taken))
     assert odd == []

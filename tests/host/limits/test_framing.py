@@ -1,31 +1,21 @@
 """What a request looks like on the wire: one clear answer each, and never two to one request."""
 
-import re
 import socket
-import time
 
 import pytest
 
-from tests.host.limits.corpus import ACCEPTED, LENGTH, LINES, REFUSED, SMUGGLED, TARGET, request
+from tests.host.limits.corpus import (
+    ACCEPTED,
+    LENGTH,
+    LINES,
+    REFUSED,
+    SMUGGLED,
+    TARGET,
+    request,
+    statuses,
+)
 from tests.host.served import Served
 from tests.support import add_receiver
-
-
-def _statuses(served: Served, *segments: bytes) -> list[str]:
-    """The status of each answer, up to the connection's end or a moment of silence."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=2) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            for segment in segments:
-                connection.sendall(segment)
-                time.sleep(0.01)
-            while data := connection.recv(65_536):
-                received += data
-                connection.settimeout(0.1)
-        except (TimeoutError, ConnectionResetError, BrokenPipeError):
-            pass
-    return re.findall(r"HTTP/1\.[01] (\d{3}) ", received.decode(errors="replace"))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +26,7 @@ def target(shared: Served) -> bytes:
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_well_formed_call_is_accepted(shared: Served, target: bytes, name: str) -> None:
-    assert _statuses(shared, request(target, ACCEPTED[name])) == ["200"]
+    assert statuses(shared.port, request(target, ACCEPTED[name])) == ["200"]
 
 
 @pytest.mark.parametrize("name", [name for name in ACCEPTED if "h2c" in name or "web" in name])
@@ -44,30 +34,30 @@ def test_an_upgrade_keeps_its_body_in_a_segment_of_its_own(
     shared: Served, target: bytes, name: str
 ) -> None:
     head, _, body = request(target, ACCEPTED[name]).partition(b"\r\n\r\n")
-    assert _statuses(shared, head + b"\r\n\r\n", body) == ["200"]
+    assert statuses(shared.port, head + b"\r\n\r\n", body) == ["200"]
 
 
 @pytest.mark.parametrize("name", SMUGGLED)
 def test_a_body_is_never_read_as_a_request(shared: Served, name: str) -> None:
     head, _, body = SMUGGLED[name].partition(b"\r\n\r\n")
-    assert _statuses(shared, SMUGGLED[name]) == ["404"]
-    assert _statuses(shared, head + b"\r\n\r\n", body) == ["404"]
+    assert statuses(shared.port, SMUGGLED[name]) == ["404"]
+    assert statuses(shared.port, head + b"\r\n\r\n", body) == ["404"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_ambiguous_call_is_refused_once(shared: Served, target: bytes, name: str) -> None:
-    assert _statuses(shared, request(target, REFUSED[name])) == ["400"]
+    assert statuses(shared.port, request(target, REFUSED[name])) == ["400"]
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_an_odd_request_has_one_plain_answer(shared: Served, name: str) -> None:
     sent, status = LINES[name]
-    assert _statuses(shared, sent) == [status]
+    assert statuses(shared.port, sent) == [status]
 
 
 def test_pipelined_calls_are_answered_one_by_one(shared: Served, target: bytes) -> None:
     call = request(target, ACCEPTED["content length"])
-    assert _statuses(shared, call * 3) == ["200"] * 3
+    assert statuses(shared.port, call * 3) == ["200"] * 3
 
 
 def test_an_answer_without_100_continue_ends_the_connection(shared: Served) -> None:

@@ -76,3 +76,8 @@ def test_without_room_for_writes_the_refused_call_is_lost_and_nobody_waits(
     receiver, _ = add_receiver(store)
     store.close()
     store.refused.add(refused(receiver), b"")
+    database = Database(database_url)
+    with database.read() as connection:
+        query = "SELECT count(*) FROM deliveries WHERE state = 'refused'"
+        assert connection.exec_driver_sql(query).scalar_one() == 0
+    database.close()

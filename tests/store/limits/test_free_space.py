@@ -62,3 +62,4 @@ def test_a_disk_that_cannot_be_asked_refuses_nobody() -> None:
     disk = Disk()
     disk.left = -1
     _space(disk).require()
+    assert disk.looks == 1

@@ -44,8 +44,9 @@ def test_calls_without_work_and_other_projects_are_taken_meanwhile(store: Store)
     receiver, _ = add_receiver(store)
     other, _ = add_receiver(store, project="other")
     _fill(store, receiver)
-    accept(store, receiver)
-    accept(store, other, work(slot="x"), project="other")
+    without = accept(store, receiver)
+    beside = accept(store, other, work(slot="x"), project="other")
+    assert (without.executions, len(beside.executions)) == ((), 1)
 
 
 def test_when_some_have_ended_calls_are_taken_again(store: Store) -> None:
