@@ -2,10 +2,12 @@
 PYTHON ?= python3
 WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -ge 2 ] && echo "$$n" || echo 2)
 PIP := .venv/bin/python -m pip install -qq
+VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check docs screenshots manifests image dist version notes bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -22,6 +24,37 @@ check: .venv/stamp ## style, types and the import rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+docs: .venv/stamp ## the documentation as a site, in build/site
+	.venv/bin/zensical build --strict
+
+screenshots: .venv/stamp ## the pictures of the console in the documentation
+	.venv/bin/python -m tests.console.screenshots
+
+manifests: ## the chart as plain manifests; VALUES names a file of values
+	@helm template webhook-service examples/deploy/chart $(if $(VALUES),-f $(VALUES)) --skip-tests
+
+image: ## the image; BUILDER, IMAGE and BUILD_ARGS say how, and SOURCE_DATE_EPOCH of when
+	$(or $(BUILDER),buildah) build -f examples/deploy/Containerfile -t $(or $(IMAGE),webhook-service:$(VERSION)) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(or $(shell git rev-parse HEAD),unknown) \
+	  --timestamp $(SOURCE_DATE_EPOCH) $(BUILD_ARGS) .
+
+dist: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+dist: .venv/stamp ## the files of a release, in dist: wheel, sdist, chart, SBOM of the image, checksums
+	rm -rf dist build/image
+	.venv/bin/python -m build
+	helm package examples/deploy/chart --destination dist
+	$(PYTHON) -m venv --without-pip build/image
+	.venv/bin/python -m pip --python build/image/bin/python install -qq \
+	  -c examples/deploy/constraints.txt "$$(echo dist/*.whl)[image]"
+	.venv/bin/cyclonedx-py environment build/image --output-reproducible -o dist/webhook-service-$(VERSION).cdx.json
+	cd dist && sha256sum * > SHA256SUMS
+
+version: ## which version this is
+	@echo $(VERSION)
+
+notes: ## what is new in it, from the changelog
+	@awk '/^## /{mine = $$2 == "$(VERSION)"} mine' CHANGELOG.md
+
 bench: .venv/stamp ## the benchmarks
 	.venv/bin/python -m tests.benchmarks
 
@@ -36,7 +69,7 @@ clean: ## remove .venv and everything that was built
 
 .venv/stamp-run: setup.cfg pyproject.toml # only what the service needs
 	$(call venv)
-	$(PIP) -e '.[kubernetes,cel]'
+	$(PIP) -e '.[kubernetes,cel,console]'
 	@touch $@
 
 define venv

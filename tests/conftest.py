@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.reliability.release import FIRST_RELEASE, history_has_it
 from tests.servers.control_plane import NEWER, ControlPlane, assets
 from tests.servers.listener import Listener
 from tests.servers.postgres import Postgres
@@ -18,6 +19,8 @@ from webhook_service.telemetry.logs import STRANGERS
 MARKERS = (
     "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
     "newer_control_plane: needs a newer Kubernetes; left out where " + NEWER + " names none",
+    "history: builds the first release; left out of a clone without the history",
+    "browser: needs Chromium; tests with the fixture get the mark",
     "postgres: needs a real PostgreSQL; tests with the fixture get the mark",
     "rabbitmq: needs a real RabbitMQ; tests with the fixture get the mark",
     "redis: needs a real Redis; tests with the fixture get the mark",
@@ -28,6 +31,7 @@ MARKERS = (
 SEED = 20171206
 # With `--dist loadgroup` a group stays in one worker, so each server is started once.
 GROUPS = {
+    "browser": "browser",
     "control_plane": "controlplane",
     "newer_control_plane": "newercontrolplane",
     "rabbitmq": "brokers",
@@ -57,6 +61,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(name)
     if not os.environ.get(NEWER):
         leave_out(config, items, "newer_control_plane")
+    if not history_has_it():
+        leave_out(config, items, "history")
+
+
+def pytest_report_header() -> str:
+    there = "is" if history_has_it() else "is NOT (see git fetch --unshallow), so upgrades are not"
+    return f"the first release, from which upgrades are tested: {FIRST_RELEASE} {there} tested"
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str) -> None:

@@ -42,14 +42,15 @@ def make_service(
     make_engine: MakeEngine = local_engine,
     options: Mapping[str, Any] | None = None,
     fetch: Fetch | None = None,
+    settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> WebhookService:
     """A service over a database, with the stub driver and the Docker Hub format.
 
-    ``options`` are the drivers', ``fetch`` is what schemes reach others by; ``more`` is handed
-    to ``WebhookService``.
+    ``options`` are the drivers', ``fetch`` is what schemes reach others by, ``settings`` are those
+    that differ from their defaults; ``more`` is handed to ``WebhookService``.
     """
-    settings = load_settings(database_url=database_url, secret_key=SECRET)
+    loaded = load_settings(database_url=database_url, secret_key=SECRET, **settings or {})
     plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
     for name, driver in (drivers or {"stub": StubDriver}).items():
         plugins.add(name, driver)
@@ -57,11 +58,13 @@ def make_service(
     formats.add("dockerhub", DockerHub)
     schemes: Plugins[Any] = Plugins(SCHEMES, "scheme")
     schemes.add("none", Unsigned)
-    store = open_store(settings, lease)
+    store = open_store(loaded, lease)
     all_drivers = new_drivers(plugins, options)
     engine = make_engine(store, all_drivers) if run else None
-    all_schemes = new_schemes(fetch or Fetcher(outbound_of(settings)), schemes)
-    return WebhookService(store, all_drivers, new_formats(formats), all_schemes, engine, **more)
+    all_schemes = new_schemes(fetch or Fetcher(outbound_of(loaded)), schemes)
+    return WebhookService(
+        store, all_drivers, new_formats(formats), all_schemes, engine, settings=loaded, **more
+    )
 
 
 def sqlite_url(folder: Path) -> str:
@@ -82,6 +85,12 @@ def add_receiver(service: WebhookService, project: str = PROJECT, **fields: Any)
     """Create a receiver; its id and key."""
     receiver = service.create_receiver(project, receiver_body(**fields))
     return receiver.id, service.receiver_key(project, receiver.id)
+
+
+def add_inbox(service: WebhookService, project: str = PROJECT, name: str = "hub") -> str:
+    """Create an inbox for calls of Docker Hub; its id."""
+    parts = {"source": {"format": "dockerhub"}, "verify": {"scheme": "none"}}
+    return service.inboxes.create(project, {"name": name, **parts}).id
 
 
 def push(

@@ -12,7 +12,7 @@ import pytest
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service import Call, Delivery, StoreUnavailable, Unauthenticated, UnknownKey
 from webhook_service.receiving import cache
-from webhook_service.receiving.compiled import QUICK_BODY
+from webhook_service.receiving.gate import QUICK_BODY
 from webhook_service.schemes import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
@@ -171,7 +171,7 @@ def test_a_fault_at_the_writer_reaches_every_caller_of_the_turn(
     def fail(decision: object) -> None:
         raise LookupError("a fault that nobody foresaw")
 
-    intake = async_intake.AsyncIntake(fail)  # type: ignore[arg-type]
+    intake = async_intake.AsyncIntake(lambda _: None, fail)  # type: ignore[arg-type]
     monkeypatch.setattr(watched.service, "_async_intake", intake)
 
     async def both() -> list[BaseException | Delivery]:

@@ -20,8 +20,12 @@ PUBLIC = [
     "webhook_service",
     "webhook_service.formats",
     "webhook_service.schemes",
+    "webhook_service.notifications",
     "webhook_service.host",
+    "webhook_service.client",
+    "webhook_service.resources",
     "webhook_service.testing",
+    "webhook_service.testing.kit",
 ]
 NAMES = {module: set(importlib.import_module(module).__all__) for module in PUBLIC}
 ALL_NAMES = set[str]().union(*NAMES.values())

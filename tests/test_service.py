@@ -20,8 +20,8 @@ from webhook_service.errors import (
 from webhook_service.formats.format import Format, FormatOptions, Parsed
 from webhook_service.model.delivery import Call, DeliveryState
 from webhook_service.model.execution import ExecutionState, Verdict
+from webhook_service.model.people.tokens import Role
 from webhook_service.model.receiver import ReceiverState
-from webhook_service.model.tokens import Role
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.queue import Fenced
@@ -296,7 +296,7 @@ def test_a_cancelled_execution_never_runs_and_its_worker_is_refused(
     _, key = add_receiver(service)
     execution = push(service, key).executions[0]
     (claim,) = service.store.claims.claim(1)
-    cancelled = service.interventions.cancel(PROJECT, execution)
+    cancelled = service.interventions.cancel(PROJECT, execution, force=True)
     assert cancelled.state == "cancelled"
     with pytest.raises(Fenced):
         service.store.claims.record(claim, Verdict(ExecutionState.SUCCEEDED))
@@ -343,6 +343,9 @@ def test_a_push_in_a_freeze_window_is_held_and_the_newest_released_after_it(
     assert service.store.claims.claim(10) == []
     now = text(f"UPDATE executions SET due = {micros(newer.received)}")
     service.store.database.write(lambda connection: connection.execute(now))
+    assert service.store.claims.claim(10) == [], "the window is still open"
+    service.update_receiver(PROJECT, receiver, {"match": {"freeze": []}})
+    service.store.database.write(lambda connection: connection.execute(now))
     (claim,) = service.store.claims.claim(10)
     assert claim.execution.id == newer.executions[0]
     assert service.get_execution(PROJECT, older.executions[0]).state == "superseded"
@@ -359,6 +362,17 @@ def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
     assert receiver.spec.registry is not None and receiver.spec.registry.resolve
     stored = service.get_receiver(PROJECT, receiver.id)
     assert stored.spec == receiver.spec
+
+
+def test_a_filter_of_what_an_image_says_needs_a_registry_that_is_asked(
+    service: WebhookService,
+) -> None:
+    match = {"repositories": ["acme/shop"], "when": "image.revision != null"}
+    body = receiver_body(match=match, verify=UNSIGNED)
+    for registry in ({}, {"registry": {"resolve": False}}):
+        with pytest.raises(InvalidConfig, match='add "registry": {"resolve": true}'):
+            service.create_receiver(PROJECT, {**body, **registry})
+    assert service.create_receiver(PROJECT, {**body, "registry": {"resolve": True}})
 
 
 def _states(service: WebhookService) -> list[str]:

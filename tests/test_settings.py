@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from webhook_service.errors import SettingsError
-from webhook_service.settings import load_settings
+from webhook_service.settings import Settings, load_settings
 
 
 def test_defaults_need_nothing_set() -> None:
@@ -27,7 +29,11 @@ def test_the_environment_is_read_by_the_documented_names(monkeypatch: pytest.Mon
     assert settings.base_url == "https://hooks.example"
     assert settings.drivers == ("deploymentUpdate", "other")
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
-    assert settings.driver_options == {"kubeconfig": "/k", "kube_context": "blue"}
+    assert settings.driver_options == {
+        "kubeconfig": "/k",
+        "kube_context": "blue",
+        "base_url": "https://hooks.example",
+    }
 
 
 def test_clusters_and_grants_are_json_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,5 +95,42 @@ def test_a_missing_or_broken_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
         load_settings()
     (tmp_path / "typo.toml").write_text("lisssten = 1")
     monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", str(tmp_path / "typo.toml"))
-    with pytest.raises(SettingsError, match="lisssten"):
+    with pytest.raises(SettingsError, match="lisssten is no setting, the nearest is listen"):
         load_settings()
+
+
+@pytest.mark.parametrize("dropped", [{"_env_file": "more.env"}, {"_secrets_dir": "/run/secrets"}])
+def test_what_would_not_be_read_is_refused(dropped: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=f"{next(iter(dropped))} is not read"):
+        Settings(**dropped)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"worker": 3}, "worker is no setting, the nearest is workers"),
+        (
+            {"clusters": {"p": {"kubconfig": "/k"}}},
+            "kubconfig is no setting, the nearest is kubeconfi",
+        ),
+        ({"nothing_like_it": 3}, "nothing_like_it is no setting[.]"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest(
+    given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_settings(**given)
+
+
+@pytest.mark.parametrize("read", [Settings, load_settings])
+def test_a_misspelt_variable_and_a_missing_file_are_refused_however_settings_are_read(
+    read: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_WORKER", "3")
+    with pytest.raises(SettingsError, match="the nearest is WEBHOOK_SERVICE_WORKERS"):
+        read()
+    monkeypatch.delenv("WEBHOOK_SERVICE_WORKER")
+    monkeypatch.setenv("WEBHOOK_SERVICE_CONFIG", "/no/such.toml")
+    with pytest.raises(SettingsError, match="is not a file"):
+        read()

@@ -29,13 +29,20 @@ from webhook_service.errors import (
     WebhookServiceError,
     fault_of,
 )
+from webhook_service.telemetry.tracing import Traced, span
 
 if TYPE_CHECKING:
     from webhook_service.chores.chore import Chore
     from webhook_service.driver import (
+        CONTRACT,
         Context,
         Done,
         DriverConfig,
+        GiveWay,
+        ImageFacts,
+        Interruption,
+        Observed,
+        Offer,
         Outcome,
         Plan,
         PushEvent,
@@ -48,17 +55,17 @@ if TYPE_CHECKING:
     )
     from webhook_service.engine.engine import Engine
     from webhook_service.images import Image, InvalidImage, parse_image, parse_repository
-    from webhook_service.model.approval_rule import ApprovalRule
-    from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldChange
-    from webhook_service.model.backlog import Backlog, Written
     from webhook_service.model.delivery import (
         Basis,
         Call,
+        CallOutcome,
+        ClientCertificate,
         Decision,
         Delivery,
         DeliveryState,
         Item,
         Refusal,
+        Taker,
         Work,
     )
     from webhook_service.model.execution import (
@@ -70,9 +77,20 @@ if TYPE_CHECKING:
         Verdict,
         Vote,
     )
+    from webhook_service.model.history.applied import Applied
+    from webhook_service.model.history.backlog import Backlog, Written
+    from webhook_service.model.history.replays import Replayed, ReplayFilter
+    from webhook_service.model.history.revision import Revision, Standing
+    from webhook_service.model.inbox import Inbox, InboxSpec, InboxView
     from webhook_service.model.pages import Page, PageRequest
+    from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry, FieldChange
+    from webhook_service.model.people.hold import Hold
+    from webhook_service.model.people.projects import Project
+    from webhook_service.model.people.tokens import Role, Token
     from webhook_service.model.receiver import (
+        After,
         Freeze,
+        Listen,
         Match,
         Receiver,
         ReceiverSpec,
@@ -82,17 +100,15 @@ if TYPE_CHECKING:
         TagRule,
         Verify,
     )
-    from webhook_service.model.registry_rule import RegistryRule
-    from webhook_service.model.replays import Replayed, ReplayFilter
-    from webhook_service.model.revision import Revision
-    from webhook_service.model.tokens import Role, Token
+    from webhook_service.model.rules.approval import ApprovalRule
+    from webhook_service.model.rules.registry import RegistryRule
     from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
     from webhook_service.people.interventions import Interventions
     from webhook_service.plugins.instances import Instances
     from webhook_service.receiving.simulate import PlannedWork, Simulation
-    from webhook_service.receiving.v16_token import LegacyTokens
+    from webhook_service.receiving.v16.token import LegacyTokens
     from webhook_service.service import WebhookService
-    from webhook_service.settings import ClusterSettings, Settings, load_settings
+    from webhook_service.settings import ClusterSettings, ConsoleOidc, Settings, load_settings
     from webhook_service.store.retention import ChoreStep
     from webhook_service.store.store import Store
     from webhook_service.telemetry.observer import (
@@ -116,9 +132,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "chores.chore": ("Chore",),
     "driver": (
+        "CONTRACT",
         "Context",
         "Done",
         "DriverConfig",
+        "GiveWay",
+        "ImageFacts",
+        "Interruption",
+        "Observed",
+        "Offer",
         "Outcome",
         "Plan",
         "PushEvent",
@@ -136,25 +158,29 @@ _HOMES = {
         "parse_image",
         "parse_repository",
     ),
-    "model.approval_rule": ("ApprovalRule",),
-    "model.audit": (
+    "model.history.applied": ("Applied",),
+    "model.rules.approval": ("ApprovalRule",),
+    "model.people.audit": (
         "Actor",
         "AuditAction",
         "AuditEntry",
         "FieldChange",
     ),
-    "model.backlog": (
+    "model.history.backlog": (
         "Backlog",
         "Written",
     ),
     "model.delivery": (
         "Basis",
         "Call",
+        "CallOutcome",
+        "ClientCertificate",
         "Decision",
         "Delivery",
         "DeliveryState",
         "Item",
         "Refusal",
+        "Taker",
         "Work",
     ),
     "model.execution": (
@@ -170,8 +196,13 @@ _HOMES = {
         "Page",
         "PageRequest",
     ),
+    "model.people.projects": ("Project",),
+    "model.people.hold": ("Hold",),
+    "model.inbox": ("Inbox", "InboxSpec", "InboxView"),
     "model.receiver": (
+        "After",
         "Freeze",
+        "Listen",
         "Match",
         "Receiver",
         "ReceiverSpec",
@@ -181,13 +212,16 @@ _HOMES = {
         "TagRule",
         "Verify",
     ),
-    "model.registry_rule": ("RegistryRule",),
-    "model.replays": (
+    "model.rules.registry": ("RegistryRule",),
+    "model.history.replays": (
         "ReplayFilter",
         "Replayed",
     ),
-    "model.revision": ("Revision",),
-    "model.tokens": (
+    "model.history.revision": (
+        "Revision",
+        "Standing",
+    ),
+    "model.people.tokens": (
         "Role",
         "Token",
     ),
@@ -202,10 +236,11 @@ _HOMES = {
         "PlannedWork",
         "Simulation",
     ),
-    "receiving.v16_token": ("LegacyTokens",),
+    "receiving.v16.token": ("LegacyTokens",),
     "service": ("WebhookService",),
     "settings": (
         "ClusterSettings",
+        "ConsoleOidc",
         "Settings",
         "load_settings",
     ),
@@ -232,8 +267,10 @@ _LAZY = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name i
 
 __all__ = [
     # The service, for applications that embed it
+    "After",
     "Actor",
     "Approval",
+    "Applied",
     "ApprovalRule",
     "Attempt",
     "AuditAction",
@@ -241,7 +278,10 @@ __all__ = [
     "Backlog",
     "Basis",
     "Call",
+    "CallOutcome",
+    "ClientCertificate",
     "ClusterSettings",
+    "ConsoleOidc",
     "Decision",
     "Delivery",
     "DeliveryState",
@@ -249,12 +289,21 @@ __all__ = [
     "ExecutionState",
     "FieldChange",
     "Freeze",
+    "GiveWay",
+    "ImageFacts",
+    "Interruption",
     "Interventions",
+    "Hold",
+    "Inbox",
+    "InboxSpec",
+    "InboxView",
     "Item",
+    "Listen",
     "Match",
     "Page",
     "PageRequest",
     "PlannedWork",
+    "Project",
     "Receiver",
     "ReceiverSpec",
     "ReceiverState",
@@ -268,7 +317,9 @@ __all__ = [
     "Settings",
     "Simulation",
     "Source",
+    "Standing",
     "TagRule",
+    "Taker",
     "Token",
     "Verify",
     "Vote",
@@ -301,10 +352,13 @@ __all__ = [
     "WorkersAbandoned",
     "WorkersBusy",
     # The driver contract
+    "CONTRACT",
     "Change",
     "Context",
     "Done",
     "DriverConfig",
+    "Observed",
+    "Offer",
     "Outcome",
     "Plan",
     "PushEvent",
@@ -324,7 +378,9 @@ __all__ = [
     "RoleNotAllowed",
     "Superseded",
     "TargetConflict",
+    "Traced",
     "fault_of",
+    "span",
     # Errors that the service raises
     "ChangedMeanwhile",
     "InvalidPayload",

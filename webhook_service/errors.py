@@ -4,12 +4,13 @@
     ├── InvalidRequest            400   the caller must change the request
     │   ├── InvalidPayload        400   a body that is not the receiver's format
     │   ├── InvalidConfig         400   a receiver or driver config that cannot work
+    │   ├── ListTooLong           400   a list that would take too long with these filters
     │   └── UnknownField          422   a field that no receiver has
     ├── Unauthenticated           401   no credentials, or wrong ones
     ├── UnknownKey                403   an endpoint key that is unknown, revoked or malformed
     ├── RoleNotAllowed            405   the caller's role may not do this (405 as in v1.6)
     ├── NotFound                  404
-    ├── WrongMethod               404   a call of the endpoint that is no POST (404 as in v1.6)
+    ├── WrongMethod               405   a call of a right URL of the endpoint that is no POST
     ├── ChangedMeanwhile          409   somebody else changed it first: read it again
     ├── OutdatedVersion           412   If-Match names a version that is no longer the newest
     ├── RequestTimedOut           408   the body did not arrive in time
@@ -110,6 +111,12 @@ class InvalidConfig(InvalidRequest):
     code = "invalid_config"
 
 
+class ListTooLong(InvalidRequest):
+    """A list that cannot be read in good time: other filters leave less to read."""
+
+    code = "list_too_long"
+
+
 class UnknownField(InvalidRequest):
     """A field that no receiver has, often a misspelled one."""
 
@@ -122,6 +129,12 @@ class Unauthenticated(WebhookServiceError):
 
     status = 401
     code = "unauthenticated"
+
+
+class UnknownLink(Unauthenticated):
+    """A link to vote that this service did not make, or no longer stands by."""
+
+    code = "unknown_link"
 
 
 class UnknownKey(WebhookServiceError):
@@ -146,9 +159,9 @@ class NotFound(WebhookServiceError):
 
 
 class WrongMethod(WebhookServiceError):
-    """The endpoint was called with another method than POST; v1.6 answers 404 here."""
+    """A receiver's or an inbox's URL was called with another method than POST."""
 
-    status = 404
+    status = 405
     code = "wrong_method"
 
 
@@ -252,8 +265,10 @@ class DriverError(WebhookServiceError):
 
     Args:
         message: one sentence that says what is wrong and what to do.
-        code: machine-readable reason, kept on the execution; defaults to the class's.
-        changes: what the driver had changed (and undone) before it gave up.
+        code: machine-readable reason, kept on the execution; defaults to the class's. With
+            ``rolled_back`` the driver says that all its changes are undone; with any other they
+            count as what runs now.
+        changes: what the driver had changed before it gave up.
     """
 
     status = 502

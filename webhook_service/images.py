@@ -7,6 +7,7 @@ Grammar: https://github.com/distribution/reference. ``nginx`` means
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -87,6 +88,23 @@ def normalise_registry(host: str) -> str:
     """One spelling for a registry host: lower case, and one name for Docker Hub."""
     host = host.lower()
     return DOCKER_HUB if host in _DOCKER_HUB_HOSTS else host
+
+
+def mirrored(image: Image, mirrors: Mapping[str, str]) -> tuple[str, ...]:
+    """The names under which a mirror has a repository; empty if none is said for it.
+
+    Args:
+        mirrors: a registry, or a registry with the beginning of a path, and what stands instead of
+            it; the longest that fits counts.
+    """
+    fitting = [each for each in mirrors if f"{image.name}/".startswith(f"{each}/")]
+    if not fitting:
+        return ()
+    source = max(fitting, key=len)
+    rest = image.name[len(source) :]
+    # Proxies take Docker Hub's own images with and without the part that its users leave out.
+    short = [rest.removeprefix("/library")] if source == DOCKER_HUB else []
+    return tuple(dict.fromkeys(mirrors[source] + each for each in (rest, *short)))
 
 
 def is_tag(text: str) -> bool:

@@ -8,31 +8,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from webhook_service.chores.ages import Ages
 from webhook_service.chores.chore import Chore
+from webhook_service.chores.drifts import Drifts
+from webhook_service.chores.outages import Outages
 from webhook_service.chores.reconcile import Reconcile
-from webhook_service.chores.retention import retention
+from webhook_service.chores.retention import housekeeping
 from webhook_service.chores.scheduler import LOOK_SECONDS, Scheduler
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.factory import open_engine
 from webhook_service.errors import (
     InvalidConfig,
+    InvalidRequest,
     LimitReached,
-    OutdatedVersion,
     PluginUnavailable,
     UnknownKey,
+    WebhookServiceError,
 )
 from webhook_service.failpoints import failpoint
-from webhook_service.model.audit import APPLICATION, Actor, AuditEntry
-from webhook_service.model.backlog import Backlog, Written
 from webhook_service.model.delivery import Call, Decision, Delivery, DeliveryState
 from webhook_service.model.execution import Execution
+from webhook_service.model.history.applied import Applied
+from webhook_service.model.history.backlog import Backlog, Written
 from webhook_service.model.ids import (
+    KEY_OVERLAP,
     RECEIVER,
     is_v16_key,
     new_id,
@@ -41,36 +47,47 @@ from webhook_service.model.ids import (
     require_project_id,
 )
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.receiver import Receiver
-from webhook_service.model.tokens import Role, Token, check_token
+from webhook_service.model.people.audit import APPLICATION, Actor, AuditEntry
+from webhook_service.model.people.projects import Project
+from webhook_service.model.people.tokens import Role, Token, check_token
+from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.net.fetcher import Fetcher, outbound_of
+from webhook_service.people.choosing import Choosing
+from webhook_service.people.holds import Holds
+from webhook_service.people.inboxes import Inboxes
 from webhook_service.people.interventions import Interventions
+from webhook_service.people.looks import Looks
+from webhook_service.people.notifying import Notifying
+from webhook_service.people.overview import Overview
+from webhook_service.people.sessions import Sessions
+from webhook_service.people.voting import Voting
 from webhook_service.plugins.instances import (
     Drivers,
     Formats,
     Schemes,
     installed_drivers,
     new_formats,
+    new_notification_kinds,
     new_schemes,
 )
-from webhook_service.receiving.body import read_name, read_spec
+from webhook_service.receiving.bodies.receiver import read_name, read_spec, require_version
 from webhook_service.receiving.cache import REVOKED, CompiledReceivers
 from webhook_service.receiving.fair_share import FairShare
 from webhook_service.receiving.four_eyes import FourEyes
 from webhook_service.receiving.missing_grants import missing_grants
 from webhook_service.receiving.refusals import Refusals
 from webhook_service.receiving.simulate import Simulation, simulate
-from webhook_service.receiving.v16_token import LegacyTokens
+from webhook_service.receiving.v16.token import LegacyTokens
 from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.async_intake import AsyncIntake
+from webhook_service.store.endpoints.inboxes import no_such_inbox
 from webhook_service.store.store import Store, open_store
 from webhook_service.telemetry.observer import Decided, Observers
 
 log = logging.getLogger(__name__)
 # Calls that may wait for other servers, or are large: threads of their own, shared by projects.
 SLOW_CALLS = 32
-KEY_OVERLAP = timedelta(hours=24)
 
 
 class WebhookService:
@@ -78,9 +95,12 @@ class WebhookService:
 
     Applications build one with ``open``. Their own plug-ins are added before it is started:
     ``service.drivers.add("announce", Announce())``, and likewise ``formats`` and ``schemes``.
-    ``interventions`` is what people do with executions: replay, cancel, approve, roll back.
-    Who does it is said by ``by``, here and there; the audit names that actor. ``refusals`` keeps
-    calls that were refused.
+    ``interventions`` is what people do: push, replay, cancel, abort, approve, roll back.
+    ``inboxes`` are URLs that many receivers share, ``holds`` stop a project for a while.
+    Who does it is said by ``by``, here and there; the audit names that actor. ``overview`` is what
+    people look at, ``notifications`` whom they let be told, ``choosing`` what they pick from when
+    they write a receiver, ``sessions`` are those who are logged in, and ``voting`` takes votes from
+    those who have a link. ``refusals`` keeps calls that were refused.
     ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
@@ -89,6 +109,7 @@ class WebhookService:
         engine: runs the executions; without one they are kept for other processes to run.
         legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
         observers: are told what happens, the engine's steps too if it was given the same.
+        settings: how registries are reached when people try rules; the defaults if left out.
     """
 
     def __init__(
@@ -100,6 +121,7 @@ class WebhookService:
         engine: Engine | None = None,
         legacy: LegacyTokens | None = None,
         observers: Observers | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.store = store
         self.drivers = drivers
@@ -108,16 +130,29 @@ class WebhookService:
         self.observers = observers or Observers()
         self._engine = engine
         self._legacy = legacy
-        self._receivers = CompiledReceivers(store.receivers, drivers, formats, schemes)
+        self._receivers = CompiledReceivers(store, drivers, formats, schemes)
         self._slow_calls = FairShare(SLOW_CALLS)
         self._slow_threads = CapacityLimiter(SLOW_CALLS)
         self._four_eyes = FourEyes(store.receivers, drivers)
-        self._async_intake = AsyncIntake(store.intake.submit)
+        self._async_intake = AsyncIntake(store.intake.require_room, store.intake.submit_all)
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
-        self._stopped = False
+        self._stopped, self._expects_start = False, True
         self.refusals = Refusals(store, formats, schemes)
-        self.interventions = Interventions(store, self._receivers, self._wake)
+        self.interventions = Interventions(store, self._receivers, self._wake, self.commit)
+        self.inboxes = Inboxes(store, self._receivers, schemes)
+        self.holds = Holds(store, self._wake)
+        self.overview = Overview(store)
+        known = settings or Settings.model_construct()
+        registries = (Registries(known), Registries(known, anonymous=True))
+        for each in registries:
+            self._at_end.callback(each.close)
+        self.choosing = Choosing(store, drivers, schemes, self._receivers, *registries)
+        self.sessions = Sessions(store)
+        kinds = new_notification_kinds()
+        self._at_end.callback(kinds.close)
+        self.notifications = Notifying(store, kinds, self._wake, known.base_url)
+        self.voting = Voting(store, self._receivers, self.interventions)
 
     @classmethod
     def open(cls, settings: Settings | None = None, *, run: bool = True) -> WebhookService:
@@ -143,6 +178,7 @@ class WebhookService:
             open_engine(settings, store, drivers, observers) if run else None,
             legacy,
             observers,
+            settings,
         )
         service._at_end.callback(outbound.close)
         if run:
@@ -152,8 +188,17 @@ class WebhookService:
             registries = Registries(settings)
             service._at_end.callback(registries.close)
             reconcile = Reconcile(store, service._receivers, registries, service.commit)
-            service.do_chores([*retention(store, settings), reconcile])
+            asking: list[Chore] = [reconcile, Ages(store, registries, service._wake)]
+            service.do_chores([*housekeeping(store, settings), *asking, *service._looking()])
         return service
+
+    def _looking(self) -> list[Chore]:
+        """The chores that look at targets."""
+        looks = Looks(self.store, self._receivers)
+        return [
+            Outages(self.store.outages, self.store.receivers, looks, self._wake),
+            Drifts(self.store, looks, self.observers),
+        ]
 
     def do_chores(self, chores: Sequence[Chore], look: float = LOOK_SECONDS) -> None:
         """Let this process take its turns at chores, once it is started.
@@ -166,8 +211,11 @@ class WebhookService:
     @property
     def is_stuck(self) -> bool:
         """Whether only a new process can go on: every worker hangs, or a thread is gone."""
-        engine_is_stuck = self._engine is not None and self._engine.is_stuck
-        return engine_is_stuck or self.store.database.is_stuck
+        # The database first: after a fork nothing of the engine may be asked, for a lock of it may
+        # be held by a thread that is not there.
+        if self.store.database.is_stuck:
+            return True
+        return self._engine is not None and self._engine.is_stuck
 
     def ping(self) -> None:
         """Ask the database for a sign of life; raises StoreUnavailable without one."""
@@ -186,20 +234,28 @@ class WebhookService:
 
         Raises:
             RuntimeError: the service was stopped; its connections are closed for good.
+            StoreUnavailable: the process has forked since it was opened.
         """
+        self.store.database.require_own_process()
         if self._stopped:
             raise RuntimeError(
                 "This service was stopped, which closed its connections; "
                 "open another one: WebhookService.open(settings)."
             )
+        self._expects_start = False
         if self._engine is not None:
             self._engine.start()
         if self._scheduler is not None:
             self._scheduler.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Finish what runs, for at most ``timeout`` seconds, and close everything for good."""
+        """Finish what runs, for at most ``timeout`` seconds, and close everything for good.
+
+        In a process that forked only this copy ends: the rest belongs to the other one.
+        """
         self._stopped = True
+        if self.store.database.is_forked:
+            return self.store.close()
         # In the reverse order of these lines; what one of them raises keeps none from its turn.
         with ExitStack() as last:
             last.callback(self.store.close)
@@ -246,17 +302,27 @@ class WebhookService:
         return receiver
 
     def check_receiver(
-        self, project: str, body: Mapping[str, Any], *, v16_key: str | None = None
+        self,
+        project: str,
+        body: Mapping[str, Any],
+        *,
+        v16_key: str | None = None,
+        alongside: Collection[str] = (),
     ) -> Receiver:
-        """Do all that ``create_receiver`` does, and store nothing."""
+        """Do all that ``create_receiver`` does, and store nothing.
+
+        Args:
+            alongside: names of receivers that will be there by then.
+        """
         if v16_key is not None and not is_v16_key(v16_key):
             raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
         require_project_id(project)
         name = read_name(body, self.drivers)
         self.store.receivers.require_free(project, name, v16_key)
         spec = read_spec(body, self.drivers, self.schemes)
-        now = datetime.now(UTC)
+        now = self.store.now()
         receiver = Receiver(new_id(RECEIVER), project, spec, now, now)
+        self._require_named(receiver, alongside)
         self._receivers.compile(receiver).validate(shared=self.store.projects.shares(project))
         return receiver
 
@@ -273,7 +339,7 @@ class WebhookService:
         """Change the fields that the body has; the rest stays, and so do the URL and history.
 
         Args:
-            body: parts merge field by field, and null removes (see ``receiving.body``).
+            body: parts merge field by field, and null removes (see ``receiving.bodies``).
             version: the one that the change is made for, if it must not be made for a newer one.
             role: see ``create_receiver``.
 
@@ -285,18 +351,108 @@ class WebhookService:
             OutdatedVersion: it is at another version than ``version``.
         """
         old = self.store.receivers.get(project, receiver_id)
-        if version not in (None, old.version):
-            raise OutdatedVersion(
-                f"The receiver is at version {old.version}, and If-Match names {version}: read it "
-                "again, and repeat the change if it is still right."
-            )
+        require_version("receiver", old.version, version)
         spec = read_spec(body, self.drivers, self.schemes, old.spec)
-        changed = Receiver(old.id, project, spec, old.created, old.updated)
-        self._receivers.compile(changed).validate(shared=self.store.projects.shares(project))
-        self._four_eyes.require(role, old, changed)
+        return self._change_receiver(old, spec, by, role)
+
+    def apply_receiver(
+        self,
+        project: str,
+        body: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        dry_run: bool = False,
+        alongside: Collection[str] = (),
+        by: Actor = APPLICATION,
+        role: Role = Role.OWNER,
+    ) -> Applied:
+        """Let the project have the receiver of the body's name as the body says, and not more.
+
+        It is made, changed or, if it is so already, left alone. What the body does not say is as in
+        a new receiver. Only the state stays, so that nobody's suspension ends by itself, and a
+        secret that the body hides.
+
+        Args:
+            version: the one that it must be at; 0 if it must not be there yet.
+            dry_run: whether to do all but to store it.
+            alongside: names of receivers that will be there by the time it is stored.
+            role: see ``create_receiver``.
+
+        Raises:
+            RoleNotAllowed, InvalidConfig: see ``create_receiver``.
+            ChangedMeanwhile: somebody else changed it while this change was checked.
+            OutdatedVersion: it is at another version than ``version``.
+        """
+        require_project_id(project)
+        name = read_name(body, self.drivers)
+        old = self.find_receiver(project, name)
+        require_version("receiver", 0 if old is None else old.version, version)
+        if old is None:
+            try:
+                if not dry_run:
+                    return Applied(None, self.create_receiver(project, body, by=by, role=role))
+                planned = self.check_receiver(project, body, alongside=alongside)
+                self._four_eyes.require(role, None, planned)
+                return Applied(None, planned)
+            except InvalidConfig:
+                old = self.find_receiver(project, name)
+                if old is None:
+                    raise
+                # Somebody has made it meanwhile.
+                require_version("receiver", old.version, version)
+        spec = read_spec(body, self.drivers, self.schemes, old.spec, is_whole=True)
+        if "state" not in body:
+            spec = spec.model_copy(update={"state": old.spec.state})
+        if spec == old.spec:
+            return Applied(old, old)
+        if dry_run:
+            return Applied(old, self._check_change(old, spec, role, alongside))
+        return Applied(old, self._change_receiver(old, spec, by, role))
+
+    def _change_receiver(
+        self, old: Receiver, spec: ReceiverSpec, by: Actor, role: Role
+    ) -> Receiver:
+        self._check_change(old, spec, role)
         receiver, held = self.store.receivers.update(old, spec, by)
         self._wake(held)
         return receiver
+
+    def _check_change(
+        self, old: Receiver, spec: ReceiverSpec, role: Role, alongside: Collection[str] = ()
+    ) -> Receiver:
+        changed = replace(old, spec=spec)
+        if (
+            spec.model_copy(update={"state": old.spec.state}) != old.spec
+        ):  # a stop must not need the target
+            shared = self.store.projects.shares(old.project)
+            self._require_named(changed, alongside)
+            self._receivers.compile(changed).validate(shared=shared)
+        self._four_eyes.require(role, old, changed)
+        return changed
+
+    def _require_named(self, receiver: Receiver, alongside: Collection[str] = ()) -> None:
+        """
+        Args:
+            alongside: names of receivers that will be there, too.
+
+        Raises:
+            InvalidConfig: it names an inbox or another receiver that is not there.
+        """
+        for inbox in receiver.spec.listen.inboxes:
+            named = PageRequest(limit=1, filters={"name": inbox})
+            if not self.inboxes.list(receiver.project, named).items:
+                raise no_such_inbox(inbox)
+        after = receiver.spec.match.after
+        if after is None or (after.receiver in alongside and after.receiver != receiver.name):
+            return
+        if (
+            after.receiver == receiver.name
+            or self.find_receiver(receiver.project, after.receiver) is None
+        ):
+            raise InvalidConfig(
+                f"match.after.receiver: the project has no other receiver named "
+                f"{after.receiver!r}: make it first, or correct the name."
+            )
 
     def suspend_receiver(
         self, project: str, receiver_id: str, *, by: Actor = APPLICATION
@@ -320,9 +476,31 @@ class WebhookService:
         """One receiver; raises NotFound for an id that the project does not have."""
         return self.store.receivers.get(project, receiver_id)
 
+    def find_receiver(self, project: str, name: str) -> Receiver | None:
+        """The receiver of a name, if the project has it."""
+        page = self.store.receivers.page(project, PageRequest(limit=1, filters={"name": name}))
+        return page.items[0] if page.items else None
+
     def list_receivers(self, project: str, page: PageRequest | None = None) -> Page[Receiver]:
         """The project's receivers, newest first."""
         return self.store.receivers.page(project, page or PageRequest())
+
+    def receiver_warnings(self, receiver: Receiver) -> tuple[str, ...]:
+        """What the driver has to say about a receiver that works: sentences, with what to do."""
+        try:
+            compiled = self._receivers.of(receiver)
+        except WebhookServiceError:
+            return ()  # ``receiver_problems`` says why
+        return compiled.warnings(shared=self.store.projects.shares(receiver.project))
+
+    def require_working(self, receiver: Receiver) -> None:
+        """Check a stored receiver against the live system, as when it was made.
+
+        Raises:
+            InvalidConfig, PluginUnavailable: it cannot work; the message says what to change.
+        """
+        shared = self.store.projects.shares(receiver.project)
+        self._receivers.compile(receiver).validate(shared=shared)
 
     def receiver_problems(self, receivers: Iterable[Receiver]) -> Mapping[str, str]:
         """Why some stored receivers cannot take calls, by receiver id."""
@@ -404,8 +582,9 @@ class WebhookService:
             StoreUnavailable: nothing was stored; the sender should try again.
             LimitReached: likewise, for its receiver or project has stored too much.
         """
+        self.store.database.require_own_process()
         with self.refusals.kept(project, key, call):
-            decision = self._receivers.find(project, key).decide(call, datetime.now(UTC))
+            decision = self._receivers.find(project, key).decide(call, self.store.now())
         return self.commit(decision)
 
     async def accept_async(self, project: str, key: str, call: Call) -> Delivery:
@@ -419,6 +598,7 @@ class WebhookService:
             UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload: see ``accept``.
             PluginUnavailable, StoreUnavailable, LimitReached: see ``accept``.
         """
+        self.store.database.require_own_process()
         if (decision := self._receivers.decide_from_memory(project, key, call)) is not None:
             with suppress(LimitReached):  # memory alone must not refuse
                 if (delivery := await self._async_intake.store(decision)) is not None:
@@ -449,7 +629,7 @@ class WebhookService:
 
     def list_deliveries(self, project: str, page: PageRequest | None = None) -> Page[Delivery]:
         """The project's deliveries, newest first."""
-        return self.store.deliveries.page(project, page or PageRequest())
+        return self.store.deliveries.page(project, self._by_receiver(project, page))
 
     def get_execution(self, project: str, execution_id: str) -> Execution:
         """One execution with its attempts; raises NotFound for a foreign id."""
@@ -457,22 +637,47 @@ class WebhookService:
 
     def list_executions(self, project: str, page: PageRequest | None = None) -> Page[Execution]:
         """The project's executions, newest first, without their attempts."""
-        return self.store.executions.page(project, page or PageRequest())
+        return self.store.executions.page(project, self._by_receiver(project, page))
 
     def list_audit(self, project: str, page: PageRequest | None = None) -> Page[AuditEntry]:
         """Who did what in the project, newest first."""
-        return self.store.audit.page(project, page or PageRequest())
+        return self.store.audit.page(project, self._by_receiver(project, page))
 
-    def simulate(self, project: str, receiver_id: str, call: Call) -> Simulation:
+    def _by_receiver(self, project: str, page: PageRequest | None) -> PageRequest:
+        """The page, with the id of the receiver that its filter names."""
+        page = page or PageRequest()
+        name = (page.filters or {}).get("receiver", "")
+        if not name or name.startswith(f"{RECEIVER}_"):
+            return page
+        found = self.list_receivers(project, PageRequest(1, filters={"name": name})).items
+        if not found:
+            raise InvalidRequest(f"The project has no receiver {name[:100]!r}.")
+        return replace(page, filters={**(page.filters or {}), "receiver": found[0].id})
+
+    def simulate(
+        self,
+        project: str,
+        receiver_id: str,
+        call: Call,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Simulation:
         """Say what a call would do now, and change nothing.
+
+        Args:
+            changes: of the receiver, as for ``update_receiver``, for this answer only.
 
         Raises:
             NotFound: no such receiver in the project.
+            InvalidConfig: with the changes it could not work.
             InvalidPayload: the body is not of the receiver's format.
         """
         receiver = self.store.receivers.get(project, receiver_id)
+        if changes:
+            spec = read_spec(changes, self.drivers, self.schemes, receiver.spec)
+            receiver = replace(receiver, spec=spec)
         shared = self.store.projects.shares(project)
-        return simulate(self._receivers.of(receiver), call, shared=shared)
+        compiled = self._receivers.compile(receiver) if changes else self._receivers.of(receiver)
+        return simulate(compiled, call, self.store.now(), shared=shared)
 
     # Tokens
 
@@ -495,7 +700,7 @@ class WebhookService:
             InvalidConfig: the project, the name or the time cannot be used.
         """
         require_project_id(project)
-        now, secret = datetime.now(UTC), new_token()
+        now, secret = self.store.now(), new_token()
         check_token(name, expires, now)
         token = Token(new_id("tok"), project, role, now, name=name, expires=expires)
         self.store.tokens.add(token, secret, by)
@@ -509,9 +714,35 @@ class WebhookService:
         """All tokens, newest first; of one project if it is given."""
         return self.store.tokens.list(project)
 
-    def revoke_token(self, token_id: str, *, by: Actor = APPLICATION) -> None:
-        """End a token at once; raises NotFound."""
-        self.store.tokens.revoke(token_id, by)
+    def get_token(self, project: str, token_id: str) -> Token:
+        """One token; raises NotFound for an id that the project does not have."""
+        return self.store.tokens.get(project, token_id)
+
+    def page_tokens(self, project: str, page: PageRequest | None = None) -> Page[Token]:
+        """The project's tokens, newest first."""
+        return self.store.tokens.page(project, page or PageRequest())
+
+    def revoke_token(
+        self, token_id: str, *, project: str | None = None, by: Actor = APPLICATION
+    ) -> None:
+        """End a token at once.
+
+        Args:
+            project: whose token it must be; any project's if left out.
+
+        Raises:
+            NotFound: no such live token.
+        """
+        self.store.tokens.revoke(token_id, by, project)
+
+    def get_project(self, project: str) -> Project:
+        """How much a project has; nothing if nobody knows it."""
+        found = {each.id: each for each in self.list_projects(project)}
+        return found.get(project, Project(project))
+
+    def list_projects(self, project: str | None = None) -> Sequence[Project]:
+        """All projects that have something, by id; or only the one that is given."""
+        return self.store.projects.list(project)
 
     def rotate_secret_key(self) -> int:
         """Seal every stored secret with the newest secret key; how many rows have one.
@@ -524,12 +755,22 @@ class WebhookService:
     def _wake(self, executions: Sequence[str] = ()) -> None:
         if self._engine is not None:
             self._engine.wake(executions)
+            self._say_what_is_not_started()
+
+    def _say_what_is_not_started(self) -> None:
+        if self._expects_start:
+            self._expects_start = False  # it is said once
+            log.warning(
+                "A push is stored, and nobody has started this service: nothing runs until the "
+                "application calls service.start(). A server that sends no lifespan events does "
+                "not start it."
+            )
 
     def _conclude(self, decision: Decision, delivery: Delivery) -> Delivery:
         """Tell of a delivery that is stored now: the engine, and whoever observes."""
         failpoint("accept.committed")
         if delivery.state is DeliveryState.ACCEPTED:
             self._wake(delivery.executions)
-        seconds = (datetime.now(UTC) - delivery.received).total_seconds()
+        seconds = (self.store.now() - delivery.received).total_seconds()
         self.observers.tell(Decided(delivery, decision.format, seconds))
         return delivery

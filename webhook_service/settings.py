@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import platformdirs
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -34,8 +36,29 @@ from pydantic_settings import SettingsError as Unreadable
 from webhook_service.errors import SettingsError
 
 CONFIG_VARIABLE = "WEBHOOK_SERVICE_CONFIG"
+PREFIX = "WEBHOOK_SERVICE_"
+# What the command line and the tests read beside the settings.
+_NO_SETTINGS = {
+    f"{PREFIX}{name}"
+    for name in (
+        *("CONFIG", "PROJECT", "DEBUG", "FAILPOINTS", "TEST_REQUIRE"),
+        *("SERVER", "TOKEN", "CA_FILE", "CONTEXT"),
+    )
+}
+_OF_KUBERNETES = re.compile(
+    r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$"
+)
+_ALL = "docs/settings.md has all."
 MIN_HISTORY_DAYS = 7
-DRIVER_OPTIONS = {"kubeconfig", "kube_context", "clusters", "namespaces", "allow_private"}
+DRIVER_OPTIONS = {
+    "kubeconfig",
+    "kube_context",
+    "clusters",
+    "namespaces",
+    "allow_private",
+    "base_url",
+}
+MAIL = ("smtp://", "smtps://")
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _PASSWORD = re.compile(r"://[^/\s:]*:([^/\s]+)@")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -66,16 +89,81 @@ class ClusterSettings(BaseModel):
         return self
 
 
+ProjectName = Annotated[str, Field(pattern=r"^.{0,254}[^/\s]$")]
+
+
+class ConsoleOidc(BaseModel):
+    """The identity provider at which people log in to the console (OpenID Connect).
+
+    Attributes:
+        client_secret, client_secret_file: one of them, or neither for a public client.
+        name: how the provider is called on its button.
+        scopes: what is asked for; many providers tell groups for one of their own.
+        groups_claim: the claim of the ID token that lists a person's groups.
+        grants: the role in each project, by group.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(pattern=r"^https?://[^?#\s]+$", max_length=512)
+    client_id: str = Field(min_length=1, max_length=512)
+    client_secret: str | None = Field(default=None, min_length=1)
+    client_secret_file: Path | None = None
+    name: str = Field(default="single sign-on", min_length=1, max_length=60)
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    groups_claim: str = Field(default="groups", min_length=1, max_length=200)
+    grants: dict[str, dict[ProjectName, Literal["owner", "member", "readonly"]]] = Field(
+        min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.client_secret and self.client_secret_file:
+            raise ValueError("set client_secret or client_secret_file, not both")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes must have openid")
+        return self
+
+    @property
+    def secret(self) -> str | None:
+        """The client's secret; of a file what it holds now.
+
+        Raises:
+            SettingsError: the file cannot be read.
+        """
+        if self.client_secret_file is None:
+            return self.client_secret
+        try:
+            return self.client_secret_file.read_text().strip()
+        except OSError as exc:
+            raise SettingsError(
+                f"console_oidc.client_secret_file cannot be read: {exc.strerror}."
+            ) from exc
+
+
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "clusters": ClusterSettings,
+    "console_oidc": ConsoleOidc,
+}
+
+
 class Settings(BaseSettings):
     """All that a deployment can set. Every duration is in seconds, every size in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="WEBHOOK_SERVICE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     database_url: str = Field(
         default_factory=_default_database_url,
         description="sqlite:///path or postgresql://user:password@host/database",
     )
     listen: str = Field(default="127.0.0.1:8085", description="address:port to serve on")
+    tls_cert: Path | None = Field(
+        default=None, description="a certificate (PEM, with its chain) to serve HTTPS with"
+    )
+    tls_key: Path | None = Field(default=None, description="its key (PEM, without a password)")
+    tls_client_ca: Path | None = Field(
+        default=None, description="authorities (PEM) whose certificates callers may show"
+    )
     base_url: str | None = Field(
         default=None, description="the address that senders reach, for the URLs of receivers"
     )
@@ -86,6 +174,9 @@ class Settings(BaseSettings):
     engine: Literal["local", "celery"] = Field(default="local", description="who runs executions")
     broker_url: str | None = Field(
         default=None, description="amqp://user:password@host// or redis://host/0, for celery"
+    )
+    broker_queue_type: Literal["classic", "quorum"] = Field(
+        default="classic", description="of RabbitMQ's queue; quorum is kept on several nodes"
     )
     workers: int = Field(
         default=8, ge=1, le=256, description="threads, or processes of one worker, that run drivers"
@@ -140,8 +231,28 @@ class Settings(BaseSettings):
     allow_private: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="private networks that the service may call"
     )
+    smtp_url: str | None = Field(
+        default=None,
+        description="the mail server of notifications: smtps://user:password@host or smtp://host",
+    )
+    smtp_from: str | None = Field(
+        default=None,
+        pattern=r"^[^\s@]+@[^\s@]+$",
+        max_length=254,
+        description="the address that mail comes from",
+    )
+    console: bool = Field(default=False, description="serve the console, for people, at /console")
+    console_oidc: ConsoleOidc | None = Field(
+        default=None, description="the identity provider that people log in with at the console"
+    )
     metrics_listen: str | None = Field(
         default=None, description="address:port to serve Prometheus metrics on"
+    )
+    metrics_token: str | None = Field(
+        default=None, min_length=16, description="opens /metrics to those who send it"
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="a collector of OpenTelemetry, such as http://127.0.0.1:4318"
     )
     max_connections: int = Field(default=10_000, ge=1, description="open connections of callers")
     max_connections_per_address: int = Field(
@@ -184,7 +295,10 @@ class Settings(BaseSettings):
     keep_audit_days: int = Field(
         default=400, ge=0, le=36500, description="how long the audit is kept; 0 is for ever"
     )
-    log_format: Literal["text", "json"] = "text"
+    log_format: Literal["text", "json"] = Field(default="text", description="how the log reads")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least that is logged; failed rollouts are warnings"
+    )
 
     @field_validator(
         "drivers",
@@ -199,6 +313,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -227,6 +346,20 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/") if value else None
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_otlp(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://, as OTLP goes over HTTP here")
+        return value or None
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith(MAIL) and urlsplit(value).hostname):
+            raise ValueError("must be smtps://user:password@host or smtp://host:port")
+        return value
+
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
@@ -234,10 +367,33 @@ class Settings(BaseSettings):
             raise ValueError(f"must start with one of {', '.join(BROKERS)}")
         return value
 
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if (self.smtp_url is None) != (self.smtp_from is None):
+            raise ValueError("smtp_url and smtp_from go together: set both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: set both, or neither")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_client_ca needs tls_cert and tls_key")
+        return self
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """Where the database is; None if that is no file."""
+        scheme, _, path = self.database_url.partition(":///")
+        if not scheme.startswith("sqlite") or path in ("", ":memory:"):
+            return None
+        return Path(path.partition("?")[0]).expanduser().absolute()
+
     @property
     def passwords(self) -> tuple[str, ...]:
-        """Those in the URLs of the database and the broker, as written and decoded."""
-        written = _PASSWORD.findall(f"{self.database_url} {self.broker_url}")
+        """Those in the URLs of database, broker and mail server, as written and decoded."""
+        urls = f"{self.database_url} {self.broker_url} {self.smtp_url}"
+        written = _PASSWORD.findall(urls)
         return (*written, *map(unquote, written))
 
     @property
@@ -263,10 +419,61 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        _refuse_dropped(dotenv_settings, file_secret_settings)
+        _require_known()
         file = os.environ.get(CONFIG_VARIABLE)
         if not file:
             return init_settings, env_settings
+        if not Path(file).is_file():
+            raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is not a file.")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
+
+
+def _refuse_dropped(
+    dotenv: PydanticBaseSettingsSource, secrets: PydanticBaseSettingsSource
+) -> None:
+    """Refuse what pydantic-settings offers and these settings do not read."""
+    if getattr(dotenv, "env_file", None) is not None:
+        raise SettingsError(
+            "Settings cannot be used: _env_file is not read. Write the settings into a TOML file, "
+            f"and name that in {CONFIG_VARIABLE}."
+        )
+    if getattr(secrets, "secrets_dir", None) is not None:
+        raise SettingsError(
+            "Settings cannot be used: _secrets_dir is not read. Name the file of the secret key in "
+            f"{PREFIX}SECRET_KEY_FILE."
+        )
+
+
+def _require_known() -> None:
+    """Refuse variables ``WEBHOOK_SERVICE_*`` that mean nothing, each with what was probably meant.
+
+    Kubernetes sets some of its own for each Service, also for one of this name:
+    https://kubernetes.io/docs/concepts/containers/container-environment/#cluster-information
+    """
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _NO_SETTINGS
+    unknown = [
+        _unknown(name, name.upper(), known)
+        for name in sorted(os.environ)
+        if (upper := name.upper()).startswith(PREFIX)
+        and upper not in known
+        and not _OF_KUBERNETES.search(upper)
+    ]
+    if unknown:
+        raise SettingsError(f"Settings cannot be used: {'; '.join(unknown)}. {_ALL}")
+
+
+def _unknown(name: str, like: str, known: Collection[str]) -> str:
+    close = get_close_matches(like, known, 1, 0.8)
+    return f"{name} is no setting" + (f", the nearest is {close[0]}" if close else "")
+
+
+def _problem(error: ErrorDetails) -> str:
+    place = error["loc"]
+    if error["type"] != "extra_forbidden":
+        return f"{'.'.join(map(str, place))}: {error['msg']}"
+    model: type[BaseModel] = _PARTS.get(str(place[0]), Settings) if place[1:] else Settings
+    return _unknown(".".join(map(str, place)), str(place[-1]), model.model_fields)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -275,18 +482,13 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         SettingsError: the message names each setting that cannot be used, never its value.
     """
-    file = os.environ.get(CONFIG_VARIABLE)
-    if file and not Path(file).is_file():
-        raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is not a file.")
     try:
         return Settings(**overrides)
     except ValidationError as exc:
-        problems = "; ".join(
-            f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
-            for error in exc.errors(include_input=False, include_url=False)
-        )
-        raise SettingsError(f"Settings cannot be used: {problems}.") from exc
+        problems = "; ".join(map(_problem, exc.errors(include_input=False, include_url=False)))
+        raise SettingsError(f"Settings cannot be used: {problems}. {_ALL}") from exc
     except Unreadable as exc:
         raise SettingsError(f"A setting is no JSON, as its kind needs: {exc}.") from exc
     except ValueError as exc:
+        file = os.environ.get(CONFIG_VARIABLE)
         raise SettingsError(f"{CONFIG_VARIABLE} names {file}, which is no TOML: {exc}.") from exc

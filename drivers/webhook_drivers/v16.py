@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic.config import JsonDict
 
 from webhook_service import DriverConfig
 
 MAX_SHOWN = 256
+# In the schema alone: pydantic itself would warn whoever reads such a field, the drivers too.
+DEPRECATED: JsonDict = {"deprecated": True}
 AddressType = Literal["registry", "registry-internal", "registry-vpc"]
 
 
@@ -49,13 +52,18 @@ class LegacyPush(DriverConfig):
         min_length=1,
         max_length=128,
         description="v1.6's way to deploy one tag only: the same as match.tags, policy exact.",
+        json_schema_extra=DEPRECATED,
     )
     payload_format: str | None = Field(
-        default=None, min_length=1, description="v1.6's name of source.format."
+        default=None,
+        min_length=1,
+        description="v1.6's name of source.format.",
+        json_schema_extra=DEPRECATED,
     )
     address_type: AddressType | None = Field(
         default=None,
         description="v1.6's name of source.addressType: the host of an Alibaba registry.",
+        json_schema_extra=DEPRECATED,
     )
 
     def implied(self) -> Mapping[str, Any]:

@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import accept, engines, executions, keys, parsing, patch, sizes, startup
+from tests.benchmarks import (
+    aborts,
+    accept,
+    console,
+    engines,
+    executions,
+    keys,
+    parsing,
+    patch,
+    sizes,
+    startup,
+    ways_back,
+)
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.load import Missing
 
@@ -47,9 +59,13 @@ def _benchmarks(deliveries: int) -> Mapping[str, Callable[[], Iterable[Figure]]]
         "engines": engines.measure,
         "backlog": sizes.measure_backlog,
         "receivers": sizes.measure_receivers,
+        "inbox": sizes.measure_inbox,
         "deliveries": partial(sizes.measure_deliveries, deliveries),
+        "console": partial(console.measure, deliveries),
         "executions": executions.measure,
         "patch": patch.measure,
+        "aborts": aborts.measure,
+        "waysback": ways_back.measure,
     }
 
 

@@ -7,6 +7,9 @@ from webhook_service.host.server import bind, serve_on
 from webhook_service.settings import load_settings
 from webhook_service.telemetry.logs import configure
 
+# What senders may store is not what is measured.
+UNLIMITED = {"max_open_executions": 0, "receiver_bytes_per_day": 0, "project_bytes_per_day": 0}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.host", description=__doc__)
@@ -21,7 +24,7 @@ def main() -> None:
         receiver_rate=0,
     )
     configure(settings.log_format)
-    service = make_service(options.database_url, run=options.run)
+    service = make_service(options.database_url, run=options.run, settings=UNLIMITED)
     with bind("127.0.0.1", options.port) as listener:
         serve_on(listener, settings, service)
 

@@ -52,7 +52,7 @@ class GroupCommit:
 
     def _write(self) -> None:
         connection = sqlite3.connect(self._file, isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         while True:
             group = [self._queue.get()]

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
+import psycopg
 from sqlalchemy import Table
 
 from tests.support import PROJECT, make_service, push
@@ -39,10 +40,33 @@ def add_history(url: str, count: int) -> Sequence[str]:
     """Deliveries whose bodies are pruned, and their executions, which have succeeded."""
     _push_once(url)
     ended = {"state": "'succeeded'", "due": "NULL", "finished": "created + n"}
+    if not url.startswith("sqlite"):
+        _add_history_to_postgresql(url, count, ended)
+        return []
     with _bulk(url) as connection:
         _copy(connection, deliveries, count, {"id": ID.format(kind="dlv"), "body": "NULL"})
         _copy(connection, executions, count, _execution() | ended)
     return []
+
+
+def _add_history_to_postgresql(url: str, count: int, ended: Mapping[str, str]) -> None:
+    number = "lpad(to_hex(1700000000000 + n), 12, '0') || '7fff' || lpad(to_hex(n), 16, '0')"
+    spread = "md5(random()::text || n)"
+    execution = {"id": f"'exe_' || {number}", "delivery": f"'dlv_' || {number}"}
+    execution |= {"identity": spread, "dedupe": spread, **ended}
+    delivery = {"id": f"'dlv_' || {number}", "body": "NULL"}
+    plain = url.replace("postgresql+psycopg:", "postgresql:")
+    with psycopg.connect(plain, autocommit=True) as connection:
+        for table, changed in ((deliveries, delivery), (executions, execution)):
+            columns = [column.name for column in table.columns if column.name != "seq"]
+            names = ", ".join(f'"{name}"' for name in columns)
+            values = ", ".join(changed.get(name, f'newest."{name}"') for name in columns)
+            newest = f"(SELECT * FROM {table.name} ORDER BY seq DESC LIMIT 1) AS newest"
+            connection.execute(
+                f"INSERT INTO {table.name} ({names}) SELECT {values} "
+                f"FROM generate_series(1, {count}) AS numbers(n), {newest}"
+            )
+            connection.execute(f"VACUUM ANALYZE {table.name}")
 
 
 def _execution() -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.benchmarks import load, rows, targets
 from tests.benchmarks.figures import Figure, ratios
-from tests.support import sqlite_url
+from tests.support import PROJECT, add_inbox, make_service, receiver_body, sqlite_url
 
 CONNECTIONS = 16
 ROUNDS = 5
@@ -17,6 +17,7 @@ BACKLOG = 100_000
 RECEIVERS = 1_000_000
 # Those that are called: few, and more than a host remembers.
 CALLED = (10, 100_000)
+LISTENERS = 1_000
 Fill = Callable[[str], Sequence[str]]
 """Fills a database that has one receiver; gives the keys to call, instead of that one's."""
 
@@ -39,6 +40,25 @@ def measure_receivers() -> Iterator[Figure]:
         fills = [lambda url: rows.add_receivers(url, 10, 10), fill]
         # Receivers that are not remembered are read and compiled for each call.
         yield from _measure((few, many), fills, floor=0.85 if called == min(CALLED) else None)
+
+
+def measure_inbox() -> Iterator[Figure]:
+    """A thousand receivers behind one URL, of which one takes each call."""
+    names = "a receiver's own URL", f"an inbox with {LISTENERS:,} receivers"
+    yield from _measure(names, [_keep, _listeners], floor=0.8)
+
+
+def _listeners(url: str) -> Sequence[str]:
+    """Make an inbox and those who listen to it; gives its key."""
+    with make_service(url, run=False, settings={"max_receivers": 0}) as service:
+        inbox = service.inboxes.get(PROJECT, add_inbox(service))
+        listens = {"ownUrl": False, "inboxes": [inbox.name]}
+        for number in range(LISTENERS):
+            repository = "acme/shop" if number == 0 else f"acme/shop-{number}"
+            match = {"repositories": [repository]}
+            body = receiver_body(f"listener-{number}", listen=listens, match=match)
+            service.create_receiver(PROJECT, body)
+        return [str(service.inboxes.describe([inbox])[inbox.id].key)]
 
 
 def measure_deliveries(count: int) -> Iterator[Figure]:

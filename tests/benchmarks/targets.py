@@ -12,7 +12,7 @@ from tests.benchmarks import load
 from tests.servers.process import Process, accepts, free_port
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 
 ROOT = Path(__file__).parents[2]
 ENDPOINT = "/v1-webhooks/endpoint"

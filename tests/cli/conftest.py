@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,32 @@ from webhook_service.settings import Settings
 from webhook_service.testing.stub import StubDriver
 
 PROJECT = "1a5"
+UNSET = (
+    *("CONFIG", "LISTEN", "BASE_URL", "DRIVERS", "DEBUG"),
+    *("SERVER", "TOKEN", "CONTEXT", "CA_FILE"),
+)
 Run = Callable[..., Result]
 RunJson = Callable[..., Any]
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database that has its schema and nothing else."""
+    folder = tmp_path_factory.mktemp("empty")
+    WebhookService.open(Settings(database_url=f"sqlite:///{folder / 'cli.db'}"), run=False).stop()
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def settings(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database for each test, and no setting of whoever runs the tests."""
+    for path in empty.iterdir():
+        shutil.copy2(path, tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'cli.db'}")
     monkeypatch.setenv("WEBHOOK_SERVICE_PROJECT", PROJECT)
-    for name in ("CONFIG", "LISTEN", "BASE_URL", "DRIVERS", "DEBUG"):
+    for name in UNSET:
         monkeypatch.delenv(f"WEBHOOK_SERVICE_{name}", raising=False)
 
 

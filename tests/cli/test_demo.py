@@ -20,8 +20,14 @@ FREE_PORT = ("--listen", "127.0.0.1:0")
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """One in which whatever the demonstration leaves behind would be found in ``tmp_path``."""
-    return {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    """One in which whatever the demonstration leaves behind would be found in ``TMPDIR``."""
+    left = tmp_path / "left"
+    left.mkdir()
+    return {**os.environ, "TMPDIR": str(left), "PYTHONUNBUFFERED": "1"}
+
+
+def left_behind(environment: dict[str, str]) -> list[Path]:
+    return list(Path(environment["TMPDIR"]).iterdir())
 
 
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +37,7 @@ def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 
 def test_one_push_rolls_out_and_the_sidecar_stays(
-    environment: dict[str, str], tmp_path: Path
+    environment: dict[str, str],
 ) -> None:
     done = demo(environment, "--once", *FREE_PORT)
     assert (done.returncode, done.stderr) == (0, "")
@@ -41,7 +47,7 @@ def test_one_push_rolls_out_and_the_sidecar_stays(
     assert "the sidecar logs still runs docker.io/acme/logs:2.1" in lines
     assert f"read back from the cluster: all 3 pods run {after}" in lines
     assert re.search(r"succeeded after [0-9.]+ s as exe_[0-9a-f]{32}", done.stdout)
-    assert list(tmp_path.iterdir()) == []
+    assert left_behind(environment) == []
 
 
 def test_a_taken_address_is_one_line_that_names_the_way_out(run: Run) -> None:
@@ -97,8 +103,13 @@ def arguments_of(line: str) -> list[str]:
     return shell.stdout.split("\0")[:-1]
 
 
-def test_it_stays_up_and_its_commands_work(running: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_it_stays_up_and_its_commands_work(
+    running: subprocess.Popen[str], environment: dict[str, str]
+) -> None:
     lines = read_until(running, "Ctrl-C")
+    (link,) = (line for line in lines if "/console/login/link?link=" in line)
+    assert "You are logged in" in httpx.get(link).text
+    assert httpx.get(link).status_code == 401
     push, history = (line for line in lines if line.startswith("curl "))
     (send,) = (line for line in lines if " send --image " in line)
     _, content_type, _, body, url = arguments_of(push)
@@ -112,7 +123,7 @@ def test_it_stays_up_and_its_commands_work(running: subprocess.Popen[str], tmp_p
     assert [item["state"] for item in executions[1:]] == ["succeeded"] * 2
     running.send_signal(signal.SIGINT)
     assert running.wait(20) == 0
-    assert list(tmp_path.iterdir()) == []
+    assert left_behind(environment) == []
 
 
 @pytest.mark.e2e

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, RunJson
+from webhook_service import CONTRACT
 from webhook_service.cli import prompts
 from webhook_service.plugins import discovery
 from webhook_service.testing.samples import dockerhub_push, sample_push
@@ -48,6 +49,28 @@ def test_broken_ones_are_shown_with_their_error(run: Run, broken: str) -> None:
     assert (result.exit_code, item["state"]) == (0, "broken")
     assert "No module named 'no'" in item["error"]
     assert "No module named 'no'" in run(broken, "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("noun", "name", "said"),
+    [
+        ("format", "nexus", {"schemes": ["nexus"], "options": ["registry", "repositories"]}),
+        ("scheme", "github", {"options": ["secret"], "secrets": ["secret"]}),
+    ],
+)
+def test_one_is_shown_with_where_it_comes_from_and_what_it_is(
+    run_json: RunJson, noun: str, name: str, said: dict[str, list[str]]
+) -> None:
+    shown = run_json(noun, "show", name)
+    assert (shown["distribution"], shown["state"]) == ("webhook-service", "ready")
+    assert (shown["contract"], shown["missing"]) == (CONTRACT, [])
+    assert {field: shown[field] for field in said} == said
+
+
+def test_a_broken_one_is_shown_with_its_error_and_fails(run: Run, broken: str) -> None:
+    result = run(broken, "show", "torn", "--output", "json")
+    assert (result.exit_code, json.loads(result.stdout)["state"]) == (1, "broken")
+    assert f"no {broken} 'nope'" in run(broken, "show", "nope").stderr
 
 
 def test_a_body_is_detected_with_what_would_be_read(run_json: RunJson, push: str) -> None:

@@ -58,8 +58,8 @@ def test_executions_are_listed_and_shown(run_json: RunJson, delivery: str) -> No
 
 def test_tables_name_the_image_and_the_state(run: Run, delivery: str) -> None:
     table = run("execution", "list").stdout.splitlines()
-    assert table[0].split() == "ID STATE DRIVER IMAGE CREATED RECEIVER MESSAGE".split()
-    assert table[1].split()[1:4] == ["succeeded", "stub", "docker.io/acme/shop:1.2.3"]
+    assert table[0].split() == "ID STATE RECEIVER IMAGE AGE".split()
+    assert table[1].split()[1:4] == ["succeeded", "shop", "acme/shop:1.2.3"]
 
 
 def test_a_shown_execution_has_its_attempts_in_the_table(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
 from webhook_service import Call
-from webhook_service.cli.session import session
+from webhook_service.service import WebhookService
 from webhook_service.testing.samples import dockerhub_push
 
 PUSH = dockerhub_push("acme/shop", "1.2.3")
@@ -16,9 +16,9 @@ PUSH = dockerhub_push("acme/shop", "1.2.3")
 @pytest.fixture
 def execution(receiver: Any) -> str:
     """The queued execution of a push."""
-    with session() as opened:
-        key = opened.service.receiver_key(PROJECT, receiver["id"])
-        return opened.service.accept(PROJECT, key, Call(PUSH)).executions[0]
+    with WebhookService.open(run=False) as opened:
+        key = opened.receiver_key(PROJECT, receiver["id"])
+        return opened.accept(PROJECT, key, Call(PUSH)).executions[0]
 
 
 def test_an_execution_is_cancelled_and_replayed(

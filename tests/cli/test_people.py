@@ -1,5 +1,6 @@
 """Replay of many, approvals and rollback on the command line."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
 from tests.support import push
-from webhook_service.cli.session import session
 from webhook_service.cli.times import read_moment
 from webhook_service.model.execution import ExecutionState, Verdict
+from webhook_service.service import WebhookService
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")
 FAILED = Verdict(ExecutionState.FAILED, "no", "image_missing")
@@ -17,11 +18,11 @@ FAILED = Verdict(ExecutionState.FAILED, "no", "image_missing")
 
 def deploy(receiver: str, tag: str, verdict: Verdict = DONE) -> str:
     """The ended execution of a push."""
-    with session() as opened:
-        key = opened.service.receiver_key(PROJECT, receiver)
-        (execution,) = push(opened.service, key, tag, pushed_at=None).executions
-        for claim in opened.service.store.claims.claim(1):
-            opened.service.store.claims.record(claim, verdict)
+    with WebhookService.open(run=False) as opened:
+        key = opened.receiver_key(PROJECT, receiver)
+        (execution,) = push(opened, key, tag, pushed_at=None).executions
+        for claim in opened.store.claims.claim(1):
+            opened.store.claims.record(claim, verdict)
     return execution
 
 
@@ -35,6 +36,22 @@ def test_all_that_failed_is_replayed(run: Run, run_json: RunJson, receiver: Any)
     shown = run_json("execution", "show", replay)
     assert (shown["replayOf"], shown["requestedBy"]) == (failed, "alice")
     assert run_json("execution", "replay", *options)["replayed"] == []
+
+
+@pytest.mark.parametrize(("limit", "lines"), [(9, 2), (4, 1), (2, 0)])
+def test_many_are_replayed_a_part_at_a_time(
+    limit: int, lines: int, run: Run, receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook_service.cli.commands.executions.replay.PART", 2)
+    failed = [deploy(receiver["id"], f"1.2.{number}", FAILED) for number in range(5)]
+    words = ("execution", "replay", "--state", "failed", "--limit", str(limit), "-o", "json")
+    result = run(*words)
+    made = json.loads(result.stdout)
+    assert made["replayed"] == failed[:limit]
+    assert (len(made["executions"]), made["remaining"]) == (min(limit, 5), max(5 - limit, 0))
+    total = min(limit, 5)
+    told = [f"replayed {done} of {total}" for done in (2, 4)][:lines]
+    assert result.stderr.splitlines() == told
 
 
 @pytest.mark.parametrize(
@@ -65,7 +82,7 @@ def test_a_rollback_by_name_leads_to_what_ran_before(
         ("2.0.0", True),
         ("1.0.0", False),
     ]
-    assert "docker.io/acme/shop:2.0.0" in run("receiver", "history", receiver["id"]).stdout
+    assert "acme/shop:2.0.0" in run("receiver", "history", receiver["id"]).stdout
     made = run_json("rollback", "shop", "--by", "alice")
     assert (made["event"]["tag"], made["requestedBy"]) == ("1.0.0", "alice")
     named = run_json("rollback", "shop", "--to", first)

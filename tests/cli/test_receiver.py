@@ -13,6 +13,7 @@ from webhook_service.errors import UnknownKey
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
 from webhook_service.testing.samples import dockerhub_push
+from webhook_service.testing.stub import StubDriver
 
 
 def key_in(receiver: Any) -> str:
@@ -26,6 +27,18 @@ def test_create_prints_a_url_that_works(receiver: Any) -> None:
     with WebhookService.open(run=False) as service:
         delivery = service.accept(PROJECT, key_in(receiver), Call(dockerhub_push("a/b", "1")))
     assert delivery.state == "accepted"
+
+
+def test_what_people_should_know_of_a_new_receiver_is_on_stderr(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ("Deployment shop is managed by Flux, which sets the image back.",)
+    monkeypatch.setattr(StubDriver, "warnings", lambda self, config, context: said)
+    made = run("receiver", "create", "--name", "shop", "--driver", "stub", "--output", "json")
+    assert (made.exit_code, made.stderr) == (0, f"Warning: {said[0]}\n")
+    assert "warnings" not in json.loads(made.stdout)
+    shown = run("receiver", "show", "shop", "--output", "json")
+    assert shown.stderr == "" and "warnings" not in json.loads(shown.stdout)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +135,7 @@ def test_list_shows_the_newest_first_and_pages(run: Run, run_json: RunJson, rece
     everything = run_json("receiver", "list")
     assert [item["id"] for item in everything["data"]] == [other["id"], receiver["id"]]
     first = run("receiver", "list", "--limit", "1")
-    assert other["id"] in first.stdout and receiver["id"] not in first.stdout
+    assert "web" in first.stdout and "shop" not in first.stdout
     marker = first.stderr.strip().rpartition(" ")[2]
     second = run_json("receiver", "list", "--limit", "1", "--marker", marker)
     assert [item["id"] for item in second["data"]] == [receiver["id"]]
@@ -137,7 +150,9 @@ def test_list_filters_by_name(run_json: RunJson, receiver: Any) -> None:
 def test_receivers_of_other_projects_are_not_there(run: Run, receiver: Any) -> None:
     result = run("receiver", "show", receiver["id"], "--project", "1a6")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "error: Webhook not found\n"
+    assert result.stderr == (
+        f"error: There is no receiver {receiver['id']!r} in the project 1a6: see 'receiver list'.\n"
+    )
 
 
 def test_rotate_gives_a_new_url_and_ends_the_old_one(run_json: RunJson, receiver: Any) -> None:

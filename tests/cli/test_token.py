@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import PROJECT, Run, RunJson
-from webhook_service.model.tokens import Role
+from webhook_service.model.people.tokens import Role
 from webhook_service.service import WebhookService
 
 

@@ -7,7 +7,7 @@ from webhook_service.telemetry import logs
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command would configure the log of its process, which here is that of the tests."""
-    monkeypatch.setattr(logs, "configure", lambda form: None)
+    monkeypatch.setattr(logs, "configure", lambda form, level: None)
 
 
 def test_a_worker_of_hosts_that_need_none_is_refused(run: Run) -> None:

@@ -231,3 +231,32 @@ def test_an_access_review_tells_the_truth(
 def test_health_and_version_are_served(client: Client) -> None:
     assert client.ok("GET", "/readyz") == client.ok("GET", "/healthz") == "ok"
     assert client.ok("GET", "/version")["major"] == "1"
+
+
+MOST = 256 * 1024 - len("tests/big")
+
+
+def annotated(size: int) -> dict[str, Any]:
+    body = deployment()
+    body["metadata"]["annotations"] = {"tests/big": "x" * size}
+    return body
+
+
+def test_annotations_fill_256_kib_and_no_more(client: Client, namespace: str) -> None:
+    client.ok("POST", deployments(namespace), annotated(MOST))
+    more = {"metadata": {"annotations": {"tests/small": "x"}}}
+    answer = client.send("PATCH", deployments(namespace, "shop"), more, MERGE)
+    assert (answer.code, answer.body["reason"]) == (422, "Invalid")
+    cause = {
+        "reason": "FieldValueTooLong",
+        "message": "Too long: must have at most 262144 bytes",
+        "field": "metadata.annotations",
+    }
+    assert all(found == cause for found in answer.body["details"]["causes"])
+
+
+def test_annotations_of_a_pod_template_have_the_same_limit(client: Client, namespace: str) -> None:
+    body = deployment()
+    body["spec"]["template"]["metadata"]["annotations"] = {"tests/big": "\u00e9" * (MOST // 2 + 1)}
+    answer = client.send("POST", deployments(namespace), body)
+    assert (answer.code, fields(answer.body)) == (422, {"spec.template.annotations"})

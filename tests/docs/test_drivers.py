@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests.host.v16_drivers import deployment, service
+from tests.servers.deployers import FLUX_HELM, controlled
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.forward_post import ForwardPost
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_drivers.kubernetes.drivers.job_run import JobRun
+from webhook_drivers.kubernetes.drivers.resource_update import ResourceUpdate
 from webhook_drivers.kubernetes.drivers.restart import Restart
 from webhook_drivers.kubernetes.drivers.scale_host import ScaleHost
 from webhook_drivers.kubernetes.drivers.scale_service import ScaleService
@@ -26,6 +28,7 @@ PAGE = (Path(__file__).parents[2] / "docs/drivers.md").read_text()
 DRIVERS: dict[str, type[ClusterDriver[Any, Any]]] = {
     "forwardPost": ForwardPost,
     "jobRun": JobRun,
+    "resourceUpdate": ResourceUpdate,
     "restart": Restart,
     "scaleHost": ScaleHost,
     "scaleService": ScaleService,
@@ -51,6 +54,8 @@ def cluster() -> Iterator[FakeCluster]:
             cluster.apply(obj)
         cluster.apply(definition("MachineDeployment"))
         cluster.apply(machines())
+        cluster.apply(FLUX_HELM.definition)
+        cluster.apply(FLUX_HELM.manifest("shop"))
         cluster.answer("shop", "pipeline", lambda ask, pod: Reply(202, b"queued"))
         deadline = time.monotonic() + 30
         while '"addresses"' not in json.dumps(cluster.list("Endpoints", "shop")):
@@ -87,7 +92,8 @@ def test_the_documented_receiver_works(driver: str, cluster: FakeCluster, tmp_pa
         kubeconfig=cluster.write_kubeconfig(tmp_path / "kubeconfig"),
     )
     pushed = "acme/base" if driver == "restart" else "acme/shop"
-    with WebhookService.open(settings) as service:
+    kubeconfig = cluster.write_kubeconfig(tmp_path / "controller")
+    with controlled(kubeconfig, "shop", FLUX_HELM), WebhookService.open(settings) as service:
         receiver = service.create_receiver(PROJECT, EXAMPLES[driver])
         key = service.receiver_key(PROJECT, receiver.id)
         delivery = service.accept(PROJECT, key, Call(dockerhub_push(pushed, "1.2.3")))

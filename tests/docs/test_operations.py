@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_docs import SHOP, blocks
+from tests.docs.test_docs import blocks, deployment
 from tests.support import PROJECT, push, sqlite_url, wait_for_end
 from webhook_service import Settings, WebhookService
+from webhook_service.cli.failures import ExitCode
 from webhook_service.host.app import create_app
 from webhook_service.testing import FakeCluster
 
@@ -29,7 +30,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "deploymentUpdateConfig": {"namespace": "shop", "name": "shop"},
     }
     with FakeCluster() as cluster:
-        cluster.apply(SHOP)
+        cluster.apply(deployment("acme/shop:1.0.0"))
         config = cluster.write_kubeconfig(tmp_path / "kubeconfig")
         monkeypatch.setenv("WEBHOOK_SERVICE_KUBECONFIG", str(config))
         with WebhookService.open(Settings()) as service:
@@ -41,10 +42,11 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("environment")
+@pytest.mark.timeout(600)
 def test_the_commands_run() -> None:
     lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
     runnable = [shlex.split(line, comments=True) for line in lines if "…" not in line]
-    assert len(runnable) == 9
+    assert len(runnable) == 12
     for words in runnable:
         done = subprocess.run([PROGRAM, *words[1:]], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -63,3 +65,8 @@ def test_the_requests_have_routes() -> None:
             for method in route.methods  # type: ignore[attr-defined]
         }
     assert documented and documented <= routes
+
+
+def test_the_exit_codes_on_the_page_are_those_of_the_commands() -> None:
+    found = re.findall(r"^\| (\d+) \| ", PAGE.partition("| exit code |")[2], re.MULTILINE)
+    assert [int(each) for each in found] == list(ExitCode)

@@ -22,7 +22,7 @@ from webhook_drivers.kubernetes.api.clusters import Clusters
 from webhook_service import Call as ReceivedCall
 from webhook_service import Done, DriverError, InvalidConfig, Retry
 from webhook_service import Request as Call
-from webhook_service.receiving.body import describe
+from webhook_service.receiving.bodies.receiver import describe
 from webhook_service.schemes.standard_webhooks import is_signed
 from webhook_service.testing import Ask, FakeCluster, Reply, sample_context
 

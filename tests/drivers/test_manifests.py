@@ -13,7 +13,9 @@ VERBS = ("get", "list", "patch")
 DRIVERS = [
     "deploymentUpdate",
     "forwardPost",
+    "gitCommit",
     "jobRun",
+    "resourceUpdate",
     "restart",
     "scaleHost",
     "scaleService",
@@ -58,6 +60,7 @@ def test_the_role_of_deployment_update_is_enough_and_no_more(
     assert granted(role) == {
         *((*kind, verb) for kind in (*kinds, ("batch", "cronjobs")) for verb in VERBS),
         ("", "events", "create"),
+        ("", "events", "list"),
         ("", "pods", "list"),
         ("", "pods", "delete"),
         ("apps", "replicasets", "list"),

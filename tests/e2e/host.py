@@ -22,8 +22,14 @@ class Host:
     """Use as a context manager; its database stays over ``kill`` and ``start``."""
 
     def __init__(
-        self, folder: Path, kubeconfig: Path, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        kubeconfig: Path,
+        settings: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        program: str = PROGRAM,
     ) -> None:
+        self._program = program
         self.url = f"http://127.0.0.1:{free_port()}"
         self._env = os.environ | {
             "WEBHOOK_SERVICE_DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
@@ -33,6 +39,7 @@ class Host:
             "WEBHOOK_SERVICE_ADDRESS_RATE": "0",
             "WEBHOOK_SERVICE_RECEIVER_RATE": "0",
             **{f"WEBHOOK_SERVICE_{name}": value for name, value in (settings or {}).items()},
+            **(env or {}),
         }
         self._folder = folder
         self.process = self._process({})
@@ -51,7 +58,10 @@ class Host:
     def command(self, *words: str) -> Any:
         """Run the command line on the host's database; gives what it prints as JSON."""
         done = subprocess.run(
-            [PROGRAM, *words, "--output", "json"], env=self._env, capture_output=True, text=True
+            [self._program, *words, "--output", "json"],
+            env=self._env,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -90,7 +100,7 @@ class Host:
         return answer
 
     def _process(self, env: Mapping[str, str]) -> Process:
-        return Process([PROGRAM, "serve"], self._folder, name="host", env=self._env | {**env})
+        return Process([self._program, "serve"], self._folder, name="host", env=self._env | {**env})
 
     def _ready(self) -> bool:
         try:

@@ -13,7 +13,7 @@ from tests.e2e.shop import Shop
 from tests.servers.proxy import Proxy
 from webhook_service.testing.samples import dockerhub_push
 
-ROUNDS = 20
+ROUNDS = 10
 REPOSITORY = "docker.io/acme/shop"
 START = datetime.now(UTC) - timedelta(hours=1)
 

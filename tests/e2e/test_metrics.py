@@ -32,6 +32,7 @@ class Scraped:
     """What a host told after it had done a little of everything."""
 
     metrics: str
+    beside: str
     log: str
     secrets: list[str]
 
@@ -57,10 +58,12 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
         for _ in range(12):
             _call(url, "3")
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        beside = httpx.get(f"{host.url}/metrics")
+        assert beside.status_code == 200
         key = httpx.URL(url).params["key"]
         token = str(host.api.headers["Authorization"]).removeprefix("Bearer ")
         secrets = [key, unknown, token, SECRET_KEY, PASSWORD, BODY, WRONG]
-        yield Scraped(metrics, host.process.log.read_text(), secrets)
+        yield Scraped(metrics, beside.text, host.process.log.read_text(), secrets)
 
 
 def _receiver(host: Host, name: str, **match: Any) -> str:
@@ -81,7 +84,7 @@ def _call(url: str, tag: str, password: str = PASSWORD) -> None:
 
 
 # What nothing has happened to has no samples to show its labels.
-UNSEEN = {"webhook_failed_chores": {"chore"}}
+UNSEEN = {"webhook_failed_chores": {"chore"}, "webhook_drifts": {"receiver"}}
 
 
 def rows_of(metrics: str) -> list[str]:
@@ -103,6 +106,10 @@ def rows_of(metrics: str) -> list[str]:
 def test_the_page_lists_every_metric_of_a_running_host(scraped: Scraped) -> None:
     listed = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     assert listed == rows_of(scraped.metrics)
+
+
+def test_the_page_beside_the_api_tells_the_same(scraped: Scraped) -> None:
+    assert rows_of(scraped.beside) == rows_of(scraped.metrics)
 
 
 def test_neither_metrics_nor_log_tell_a_secret(scraped: Scraped) -> None:

@@ -13,6 +13,7 @@ from tests.conftest import StartRegistry
 from tests.e2e.conftest import OLD, Pipeline
 from tests.e2e.host import Host
 from tests.e2e.shop import Shop
+from tests.servers.images import build
 from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = pytest.mark.e2e
@@ -28,13 +29,14 @@ def asking(shop: Shop, start_registry: StartRegistry, tmp_path: Path) -> Iterato
         yield Pipeline(registry, host, shop, {}, tmp_path)
 
 
-def receiver_of(pipeline: Pipeline, **registry: object) -> str:
+def receiver_of(pipeline: Pipeline, when: str | None = None, **registry: object) -> str:
     """The URL of a receiver that asks the registry before it deploys."""
+    rules = {"repositories": [pipeline.repository]} | ({"when": when} if when else {})
     created = pipeline.host.create_receiver(
         name="asks",
         driver="deploymentUpdate",
         deploymentUpdateConfig={"namespace": pipeline.shop.namespace, "name": "shop"},
-        match={"repositories": [pipeline.repository]},
+        match=rules,
         verify={"scheme": "none"},
         registry={"resolve": True, **registry},
     )
@@ -54,6 +56,19 @@ def test_the_digest_at_the_registry_is_deployed(asking: Pipeline) -> None:
     assert execution["state"] == "succeeded", execution["message"]
     assert execution["event"]["digest"] == image.digest
     asking.shop.wait_for_image(f"{asking.repository}:2.0.0@{image.digest}")
+
+
+def test_what_the_image_says_is_kept_and_decides(asking: Pipeline, tmp_path: Path) -> None:
+    url = receiver_of(asking, when="image.revision == '4f2a9c'")
+    for tag, revision in (("2.0.0", "4f2a9c"), ("3.0.0", "other")):
+        labels = {"org.opencontainers.image.revision": revision}
+        asking.push(tag, build(tmp_path / tag, labels=labels))
+    execution = send(asking, url, "2.0.0")
+    assert execution["state"] == "succeeded", execution["message"]
+    assert execution["event"]["facts"]["revision"] == "4f2a9c"
+    filtered = send(asking, url, "3.0.0")
+    assert (filtered["state"], filtered["reason"]) == ("unchanged", "filtered")
+    assert filtered["event"]["facts"]["revision"] == "other"
 
 
 def test_an_image_that_is_not_there_is_never_deployed(asking: Pipeline) -> None:

@@ -35,12 +35,23 @@ class Site:
     """Use as a context manager; ``folder`` is where the probe's calls are written down."""
 
     def __init__(
-        self, database_url: str, broker_url: str, folder: Path, *, lease: int = 2, step: int = 60
+        self,
+        database_url: str,
+        broker_url: str,
+        folder: Path,
+        *,
+        lease: int = 2,
+        step: int = 60,
+        **more: str,
     ) -> None:
         self.folder = folder
         self._lease = lease
         self._settings = load_settings(
-            engine="celery", broker_url=broker_url, database_url=database_url, step_seconds=step
+            engine="celery",
+            broker_url=broker_url,
+            database_url=database_url,
+            step_seconds=step,
+            **more,
         )
         self.environment = {
             "WEBHOOK_SERVICE_ENGINE": "celery",
@@ -49,6 +60,7 @@ class Site:
             "WEBHOOK_SERVICE_SECRET_KEY": SECRET,
             "WEBHOOK_SERVICE_LEASE_SECONDS": str(lease),
             "WEBHOOK_SERVICE_STEP_SECONDS": str(step),
+            **{f"WEBHOOK_SERVICE_{name.upper()}": value for name, value in more.items()},
             **install(folder / "installed"),
         }
         self._stack = ExitStack()
@@ -65,13 +77,18 @@ class Site:
         self._stack.close()
 
     def start_worker(self, concurrency: int = 2) -> Process:
+        worker = self.worker(concurrency)
+        worker.start(lambda: "takes executions" in worker.log.read_text(), 60)
+        return worker
+
+    def worker(self, concurrency: int = 1) -> Process:
+        """A worker that is yet to be started."""
         self._workers += 1
         command = [PROGRAM, "worker", "--concurrency", str(concurrency)]
         name = f"worker-{self._workers}"
         env = os.environ | self.environment
         worker = Process(command, self.folder, name=name, env=env)
         self._stack.callback(kill_all, worker)
-        worker.start(lambda: "takes executions" in worker.log.read_text(), 60)
         return worker
 
     def receiver(self, name: str, **config: Any) -> str:

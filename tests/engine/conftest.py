@@ -12,7 +12,7 @@ from tests.engine.celery_threads import CeleryThreads
 from tests.support import MakeEngine, local_engine, make_service, sqlite_url
 from webhook_service.service import WebhookService
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 
 StartHost = Callable[..., WebhookService]
 

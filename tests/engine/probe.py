@@ -4,12 +4,12 @@ every call."""
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from tests.support import wait_for
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, PushEvent, Wait
 from webhook_service.driver import WebhookDriver as Driver
 
@@ -42,7 +42,7 @@ class Probe(Driver[ProbeConfig]):
             case "wait" if not context.state:
                 return Wait(0.5, {"waited": True})
             case "block":
-                wait_for((folder / "release").exists, 60)
+                _wait_for(folder / "release", 60)
             case "sleep":
                 time.sleep(600)
             case "hang":
@@ -54,6 +54,14 @@ class Probe(Driver[ProbeConfig]):
             case "exit":
                 sys.exit(3)
         return Done(message="probed")
+
+
+def _wait_for(file: Path, seconds: float) -> None:
+    # Not by time.sleep, which fails under libfaketime.
+    never, deadline = threading.Event(), time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} did not come in time"
+        never.wait(0.01)
 
 
 def install(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.support import PROJECT, push, wait_for_end
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service.driver import WebhookDriver
-from webhook_service.engine.attempt import judge
+from webhook_service.engine.judge import judge
 from webhook_service.model.delivery import Delivery
 from webhook_service.model.execution import Claim, Verdict
 from webhook_service.service import WebhookService

@@ -14,7 +14,7 @@ from tests.support import push, sqlite_url, wait_for, wait_for_end
 from webhook_service.engine.celery.app import make_app
 from webhook_service.settings import Settings
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.testing.samples import PUSHED_AT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]

@@ -27,7 +27,7 @@ from webhook_service.telemetry.observer import Happening, Observer, Recorded
 
 @pytest.fixture
 def service(database: str) -> Iterator[WebhookService]:
-    with make_service(database, lease=1.5) as service:
+    with make_service(database, lease=10.0) as service:
         yield service
 
 

@@ -17,7 +17,7 @@ from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Delivery
 from webhook_service.service import WebhookService
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 
 pytestmark = pytest.mark.postgres
 

@@ -177,13 +177,16 @@ def place_of(project: str, calls: list[StubCall]) -> int | None:
 
 def test_a_project_never_runs_on_the_last_quarter_of_the_workers(start: StartService) -> None:
     service = start(workers=4)
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, full = 0, 0, threading.Lock(), threading.Event()
 
     def count(event: PushEvent, context: Context) -> Outcome:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+            if running == 3:
+                full.set()
+        full.wait(30)
         time.sleep(0.01)
         with lock:
             running -= 1

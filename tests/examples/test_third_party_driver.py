@@ -11,9 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
-import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,36 +20,15 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.examples.conftest import ROOT, build, environment_with
 from tests.servers.process import free_port
 from tests.support import wait_for
 from webhook_service.testing.samples import dockerhub_push
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_driver"
 FORMAT_EXAMPLE = ROOT / "examples" / "third_party_format"
 SECRET = "a secret that Shipyard knows too"
-# A wheel is built from a copy: a build folder left in the tree would add stale files to it.
-SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-PACKAGES = ("webhook_service", "drivers", "migrations")
-
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("third_party_driver")]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("third_party")
-
-
-@pytest.fixture(scope="module")
-def wheel(folder: Path) -> Path:
-    """The service's own wheel."""
-    source = folder / "source"
-    source.mkdir()
-    for name in SOURCES:
-        shutil.copy(ROOT / name, source)
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return build(source, folder)
 
 
 @pytest.fixture(scope="module")
@@ -64,39 +41,10 @@ def formats_wheel(folder: Path) -> Path:
     return build(shutil.copytree(FORMAT_EXAMPLE, folder / "format"), folder)
 
 
-def build(source: Path, folder: Path) -> Path:
-    out = folder / f"{source.name}-wheel"
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        str(out),
-        str(source),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
-    (found,) = out.glob("*.whl")
-    return found
-
-
 @pytest.fixture(scope="module")
 def programs(folder: Path, wheel: Path, drivers_wheel: Path, formats_wheel: Path) -> Path:
-    """The bin folder of a fresh environment that has all; what they need comes from this one.
-
-    The folder of this environment is only on the path: its own .pth files, and with them the
-    editable install, do not count there.
-    """
-    environment = folder / "environment"
-    venv.create(environment, symlinks=True)
-    scripts = environment / "bin"
-    install = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install"]
-    wheels = map(str, (wheel, drivers_wheel, formats_wheel))
-    subprocess.run([*install, "--quiet", "--no-deps", "--no-index", *wheels], check=True)
-    (site_packages,) = environment.glob("lib/python*/site-packages")
-    (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-    return scripts
+    """The bin folder of a fresh environment that has all."""
+    return environment_with(folder / "environment", wheel, drivers_wheel, formats_wheel)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +207,8 @@ def test_its_own_tests_pass(programs: Path, folder: Path, drivers_wheel: Path) -
     assert done.returncode == 0, done.stdout
 
 
-EXAMPLES = [ROOT / "examples" / "embed", EXAMPLE, FORMAT_EXAMPLE]
+OTHERS = [ROOT / "examples" / name for name in ("embed", "publish_message", "copy_image")]
+EXAMPLES = [EXAMPLE, FORMAT_EXAMPLE, *OTHERS]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

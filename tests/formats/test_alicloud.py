@@ -104,7 +104,7 @@ def test_docker_hubs_body_is_told_apart(options: dict[str, str]) -> None:
         _body({"repo_full_name": "acme/shop:1"}),
         _body(tag=5),
         _body(tag="a b"),
-        _body(digest="sha256:abc"),
+        _body(digest="sha256:no"),
         _body(digest=5),
     ],
 )

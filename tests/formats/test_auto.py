@@ -35,6 +35,7 @@ from webhook_service.model.receiver import Receiver, ReceiverSpec, Source
 from webhook_service.plugins.discovery import Plugins
 from webhook_service.plugins.instances import new_drivers, new_formats, new_schemes
 from webhook_service.receiving.compiled import CompiledReceiver, compile_receiver
+from webhook_service.receiving.gate import compile_gate
 from webhook_service.schemes.none import Unsigned
 from webhook_service.schemes.scheme import Scheme
 from webhook_service.testing import samples_cloud, samples_scm
@@ -259,12 +260,9 @@ def _compiled(source: dict[str, Any]) -> CompiledReceiver:
     receiver = Receiver("rcv_1", "p", spec, now, now)
     drivers: Plugins[WebhookDriver[Any, Any]] = Plugins("group", "driver")
     drivers.add("stub", StubDriver)
-    return compile_receiver(
-        receiver,
-        new_drivers(drivers),
-        new_formats(formats),
-        new_schemes(lambda url: b"", schemes),
-    )
+    found, known = new_formats(formats), new_schemes(lambda url: b"", schemes)
+    gate = compile_gate("receiver rcv_1", spec.source, spec.verify, found, known)
+    return compile_receiver(receiver, new_drivers(drivers), gate)
 
 
 def test_a_receiver_of_several_senders_reads_them_all() -> None:

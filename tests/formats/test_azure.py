@@ -123,7 +123,7 @@ def test_what_cannot_be_deployed_is_dropped_with_its_reason(
         _body({"repository": "no//name"}),
         _body({"tag": "a b"}),
         _body({"tag": 1}),
-        _body({"digest": "sha256:abc"}),
+        _body({"digest": "sha256:no"}),
         distribution_push("acme.example", "shop", "v1"),
     ],
 )
@@ -245,3 +245,10 @@ def test_an_array_without_or_with_too_many_events_is_invalid(events: list[Any]) 
 def test_the_host_is_not_taken_from_a_url() -> None:
     with pytest.raises(InvalidPayload, match="host"):
         _parse(_body({"url": "https://acme.azurecr.io/v2/shop/manifests/v1"}, request={}))
+
+
+def test_a_relay_may_put_its_own_name_into_the_call() -> None:
+    assert Azure().claims(_body(), {"user-agent": "smee-client"})
+    envelope = json.loads(distribution_push("registry.example", "acme/shop", "1.2.3"))
+    others = [envelope, {**_body(), "target": None}, {**_body(), "request": None}, {"action": "x"}]
+    assert [Azure().claims(each, {}) for each in others] == [False] * 4

@@ -205,7 +205,7 @@ def test_a_purl_without_tag_is_untagged() -> None:
         f"{OCI}?repository_url=ghcr.io/acme/shop&tag=%FF",
         f"{OCI}?repository_url=ghcr.io/acme/shop&tag=%00",
         f"{OCI}?repository_url=ghcr.io/../shop&tag=1",
-        "pkg:oci/shop@sha256%3A12?repository_url=ghcr.io/shop&tag=1",
+        "pkg:oci/shop@sha256%3Ano?repository_url=ghcr.io/shop&tag=1",
         "pkg:oci/acme/shop?repository_url=ghcr.io/acme/shop&tag=1",
         "pkg:oci/acme%2Fshop?repository_url=ghcr.io&tag=1",
         "pkg:oci/?repository_url=ghcr.io/acme/shop&tag=1",

@@ -195,7 +195,7 @@ def test_an_official_image_of_docker_hub_gets_its_namespace() -> None:
         _event({"tag": "a b"}),
         _event({"tag": ["1"]}),
         _event({"tag": "x" * 300}),
-        _event({"digest": "sha256:abc"}),
+        _event({"digest": "sha256:no"}),
         _event({"digest": "SHA256:" + "AB" * 32}),
         _event({"mediaType": 5}),
         _event({"url": None}, request={}),

@@ -212,7 +212,7 @@ def test_a_cloud_event_that_names_two_repositories_is_invalid() -> None:
         _with(PUSH, region=None),
         ecr_push("no//name", "1"),
         ecr_push("shop", "a b"),
-        ecr_push("shop", "1", "sha256:7f5b"),
+        ecr_push("shop", "1", "sha256:no"),
         ecr_push("shop", "1", image_tag=["1"]),
         ecr_push("shop", "1", artifact_media_type=5),
         _with(ecr_cloud_event(PUSH), source=None),

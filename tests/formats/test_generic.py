@@ -235,7 +235,7 @@ def test_what_is_no_such_form_is_invalid(body: bytes) -> None:
         {"repo": "a//b", "tag": "1"},
         {"repo": "a/b:1", "tag": "1"},
         {"repo": "../b", "tag": "1"},
-        {"repo": "a/b", "tag": "1", "digest": "sha256:1"},
+        {"repo": "a/b", "tag": "1", "digest": "sha256:no"},
         {"repo": "a/b", "tag": "1", "id": "x\n"},
         {"repo": "a/b", "tag": "1", "id": {}},
     ],

@@ -316,7 +316,7 @@ def test_gitea_without_its_headers_is_invalid() -> None:
         _body(version={"package_url": "ghcr.io/a/b/" + "x" * 1024}),
         _body(metadata={"tag": {"name": 5}}),
         _body(metadata={"tag": {"name": "a b"}}),
-        _body(metadata={"tag": {"name": "1", "digest": "sha256:abc"}}),
+        _body(metadata={"tag": {"name": "1", "digest": "sha256:no"}}),
         _body(metadata={"tag": {"name": "1", "digest": 5}}),
     ],
 )

@@ -118,7 +118,7 @@ def test_the_registry_option_wins_over_the_body() -> None:
         {"tag": 1},
         {"tag": f"{'a' * 512}:1"},
         {"digest": IMAGE},
-        {"digest": f"{IMAGE}@sha256:abc"},
+        {"digest": f"{IMAGE}@sha256:no"},
         {"digest": f"{IMAGE}:1@{DIGEST}"},
         {"digest": DIGEST},
         {"digest": f"@{DIGEST}"},

@@ -175,7 +175,7 @@ def test_every_resource_is_read() -> None:
         None,
         _resource(tag=5),
         _resource(tag="a b"),
-        _resource(digest="sha256:abc"),
+        _resource(digest="sha256:no"),
         _resource(digest=5),
         _resource(resource_url=None),
         _resource(resource_url=5),

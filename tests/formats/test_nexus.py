@@ -38,7 +38,6 @@ def test_a_created_component_becomes_one_event() -> None:
                 tag="1.2.3",
                 pushed_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
                 actor="ada/192.0.2.7",
-                source_id=HEADERS["x-nexus-webhook-delivery"],
             ),
         )
     )
@@ -78,9 +77,13 @@ def test_webhooks_of_the_whole_server_are_no_pushes() -> None:
     )
 
 
-def test_without_headers_the_body_decides_and_there_is_no_id() -> None:
-    (event,) = _parse(BODY, {}).events
-    assert (event.tag, event.source_id) == ("1.2.3", None)
+def test_the_id_of_a_call_is_no_id_of_the_push() -> None:
+    other = HEADERS | {"x-nexus-webhook-delivery": "another"}
+    assert _parse(BODY, other) == _parse(BODY)
+
+
+def test_without_headers_the_body_decides() -> None:
+    assert _parse(BODY, {}) == _parse(BODY)
 
 
 @pytest.mark.parametrize(

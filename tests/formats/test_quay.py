@@ -145,3 +145,12 @@ def test_more_than_a_thousand_tags_are_invalid(tags: Any) -> None:
 def test_what_is_no_such_notification_is_invalid(body: Any) -> None:
     with pytest.raises(InvalidPayload):
         _parse(body)
+
+
+def test_the_button_test_notification_is_no_push() -> None:
+    sample = _body(updated_tags=["latest", "foo"], pruned_image_count=3)
+    found = _parse(sample)
+    assert found.events == ()
+    assert [(item.subject, item.reason) for item in found.dropped] == [
+        ("quay.io/acme/shop", "not_a_push")
+    ]

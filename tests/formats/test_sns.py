@@ -21,7 +21,7 @@ def test_a_notification_carries_an_object_as_text() -> None:
     assert message(envelope) == Fields({"a": 1}, "Message")
 
 
-@pytest.mark.parametrize("text", ["", "hello", "[]", '"text"', "{" * 50, '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize("text", ["", "hello", "[]", '"text"', "{" * 50])
 def test_a_message_that_is_no_object_is_invalid(text: str) -> None:
     with pytest.raises(InvalidPayload, match="Message"):
         message(Fields({"Type": "Notification", "Message": text}))

@@ -13,7 +13,6 @@ from webhook_service.formats.reading.strict_json import MAX_CONTAINERS, read_jso
     [
         (b"", "empty"),
         (b" \r\n\t", "empty"),
-        (b"\xef\xbb\xbf{}", "byte order mark"),
         (b'{"a": "\xff"}', "byte at position 7"),
         (b'"\xed\xa0\x80"', "not UTF-8"),
         (b'"\xc0\x80"', "not UTF-8"),
@@ -164,3 +163,10 @@ def test_a_text_over_its_limit_is_refused() -> None:
 @pytest.mark.parametrize("value", ["", "x" * 256, "a\nb", "\x1b[31m", 7, None, [], {}])
 def test_a_note_that_cannot_be_shown_is_none(value: object) -> None:
     assert Fields({"note": value}).note("note") is None
+
+
+def test_one_byte_order_mark_is_passed_over() -> None:
+    assert read_json(b"\xef\xbb\xbf{}") == {}
+    for body in (b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}"):
+        with pytest.raises(InvalidPayload):
+            read_json(body)

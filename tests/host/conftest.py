@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.served import Served, ending, serving
 from tests.support import add_receiver, make_service, sqlite_url
-from webhook_service.model.tokens import Role
+from webhook_service.model.people.tokens import Role
 
 
 @pytest.fixture(scope="session", autouse=True)

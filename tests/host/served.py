@@ -11,8 +11,9 @@ import httpx
 from tests.support import PROJECT
 from webhook_service.host.app import create_app
 from webhook_service.host.limits.protocol import BoundedProtocol
+from webhook_service.host.limits.tls import TlsFiles
 from webhook_service.host.server import Server, bind, server_config
-from webhook_service.model.tokens import Role
+from webhook_service.model.people.tokens import Role
 from webhook_service.service import WebhookService
 
 
@@ -50,6 +51,7 @@ def serving(
     service: WebhookService,
     *,
     protocol: type[BoundedProtocol] = BoundedProtocol,
+    files: TlsFiles | None = None,
     **options: Any,
 ) -> Iterator[Served]:
     """Serve until the end of the block; the service ends with it, soon after."""
@@ -60,7 +62,7 @@ def serving(
         addresses.append(url)
         ready.set()
 
-    server = Server(server_config(create_app(service, **options), protocol), on_ready)
+    server = Server(server_config(create_app(service, **options), protocol), on_ready, files)
     listener = bind("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listener],), name="host-under-test")
     thread.start()

@@ -16,7 +16,7 @@ from webhook_service.model.delivery import Call
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
-from webhook_service.store.database import LATE
+from webhook_service.store.database.write import LATE
 from webhook_service.store.limits.limits import Limits
 from webhook_service.store.limits.room import Room
 from webhook_service.testing.samples import dockerhub_push

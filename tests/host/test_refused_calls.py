@@ -23,10 +23,10 @@ BAD = [
         "unsupported_body",
         id="compressed",
     ),
-    pytest.param("GET", {}, 404, "wrong_method", id="GET"),
-    pytest.param("HEAD", {}, 404, "wrong_method", id="HEAD"),
-    pytest.param("PUT", {"content": b"{}"}, 404, "wrong_method", id="PUT"),
-    pytest.param("DELETE", {}, 404, "wrong_method", id="DELETE"),
+    pytest.param("GET", {}, 405, "wrong_method", id="GET"),
+    pytest.param("HEAD", {}, 405, "wrong_method", id="HEAD"),
+    pytest.param("PUT", {"content": b"{}"}, 405, "wrong_method", id="PUT"),
+    pytest.param("DELETE", {}, 405, "wrong_method", id="DELETE"),
 ]
 
 
@@ -94,15 +94,38 @@ def test_a_refused_call_of_a_stranger_leaves_nothing(
     reason: str,
 ) -> None:
     answer = call(stranger, method, new_key(), **options)
-    assert answer.status_code == (403 if status == 400 else status)
+    assert answer.status_code == {400: 403, 405: 404}.get(status, status)
     assert deliveries(served, owner) == []
 
 
-def test_a_known_and_an_unknown_key_get_the_same_answer_to_a_wrong_method(
-    stranger: httpx.Client, receiver: tuple[str, str]
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_a_right_url_says_that_it_lives_and_takes_post(
+    stranger: httpx.Client, receiver: tuple[str, str], method: str
 ) -> None:
-    known, unknown = (call(stranger, "GET", key) for key in (receiver[1], new_key()))
-    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    answer = call(stranger, method, receiver[1])
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    said = "" if method == "HEAD" else answer.json()["message"]
+    assert method == "HEAD" or ("This URL works" in said and f"sent with {method}" in said)
+    assert receiver[1] not in answer.text
+
+
+def test_the_url_of_an_inbox_says_so_too(served: Served, stranger: httpx.Client) -> None:
+    body = {"name": "all", "source": {"format": "dockerhub"}, "verify": {"scheme": "none"}}
+    inbox = served.service.inboxes.create(PROJECT, body)
+    key = served.service.inboxes.rotate_key(PROJECT, inbox.id)
+    assert call(stranger, "GET", key).headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("query", ["", "?key=x", f"?key={new_key()}&projectId={PROJECT}"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_a_stranger_learns_from_other_methods_no_more_than_that_there_is_nothing(
+    stranger: httpx.Client, receiver: tuple[str, str], method: str, query: str
+) -> None:
+    answer = stranger.request(method, f"/v1-webhooks/endpoint{query}")
+    assert answer.status_code == 404 and "Allow" not in answer.headers
+    assert answer.text == ("" if method == "HEAD" else "404 page not found\n")
+    foreign = {"key": receiver[1], "projectId": "other"}
+    assert stranger.request(method, "/v1-webhooks/endpoint", params=foreign).status_code == 404
 
 
 def test_the_body_is_shown_with_the_one_delivery_only(

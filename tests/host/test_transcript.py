@@ -21,7 +21,7 @@ from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import make_service, sqlite_url, wait_for_end
 from webhook_service.formats.alicloud import AliCloud
 from webhook_service.formats.azure import Azure
-from webhook_service.host.api.auth import FirstOf, ProxyAuthenticator, TokenAuthenticator
+from webhook_service.host.api.callers.auth import FirstOf, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.model.execution import Execution
 
 HERE = Path(__file__).parent
@@ -60,7 +60,12 @@ DIFFERENCES = {
     25: Difference(
         "unreadable JSON is the sender's fault: 400, and the text is ours",
         400,
-        message="Error The body is not valid JSON: .* in executing driver for serviceUpgrade",
+        message="Error in executing driver for serviceUpgrade: The body is not valid JSON: .*",
+    ),
+    36: Difference(
+        "a right URL that is called with GET says that it takes POST",
+        405,
+        message="This URL works, and takes calls with POST. This one was sent with GET, .*",
     ),
     40: Difference(
         "the text of a JSON error is our parser's",
@@ -96,6 +101,8 @@ ADDED = {
     "receiver": {
         "source",
         "match",
+        "labels",
+        "listen",
         "verify",
         "registry",
         "approval",

@@ -13,8 +13,8 @@ import pytest
 from tests.host.served import Served, serving
 from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import PROJECT, make_service, push, sqlite_url, wait_for, wait_for_end
-from webhook_service.host.api.auth import FirstOf, ProxyAuthenticator, TokenAuthenticator
-from webhook_service.model.tokens import Role
+from webhook_service.host.api.callers.auth import FirstOf, ProxyAuthenticator, TokenAuthenticator
+from webhook_service.model.people.tokens import Role
 from webhook_service.testing import FakeCluster, Reply
 
 SCALE = {"serviceId": SERVICES["1s7"], "action": "up", "amount": 1, "min": 1, "max": 4}
@@ -171,3 +171,4 @@ def test_a_url_that_a_client_reads_takes_pushes(served: Served, client: Any) -> 
     # Another of these clients may have rolled the same tag out before.
     done = ("succeeded", "unchanged")
     wait_for(lambda: served.service.get_execution(client.project, id_).state in done)
+    assert served.service.get_execution(client.project, id_).event.tag == "1.2.3"

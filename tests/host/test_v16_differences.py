@@ -12,7 +12,7 @@ from tests.host.served import Served, serving
 from tests.host.test_transcript import LOCALHOST, PAGE
 from tests.host.v16_drivers import SERVICES, V16_DRIVERS, v16_cluster
 from tests.support import PROJECT, make_service, sqlite_url, wait_for_end
-from webhook_service.host.api.auth import ProxyAuthenticator
+from webhook_service.host.api.callers.auth import ProxyAuthenticator
 
 SCALE = {"serviceId": SERVICES["1s7"], "action": "up", "amount": 1, "min": 1, "max": 2}
 HOSTS = {"hostSelector": {"foo": "bar"}, "action": "up", "amount": 1, "min": 1, "max": 4}

@@ -12,7 +12,7 @@ from tests.servers.sns import signing_key
 from tests.support import PROJECT, make_service, receiver_body, sqlite_url
 from webhook_service.errors import InvalidConfig
 from webhook_service.model.ids import new_key
-from webhook_service.receiving.v16_token import LegacyTokens
+from webhook_service.receiving.v16.token import LegacyTokens
 from webhook_service.testing.samples import dockerhub_push
 
 UUID = "a5b1f0de-4c1f-4b2a-9d3e-0123456789ab"

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import add_receiver, make_service, push, sqlite_url, wait_for_end
+from tests.support import add_receiver, make_service, push, sqlite_url, wait_for, wait_for_end
 from webhook_service.errors import StoreUnavailable
 from webhook_service.host.waiting import Waiters
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
@@ -90,6 +91,43 @@ def test_an_end_in_this_process_is_seen_at_once(execution: Execution) -> None:
         assert await asyncio.wait_for(call, 5)
 
     run(scenario())
+
+
+def test_callers_on_several_loops_are_told_and_released_each_on_its_own(
+    execution: Execution,
+) -> None:
+    source = Executions()
+    waiters = Waiters(source.find, poll=60)
+    claim: Any = type("Claim", (), {"execution": execution})()
+
+    def wait(id_: str) -> Any:
+        return asyncio.run(waiters.ended("1a5", [id_], 60), debug=True)
+
+    with ThreadPoolExecutor(4) as loops:
+        told = [loops.submit(wait, execution.id) for _ in range(2)]
+        released = [loops.submit(wait, "exe_1") for _ in range(2)]
+        assert wait_for(lambda: len(source.asked) == 4, 30)
+        source.ended = {execution.id: execution}
+        waiters.tell(Recorded(claim, Verdict(execution.state)))
+        assert [list(call.result(30)) for call in told] == [[execution.id]] * 2
+        assert len(waiters) == 2
+        waiters.close()
+        assert [call.result(30) for call in released] == [{}] * 2
+    assert len(waiters) == 0
+
+
+def test_a_loop_that_ended_under_its_callers_keeps_no_place(execution: Execution) -> None:
+    source = Executions()
+    waiters = Waiters(source.find, limit=1, poll=0.05)
+    gone = asyncio.new_event_loop()
+    left = gone.create_task(waiters.ended("1a5", ["exe_1"], 60))
+    gone.run_until_complete(asyncio.sleep(0.01))
+    assert len(waiters) == 1
+    gone.close()
+    left._log_destroy_pending = False  # type: ignore[attr-defined]
+    source.ended = {execution.id: execution}
+    found = asyncio.run(waiters.ended("1a5", [execution.id], 5))
+    assert list(found) == [execution.id]
 
 
 def test_one_waiter_too_many_is_told_at_once() -> None:

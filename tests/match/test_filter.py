@@ -1,19 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
-from webhook_service.driver import PushEvent
+from webhook_service.driver import ImageFacts, PushEvent
 from webhook_service.errors import InvalidConfig
 from webhook_service.expressions.cel import new_meter
 from webhook_service.expressions.values import ExpressionFailed
 from webhook_service.match.filter import FIELDS, compile_filter
 from webhook_service.model.as_json import event_to_json
 
-EVENT = event_to_json(
-    PushEvent(registry="docker.io", repository="acme/shop", tag="1.2.3", actor="ada")
-)
+EVENT = PushEvent(registry="docker.io", repository="acme/shop", tag="1.2.3", actor="ada")
 
 
 def test_an_expression_sees_every_field_of_an_event() -> None:
-    assert set(FIELDS) == EVENT.keys()
+    assert set(FIELDS) == event_to_json(EVENT).keys()
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_an_expression_sees_every_field_of_an_event() -> None:
     ],
 )
 def test_an_expression_lets_an_event_through_or_not(source: str, passes: bool) -> None:
-    assert compile_filter(source)(EVENT, new_meter()) is passes
+    assert compile_filter(source).passes(EVENT, new_meter()) is passes
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_expression_lets_an_event_through_or_not(source: str, passes: bool) -
 )
 def test_an_expression_that_fails_says_why(source: str, problem: str) -> None:
     with pytest.raises(ExpressionFailed, match=problem):
-        compile_filter(source)(EVENT, new_meter())
+        compile_filter(source).passes(EVENT, new_meter())
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,34 @@ def test_an_expression_that_fails_says_why(source: str, problem: str) -> None:
 def test_an_expression_that_cannot_be_used_is_refused_when_saved(source: str, problem: str) -> None:
     with pytest.raises(InvalidConfig, match=problem):
         compile_filter(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("image.revision == 'abc'", True),
+        ("event.tag == '1' || has(image.source)", True),
+        ("event.image != ''", False),
+        ("['a'].exists(image, image == event.tag)", False),
+    ],
+)
+def test_it_is_known_which_filters_ask_what_the_image_says(source: str, asks: bool) -> None:
+    assert compile_filter(source).asks_image is asks
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        ("image.revision.startsWith('4f2')", True),
+        ("image.size < 1000", False),
+        ("image.version == null", True),
+    ],
+)
+def test_a_filter_sees_what_the_image_says(source: str, passes: bool) -> None:
+    event = replace(EVENT, facts=ImageFacts(revision="4f2a", size=5000))
+    assert compile_filter(source).passes(event, new_meter()) is passes
+
+
+def test_a_typo_in_what_an_image_says_is_named() -> None:
+    with pytest.raises(InvalidConfig, match="no field of image 'revison'; did you mean revision"):
+        compile_filter("image.revison == 'abc'")

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from webhook_service.model.audit import CHANGED, MAX_FIELDS, MAX_VALUE, FieldChange, compare
 from webhook_service.model.ids import new_key, new_token
+from webhook_service.model.people.audit import CHANGED, MAX_FIELDS, MAX_VALUE, FieldChange, compare
 from webhook_service.model.receiver import HIDDEN, ReceiverSpec, Verify
 
 SPEC = ReceiverSpec(name="shop", driver="stub", config={"target": "t"})

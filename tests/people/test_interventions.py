@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_docs import SHOP
+from tests.docs.test_docs import deployment
 from tests.support import PROJECT, push, sqlite_url, wait_for_end
 from webhook_service import Settings, WebhookService, WebhookServiceError
 from webhook_service.testing import FakeCluster
+
+SHOP = deployment("acme/shop:1.0.0")
 
 
 class Shop:

@@ -1,49 +1,18 @@
 """Which push runs, and where a rollback leads, from what is recorded."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from typing import Any
 
 import pytest
 
-from webhook_service.driver import PushEvent
+from tests.people.builders import failed, revision, seen
+from webhook_service.driver import Observed
 from webhook_service.errors import Change, InvalidRequest
-from webhook_service.model.execution import Execution, ExecutionState
-from webhook_service.people.rollback import choose_slot, history, way_back
+from webhook_service.model.execution import ExecutionState
+from webhook_service.model.history.revision import BY_HAND, Sight
+from webhook_service.people.rollback import choose_slot, way_back
 
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
-_numbers = count()
-
-
-def revision(
-    tag: str,
-    before: str | None = None,
-    rolls_back: str | None = None,
-    repository: str = "acme/shop",
-    digest: str | None = None,
-    slot: str = "slot",
-) -> Execution:
-    """A push of the tag, or a rollback to it."""
-    number = next(_numbers)
-    changes = (Change("shop", "image", before, f"{repository}:{tag}"),) if before else ()
-    return Execution(
-        id=f"exe_{number}",
-        project="1a5",
-        receiver="rcv_1",
-        delivery="dlv_1",
-        driver="stub",
-        slot=slot,
-        state=ExecutionState.SUCCEEDED,
-        event=PushEvent(registry="docker.io", repository=repository, tag=tag, digest=digest),
-        identity=f"push {tag}",
-        order_key="",
-        created=NOW,
-        finished=NOW + timedelta(seconds=number),
-        changes=changes,
-        rolls_back=rolls_back,
-    )
-
 
 FIRST = revision("1", before="acme/shop:0")
 SECOND = revision("2", before="docker.io/acme/shop:1")
@@ -126,8 +95,8 @@ def test_there_is_no_way_back_to_what_runs() -> None:
         way_back([revision("latest", before="docker.io/acme/shop:latest")])
 
 
-def test_several_images_before_have_to_be_told_apart() -> None:
-    both = (Change("a", "image", "acme/shop:1", "x"), Change("b", "image", "acme/shop:2", "x"))
+def test_several_images_of_one_target_have_to_be_told_apart() -> None:
+    both = tuple(Change("a", f"containers[{n}]", f"acme/shop:{n}", "acme/shop:3") for n in (1, 2))
     mixed = replace(THIRD, changes=both)
     with pytest.raises(InvalidRequest, match="docker.io/acme/shop:1, docker.io/acme/shop:2"):
         way_back([mixed])
@@ -137,18 +106,6 @@ def test_changes_that_are_no_image_of_the_repository_are_passed_over() -> None:
     others = (Change("a", "push", "0123abcd", "x"), Change("a", "image", "acme/proxy:1", "x"))
     mixed = replace(THIRD, changes=others)
     assert way_back([mixed, SECOND]).event == SECOND.event
-
-
-def test_the_history_says_what_is_live_and_what_is_held() -> None:
-    back = revision("2", before="docker.io/acme/shop:3", rolls_back=THIRD.identity)
-    shown = [(r.execution, r.live, r.held) for r in history([back, *PUSHES])]
-    assert shown == [
-        (back, False, False),
-        (THIRD, False, True),
-        (SECOND, True, False),
-        (FIRST, False, False),
-    ]
-    assert history([]) == []
 
 
 def test_one_of_several_slots_is_chosen_by_repository_or_revision() -> None:
@@ -163,3 +120,81 @@ def test_one_of_several_slots_is_chosen_by_repository_or_revision() -> None:
         choose_slot(slots, repository="acme/else")
     with pytest.raises(InvalidRequest, match="recorded yet"):
         choose_slot([])
+
+
+BAD = failed("4", before="docker.io/acme/shop:3")
+CANCELLED = revision("4", "docker.io/acme/shop:3", state=ExecutionState.CANCELLED)
+
+
+@pytest.mark.parametrize("newest", [BAD, CANCELLED])
+@pytest.mark.parametrize("sight", [Sight(None), seen("acme/shop:4")])
+def test_what_did_not_complete_is_undone_and_not_what_ran_before(newest: Any, sight: Sight) -> None:
+    way = way_back([newest, *PUSHES], sight=sight)
+    assert (way.event.tag, way.undone, way.rolls_back) == ("3", newest, newest.identity)
+
+
+def test_a_first_push_that_failed_goes_back_to_what_was_there() -> None:
+    assert way_back([failed("1", before="acme/shop:0")]).event.tag == "0"
+
+
+def test_what_the_target_itself_remembers_is_the_way_where_nothing_is_recorded() -> None:
+    sight = seen("acme/shop:1", replaced="acme/shop:0")
+    assert way_back([failed("1")], sight=sight).event.tag == "0"
+    assert way_back([failed("1")], "acme/shop:0", sight).event.tag == "0"
+
+
+def test_an_image_that_itself_failed_is_passed_over() -> None:
+    worse = failed("5", before="docker.io/acme/shop:4")
+    assert way_back([worse, BAD, *PUSHES]).event.tag == "3"
+    mended = revision("5", before="docker.io/acme/shop:4")
+    assert way_back([mended, BAD, *PUSHES]).event.tag == "3"
+
+
+def test_a_rollback_that_failed_goes_to_what_ran_before_it() -> None:
+    stuck = replace(failed("2", before="docker.io/acme/shop:3"), rolls_back=THIRD.identity)
+    way = way_back([stuck, *PUSHES], sight=seen("acme/shop:2"))
+    assert (way.event.tag, way.undone) == ("3", stuck)
+
+
+def test_what_undid_itself_does_not_run() -> None:
+    undone = failed("4", "docker.io/acme/shop:3", "rolled_back")
+    way = way_back([undone, *PUSHES])
+    assert (way.event.tag, way.undone) == ("2", THIRD)
+
+
+def test_what_people_set_by_hand_gives_way_to_the_last_good_one() -> None:
+    way = way_back(PUSHES, sight=seen("acme/shop:hotfix"))
+    assert (way.event.tag, way.undone, way.rolls_back) == ("3", THIRD, BY_HAND)
+    assert way_back([BAD, *PUSHES], sight=seen("acme/shop:hotfix")).event.tag == "3"
+
+
+def test_after_an_undo_by_hand_the_way_leads_further_back() -> None:
+    way = way_back(PUSHES, sight=seen("acme/shop:2"))
+    assert (way.event.tag, way.undone) == ("1", SECOND)
+
+
+def test_beside_an_unfinished_rollout_the_rollout_is_what_is_undone() -> None:
+    sight = seen("acme/shop:3", unfinished=True)
+    way = way_back([CANCELLED, *PUSHES], sight=sight)
+    assert (way.event.tag, way.undone) == ("3", CANCELLED)
+    assert way_back([CANCELLED, *PUSHES], "acme/shop:3", sight).event.tag == "3"
+
+
+def test_targets_go_back_each_to_their_own_image() -> None:
+    both = (
+        Change("a", "image", "acme/shop:1", "acme/shop:3"),
+        Change("b", "image", "acme/shop:2", "acme/shop:3"),
+    )
+    way = way_back([revision("3", changes=both)])
+    assert way.images == {"a": "docker.io/acme/shop:1", "b": "docker.io/acme/shop:2"}
+
+
+def test_only_targets_that_run_what_is_undone_are_moved() -> None:
+    changes = tuple(Change(each, "image", "acme/shop:1", "acme/shop:2") for each in "ab")
+    half = revision("2", state=ExecutionState.FAILED, changes=changes)
+    first = revision("1", changes=tuple(replace(c, before="acme/shop:0") for c in changes))
+    a, b, c = (
+        Observed(target=t, image=f"acme/shop:{i}") for t, i in (("a", 2), ("b", 1), ("c", 9))
+    )
+    way = way_back([half, first], sight=Sight((a, b, c)))
+    assert (way.event.tag, way.images) == ("1", {"a": "docker.io/acme/shop:1"})

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from webhook_service.driver import WebhookDriver
+from webhook_service.driver import CONTRACT, WebhookDriver
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.discovery import BAD_NAME, Plugins, discover
+from webhook_service.plugins.pins import read_pins
 
 GROUP = "webhook_service.test_drivers"
 GOOD = """
@@ -24,11 +25,14 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, distribution: str, module: str, source: str, **points: str) -> None:
+    def add(
+        self, distribution: str, module: str, source: str, needs: str = "", **points: str
+    ) -> None:
         (self.folder / f"{module}.py").write_text(source)
         info = self.folder / f"{distribution}-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0")
+        head = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0"
+        (info / "METADATA").write_text(f"{head}\nRequires-Dist: {needs}" if needs else head)
         lines = [f"{name} = {module}:{target}" for name, target in points.items()]
         (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines]))
 
@@ -40,7 +44,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def find(*only: str) -> Plugins[WebhookDriver]:  # type: ignore[type-arg]
-    return discover(GROUP, "driver", WebhookDriver, only)
+    return discover(GROUP, "driver", WebhookDriver, read_pins(only))
 
 
 def test_an_installed_driver_is_found_with_its_distribution(site: Site) -> None:
@@ -132,3 +136,51 @@ def test_what_a_plug_in_prints_is_not_printed_into_answers(
     site.add("loud-driver", "loud_one", f"print('hello')\n{GOOD}", loud="Good")
     assert find().names == ("loud",)
     assert capsys.readouterr() == ("", "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        (CONTRACT + 1, f"asks for version {CONTRACT + 1} of the plug-in contract"),
+        ("'2'", "must be a number"),
+    ],
+)
+def test_one_that_asks_for_a_newer_contract_is_broken_and_harms_no_other(
+    site: Site, asked: object, error: str
+) -> None:
+    site.add("good-driver", "good_nine", f"{GOOD}    contract = {CONTRACT}", good="Good")
+    module = f"newer_{abs(hash(str(asked)))}"
+    site.add("newer-driver", module, f"{GOOD}    contract = {asked}", newer="Good")
+    assert find().names == ("good",)
+    with pytest.raises(PluginUnavailable, match=error):
+        find().get("newer")
+
+
+@pytest.mark.parametrize("needs", ["webhook-service>=9", "Webhook_Service[all]<0.0.1"])
+def test_one_that_requires_another_version_of_the_service_is_not_even_imported(
+    site: Site, needs: str
+) -> None:
+    site.add("later-driver", "later_module", "raise RuntimeError", needs, later="Good")
+    with pytest.raises(PluginUnavailable, match="needs webhook-service.*is installed: install"):
+        find().get("later")
+    assert "later_module" not in sys.modules
+
+
+@pytest.mark.parametrize("needs", ["webhook-service>=0.1", 'webhook-service>=9; extra == "next"'])
+def test_one_that_requires_this_version_is_taken(site: Site, needs: str) -> None:
+    site.add("good-driver", f"good_{abs(hash(needs))}", GOOD, needs, good="Good")
+    assert find().names == ("good",)
+
+
+def test_one_whose_extra_is_not_installed_says_how_to_install_it_and_shows_no_traceback(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    needs = 'no-such-distribution; extra == "nomad"'
+    source = "import no_such_distribution"
+    site.add("nomad-driver", "nomad_module", source, needs, nomad="Good [nomad]")
+    with pytest.raises(PluginUnavailable, match="needs no-such-distribution: pip install"):
+        find().get("nomad")
+    (plugin,) = find()
+    assert (plugin.error or "").endswith("pip install 'nomad-driver[nomad]'.")
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]

@@ -22,8 +22,9 @@ from webhook_service.driver import (
 from webhook_service.errors import InvalidConfig, PluginUnavailable
 from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.formats.format import FormatOptions
-from webhook_service.host.api.schemas import schemas
+from webhook_service.host.api.document.schemas import schemas
 from webhook_service.model.receiver import HIDDEN, as_json
+from webhook_service.receiving.config_secrets import keep_secrets
 from webhook_service.service import WebhookService
 
 
@@ -227,3 +228,8 @@ def test_the_schemas_mark_secrets(service: WebhookService) -> None:
         "keys": "array[password]",
         "url": "string",
     }
+
+
+@pytest.mark.parametrize("given", [["x"] * 200, [[[[[["x"]]]]]], []])
+def test_a_list_in_the_place_of_a_secret_is_taken_as_it_is(given: list[Any]) -> None:
+    assert keep_secrets({"url": given}, {"url": HIDDEN}, {"url": "abc"}) == {"url": given}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import add_receiver, make_service, sqlite_url
 from webhook_service.errors import IssuerUnavailable, Unavailable
-from webhook_service.host.api.threads import Threads, current_project
+from webhook_service.host.api.callers.threads import Threads, current_project
 from webhook_service.model.delivery import Call
 from webhook_service.receiving.fair_share import FairShare
 from webhook_service.schemes.scheme import Scheme, SchemeOptions

@@ -13,8 +13,8 @@ from webhook_drivers.kubernetes.drivers.restart import Restart
 from webhook_drivers.kubernetes.drivers.service_upgrade import ServiceUpgrade
 from webhook_service.driver import Context, Done, Outcome, PushEvent, WebhookDriver
 from webhook_service.errors import NotFound, RoleNotAllowed
+from webhook_service.model.people.tokens import Role
 from webhook_service.model.receiver import Receiver
-from webhook_service.model.tokens import Role
 from webhook_service.receiving.four_eyes import overlap
 from webhook_service.service import WebhookService
 from webhook_service.testing import StubConfig, StubDriver, sample_context

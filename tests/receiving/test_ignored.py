@@ -15,7 +15,7 @@ from webhook_service.formats.format import Dropped, Format, FormatOptions, Parse
 from webhook_service.formats.harbor import Harbor
 from webhook_service.host.api.simulation import simulation_json
 from webhook_service.host.http.links import Links
-from webhook_service.host.http.wire import delivery_json
+from webhook_service.host.wire import delivery_json
 from webhook_service.model.delivery import Call
 from webhook_service.service import WebhookService
 from webhook_service.testing.samples import dockerhub_push

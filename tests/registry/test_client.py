@@ -12,7 +12,7 @@ from tests.servers.canned import Canned, Script, endless, reply, silent
 from tests.servers.process import free_port
 from webhook_service.errors import DriverError, Retry
 from webhook_service.images import parse_image
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.registry.resolve import Resolver
 from webhook_service.registry.storage import keeps_blobs_at
 

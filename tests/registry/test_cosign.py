@@ -18,7 +18,7 @@ from tests.servers.images import Image, build, push
 from tests.servers.registry import Registry
 from tests.servers.uploads import OCI_INDEX, OCI_MANIFEST, described, put_blob, put_manifest
 from webhook_service.errors import DriverError, Retry
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.registry.cosign import BUNDLE, IN_TOTO, MAX_SIGNATURES, SIMPLE_SIGNING
 from webhook_service.registry.resolve import Resolver
 

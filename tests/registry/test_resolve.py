@@ -10,7 +10,7 @@ from tests.servers.images import Image, build, push
 from tests.servers.registry import Registry
 from tests.servers.uploads import OCI_INDEX, described, put_blob, put_manifest
 from webhook_service.errors import DriverError, Retry
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.registry.resolve import Resolver
 
 ABSENT = f"sha256:{'0' * 64}"

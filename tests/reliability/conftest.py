@@ -8,7 +8,7 @@ from tests.e2e.host import Host
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
 from tests.servers.postgres import Postgres
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 
 StartHosts = Callable[..., list[Host]]
 

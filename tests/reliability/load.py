@@ -87,6 +87,11 @@ class Load:
     def going(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
+    def finish(self) -> None:
+        """Begin no more pushes."""
+        with self._lock:
+            self.pushes = self.pushes[: self._next]
+
     def wait(self) -> None:
         for thread in self._threads:
             thread.join()

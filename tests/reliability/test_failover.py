@@ -12,7 +12,7 @@ from webhook_service.errors import StoreUnavailable
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.testing.stub import StubDriver
 
 PUSHES = 300

@@ -14,7 +14,7 @@ from tests.reliability.conftest import SETTINGS
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
 from tests.support import sqlite_url, wait_for
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

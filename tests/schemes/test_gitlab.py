@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from tests.schemes.cases import BODY, PLAIN, SHARED, refusal
 from webhook_service.model.delivery import Call
-from webhook_service.receiving.body import describe
+from webhook_service.receiving.bodies.receiver import describe
 from webhook_service.schemes.gitlab import GitLab, GitLabOptions
 from webhook_service.testing.signing import sign
 

@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 
 from tests.schemes.cases import BODY, PRIVATE, SHARED, refusal
 from webhook_service.model.delivery import Call
-from webhook_service.receiving.body import describe
+from webhook_service.receiving.bodies.receiver import describe
 from webhook_service.schemes.proving.signature import MAX_SIGNATURES
 from webhook_service.schemes.standard_webhooks import (
     WINDOW,
@@ -128,3 +128,23 @@ def test_what_is_no_key_is_refused_and_not_repeated(secret: Any, problem: str) -
     told = describe(error.value, "verify")
     assert told.startswith("verify.secret") and problem in told
     assert "hunter2" not in told and "c2hvcnQ" not in told
+
+
+def test_svix_names_of_the_headers_are_read_where_there_are_no_others() -> None:
+    svix = {"svix-id": ID, "svix-timestamp": str(SENT), "svix-signature": V1}
+    secrets = [SecretStr(SECRET)]
+    assert is_signed(Call(PAYLOAD, svix), secrets, SENT)
+    assert StandardWebhooks().message_id(Call(PAYLOAD, svix), options()) == ID
+    assert not is_signed(Call(PAYLOAD, svix | {"svix-signature": WRONG}), secrets, SENT)
+    assert not is_signed(Call(PAYLOAD, svix | {"webhook-id": ID}), secrets, SENT)
+
+
+def options() -> StandardWebhooksOptions:
+    return StandardWebhooksOptions.model_validate({"secret": SECRET})
+
+
+def test_a_secret_without_its_padding_is_the_same_secret() -> None:
+    padded = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAA=="
+    signed = sign("standardWebhooks", padded, PAYLOAD, message_id=ID, timestamp=SENT)
+    call = Call(PAYLOAD, signed)
+    assert is_signed(call, [SecretStr(padded.rstrip("="))], SENT)

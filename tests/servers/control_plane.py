@@ -6,8 +6,10 @@ only a newer API server shows has its programs from the folder that NEWER names.
 
 import json
 import os
+import re
 import secrets
 import shutil
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +33,7 @@ class ControlPlane:
 
     def __init__(self, programs: Path | None = None) -> None:
         self._assets = programs or assets()
+        self._controllers_version = version_of(self._assets / "kube-controller-manager")
         self.folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.server = f"https://127.0.0.1:{free_port()}"
         self._token = secrets.token_hex(16)
@@ -118,7 +121,8 @@ class ControlPlane:
             account = self.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
         except (*UNREACHABLE, ApiError):
             return False
-        return "secrets" in account  # before it has its token, pods are refused
+        # Before it has its token, pods are refused; since 1.24 tokens are no Secrets.
+        return self._controllers_version >= (1, 24) or "secrets" in account
 
     def _write_credentials(self) -> None:
         (self.folder / "tokens.csv").write_text(f"{self._token},admin,admin,system:masters\n")
@@ -154,9 +158,11 @@ class ControlPlane:
         return Process(command, self.folder)
 
     def _controllers_process(self) -> Process:
+        # The flag is gone since 1.24, and with it the port.
+        plain = ["--port=0"] if self._controllers_version < (1, 24) else []
         command: list[str | Path] = [
             *(self._assets / "kube-controller-manager", f"--kubeconfig={self.kubeconfig}"),
-            *("--port=0", "--secure-port=0", "--leader-elect=false"),
+            *(*plain, "--secure-port=0", "--leader-elect=false"),
             # Our nodes send no heartbeats; without this controller nobody misses them.
             "--controllers=*,-nodelifecycle",
             *("--kube-api-qps=500", "--kube-api-burst=1000"),
@@ -164,6 +170,14 @@ class ControlPlane:
             "--root-ca-file=apiserver.crt",
         ]
         return Process(command, self.folder)
+
+
+def version_of(program: Path) -> tuple[int, int]:
+    """Of one of Kubernetes' own programs: ``Kubernetes v1.20.2`` is (1, 20)."""
+    said = subprocess.check_output([program, "--version"], text=True, timeout=60)
+    found = re.match(r"Kubernetes v(\d+)\.(\d+)", said)
+    assert found is not None, said
+    return int(found[1]), int(found[2])
 
 
 def assets(variable: str = "KUBEBUILDER_ASSETS", version: str = "1.20") -> Path:

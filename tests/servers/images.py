@@ -4,6 +4,7 @@ import hashlib
 import json
 import secrets
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,12 @@ class Image:
     digest: str
 
 
-def build(folder: Path, content: str = "", architecture: str = "amd64") -> Image:
+def build(
+    folder: Path,
+    content: str = "",
+    architecture: str = "amd64",
+    labels: Mapping[str, str] | None = None,
+) -> Image:
     """An image layout in the new `folder`; other `content`, or none, gives another digest.
 
     `login` is `user:password`.
@@ -33,7 +39,7 @@ def build(folder: Path, content: str = "", architecture: str = "amd64") -> Image
     config = {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Labels": {"content": content or secrets.token_hex(8)}},
+        "config": {"Labels": {"content": content or secrets.token_hex(8), **(labels or {})}},
         "rootfs": {"type": "layers", "diff_ids": [_digest(EMPTY_LAYER)]},
     }
     manifest = {

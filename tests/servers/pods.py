@@ -46,7 +46,9 @@ def status(pod: Pod, address: str) -> dict[str, Any]:
     return {
         "phase": "Succeeded" if finished else "Running" if healthy else "Pending",
         "conditions": _conditions(healthy and not finished, not blocked, now),
-        "initContainerStatuses": [_container(c, now, finished=True) for c in init],
+        "initContainerStatuses": [
+            _container(c, now, finished=finished or not _is_sidecar(c)) for c in init
+        ],
         "containerStatuses": [
             _container(c, now, finished=finished, blocked=blocked) for c in spec["containers"]
         ],
@@ -55,6 +57,14 @@ def status(pod: Pod, address: str) -> dict[str, Any]:
         "podIPs": [{"ip": address}],
         "startTime": now,
     }
+
+
+def _is_sidecar(init: dict[str, Any]) -> bool:
+    """Whether it runs on beside the others.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    """
+    return bool(init.get("restartPolicy") == "Always")
 
 
 def _conditions(ready: bool, initialized: bool, now: str) -> list[dict[str, str]]:

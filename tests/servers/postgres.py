@@ -19,22 +19,35 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 
 class Postgres:
-    """Use as a context manager; the server keeps its port and data over `stop` and `start`."""
+    """Use as a context manager; the server keeps its port and data over `stop` and `start`.
 
-    def __init__(self, fsync: bool = True) -> None:
+    Args:
+        tls: the files of a key and its certificate.
+        primary: the server whose standby this one is.
+    """
+
+    def __init__(
+        self,
+        fsync: bool = True,
+        tls: tuple[Path, Path] | None = None,
+        primary: "Postgres | None" = None,
+    ) -> None:
+        self._primary = primary
         self._programs = programs()
-        self._port = free_port()
+        self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._user = unprivileged_user()
         if self._user:
             shutil.chown(self.folder, self._user)
-        settings = {
+        settings: dict[str, str | int] = {
             "listen_addresses": "127.0.0.1",
-            "port": self._port,
+            "port": self.port,
             "unix_socket_directories": "",
             "fsync": "on" if fsync else "off",
             "max_connections": 200,
         }
+        if tls is not None:
+            settings |= self._tls_settings(*tls)
         options = [f"--{name}={value}" for name, value in settings.items()]
         command: list[str | Path] = [self._programs / "postgres", "-D", "data", *options]
         self._server = Process(
@@ -44,6 +57,15 @@ class Postgres:
     @property
     def url(self) -> str:
         return self._url("postgres")
+
+    def _tls_settings(self, key: Path, certificate: Path) -> dict[str, str | int]:
+        """The server reads no key that others than its own user could read."""
+        copies = [Path(shutil.copy(path, self.folder)) for path in (key, certificate)]
+        for path in copies:
+            path.chmod(0o600)
+            if self._user:
+                shutil.chown(path, self._user)
+        return {"ssl": "on", "ssl_key_file": str(copies[0]), "ssl_cert_file": str(copies[1])}
 
     def __enter__(self) -> Self:
         try:
@@ -80,7 +102,7 @@ class Postgres:
         self._server.stop(signal.SIGINT if mode == "fast" else signal.SIGQUIT)
 
     def _url(self, database: str) -> str:
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{database}"
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
 
     def _connect(self) -> psycopg.Connection:
         url = self.url.replace("+psycopg", "")
@@ -93,11 +115,26 @@ class Postgres:
             return False
         return True
 
+    def follow(self, primary: "Postgres") -> None:
+        """Become the standby of another server, from the next start on."""
+        data = self.folder / "data"
+        with (data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(
+                f"primary_conninfo = 'host=127.0.0.1 port={primary.port} user=postgres'\n"
+            )
+        (data / "standby.signal").touch()
+
     def _initdb(self) -> None:
-        command = [
-            *(str(self._programs / "initdb"), "-D", "data", "-U", "postgres", "--auth=trust"),
-            *("--encoding=UTF8", "--locale=C", "--no-sync"),
-        ]
+        if self._primary is None:
+            command = [
+                *(str(self._programs / "initdb"), "-D", "data", "-U", "postgres", "--auth=trust"),
+                *("--encoding=UTF8", "--locale=C", "--no-sync"),
+            ]
+        else:
+            command = [
+                *(str(self._programs / "pg_basebackup"), "-D", "data", "-R", "-U", "postgres"),
+                *("-h", "127.0.0.1", "-p", str(self._primary.port), "-c", "fast", "--no-sync"),
+            ]
         done = subprocess.run(
             command,
             cwd=self.folder,

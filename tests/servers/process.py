@@ -81,7 +81,7 @@ class Process:
         assert self._child is not None, f"{self.name} was not started"
         return self._child.pid
 
-    def start(self, ready: Callable[[], object], timeout: float = 30) -> None:
+    def start(self, ready: Callable[[], object], timeout: float = 60) -> None:
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 [*self._prefix, *self.command],

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from tests.servers.requirements import require, require_program
 
 # Debian's wrapper on PATH goes to the system's own folders; the script behind it does not.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CONTROL = SERVER.with_name("rabbitmqctl")
 INSTALL = "apt-get install rabbitmq-server"
 
 
@@ -44,11 +46,16 @@ class RabbitMQ:
         epmd = require_program("epmd", INSTALL)
         self._mapper = Process([epmd, "-port", str(mapper)], self.folder, env=environment)
         self._mapper_port = mapper
+        self._environment = environment
         self._server = Process([SERVER], self.folder, env=environment)
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+
+    def url_of(self, user: str, vhost: str = "%2F") -> str:
+        """The URL for a user whose password is its name."""
+        return f"amqp://{user}:{user}@127.0.0.1:{self._port}/{vhost}"
 
     def __enter__(self) -> Self:
         try:
@@ -71,6 +78,18 @@ class RabbitMQ:
         """What a power cut does to it."""
         self._server.kill()
 
+    def control(self, *words: str) -> str:
+        """Run ``rabbitmqctl`` on it; gives what it prints."""
+        done = subprocess.run(
+            [CONTROL, *words], env=self._environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def connect(self) -> Connection:
+        """A connection of the test's own, which is yet to be opened."""
+        return Connection(f"127.0.0.1:{self._port}", connect_timeout=5)
+
     def pause(self) -> None:
         """It takes connections and never answers, as behind a broken network."""
         os.kill(self._server.pid, signal.SIGSTOP)
@@ -80,7 +99,7 @@ class RabbitMQ:
 
     def _answers(self) -> bool:
         try:
-            with Connection(f"127.0.0.1:{self._port}", connect_timeout=2):
+            with self.connect():
                 return True
         except (OSError, AMQPError):
             return False

@@ -18,14 +18,14 @@ class Redis:
     def __init__(self) -> None:
         program = require_program("redis-server", "apt-get install redis-server")
         self.folder = Path(tempfile.mkdtemp(prefix="redis-"))
-        self._port = free_port()
-        settings = {"bind": "127.0.0.1", "port": self._port, "save": "", "appendonly": "no"}
+        self.port = free_port()
+        settings = {"bind": "127.0.0.1", "port": self.port, "save": "", "appendonly": "no"}
         options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         self._server = Process([program, *options], self.folder)
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
         try:
@@ -40,7 +40,7 @@ class Redis:
         shutil.rmtree(self.folder)
 
     def client(self) -> Client:
-        return Client(port=self._port, socket_timeout=2)
+        return Client(port=self.port, socket_timeout=2)
 
     def start(self) -> None:
         self._server.start(self._answers)

@@ -14,7 +14,7 @@ from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new
 from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.store import Store, open_store
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -38,10 +38,10 @@ def add_receiver(store: Store, name: str = "shop", project: str = PROJECT) -> tu
 
 
 def work(tag: str = "1", at: float = 0, slot: str = "slot", identity: str | None = None) -> Work:
-    """A push that happened ``at`` seconds after now."""
-    event = PushEvent(registry="docker.io", repository="acme/shop", tag=tag)
-    moment = NOW + timedelta(seconds=at)
+    """A push that happened ``at`` seconds after now, with an id of its own."""
     name = identity or f"push-{next(_numbers)}"
+    event = PushEvent(registry="docker.io", repository="acme/shop", tag=tag, source_id=name)
+    moment = NOW + timedelta(seconds=at)
     return Work(new_id(EXECUTION), event, event.image, name, slot, moment)
 
 
@@ -51,14 +51,20 @@ def request(slot: str = "slot") -> Work:
     return Work(execution, Request(body=b"{}"), "request", execution, slot, NOW)
 
 
-def decision(receiver: str, *works: Work, project: str = PROJECT, **fields: Any) -> Decision:
+def decision(
+    receiver: str,
+    *works: Work,
+    project: str = PROJECT,
+    received: datetime | None = None,
+    **fields: Any,
+) -> Decision:
     """A call that brings the works; ``fields`` are the decision's."""
     delivery = Delivery(
         new_id(DELIVERY),
         project,
         receiver,
         DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
-        datetime.now(UTC),
+        received or datetime.now(UTC),
         items=tuple(work.item for work in works),
         executions=tuple(work.execution for work in works),
     )
@@ -67,7 +73,7 @@ def decision(receiver: str, *works: Work, project: str = PROJECT, **fields: Any)
 
 def accept(store: Store, receiver: str, *works: Work, project: str = PROJECT) -> Delivery:
     """Store a call that brings the works."""
-    return store.intake.accept(decision(receiver, *works, project=project))
+    return store.intake.accept(decision(receiver, *works, project=project, received=store.now()))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from tests.support import SECRET, sqlite_url
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.store import Store, open_store
 
 

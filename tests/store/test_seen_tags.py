@@ -12,7 +12,7 @@ from webhook_service.images import parse_image
 from webhook_service.model.delivery import Decision, Delivery, DeliveryState
 from webhook_service.model.ids import DELIVERY, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.store import seen_tags as sightings
 from webhook_service.store.seen_tags import CLIENT, Sighting
 from webhook_service.store.store import Store
@@ -76,13 +76,13 @@ def test_what_calls_told_of_is_known(
     elsewhere = PushEvent(registry="docker.io", repository="acme/else", tag="1")
     accept(store, receiver, replace(work("1"), event=elsewhere))
     found(store, receiver, "3.0.0")
-    hour = timedelta(hours=1)
-    told = store.sightings.told(receiver, SHOP, NOW - hour)
+    now, hour = store.now(), timedelta(hours=1)
+    told = store.sightings.told(receiver, SHOP, now - hour)
     assert told is not None and [push.tag for push in told] == ["1.0.0"]
-    assert store.sightings.told(receiver, SHOP, NOW + hour) == []
+    assert store.sightings.told(receiver, SHOP, now + hour) == []
     monkeypatch.setattr(sightings, "MAX_DELIVERIES", 2)
-    assert store.sightings.told(receiver, SHOP, NOW - hour) is None
-    assert store.sightings.told(receiver, SHOP, NOW + hour) == []
+    assert store.sightings.told(receiver, SHOP, now - hour) is None
+    assert store.sightings.told(receiver, SHOP, now + hour) == []
 
 
 def found(store: Store, receiver: str, tag: str) -> None:

@@ -127,3 +127,55 @@ def test_lines_of_strangers_are_counted_and_left_out(caplog: pytest.LogCaptureFi
         "call 6 refused",
     ]
     assert caplog.messages.count("another kind of line") == 2
+
+
+def test_json_lines_have_the_fields_of_their_record_and_of_what_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("json")
+    log = logging.getLogger("webhook_service.test")
+    with logs.common_fields({"execution": "exe_1", "cluster": None, "level": "forged"}):
+        log.info("done", extra={"seconds": 1.23456789, "executions": ("exe_1",)})
+    log.info("later")
+    first, later = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["execution"], first["seconds"], first["executions"], first["level"]) == (
+        *("exe_1", 1.234568, ["exe_1"]),
+        "info",
+    )
+    assert "cluster" not in first
+    assert set(later) == {"time", "level", "logger", "message"}
+
+
+def test_fields_are_written_without_secrets_and_are_always_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key, token = new_key(), new_token()
+    extra = {"url": f"?key={key}", "many": [token], "seconds": float("nan"), "odd": object()}
+    logs.configure("json")
+    logging.getLogger("webhook_service.test").info("x", extra=extra)
+    text = capsys.readouterr().err
+    assert key not in text and token not in text
+    assert json.loads(text)["seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("debug", "debug info warning error"), ("warning", "warning error"), ("error", "error")],
+)
+def test_the_level_says_what_is_logged(
+    level: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("text", level)
+    log = logging.getLogger("webhook_service.test")
+    for method in (log.debug, log.info, log.warning, log.error):
+        method(method.__name__)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == shown.split()
+
+
+def test_libraries_log_nothing_below_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text", "error")
+    logging.getLogger("library").warning("no")
+    logs.configure("text", "debug")
+    logging.getLogger("library").info("no")
+    assert capsys.readouterr().err == ""

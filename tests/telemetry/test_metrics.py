@@ -15,7 +15,8 @@ from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store.queue.queue import Fenced
-from webhook_service.telemetry.metrics import MAX_RECEIVERS, OTHER, Metrics
+from webhook_service.telemetry.counters import MAX_RECEIVERS, OTHER
+from webhook_service.telemetry.metrics import Metrics
 from webhook_service.telemetry.observer import (
     CallersWaiting,
     ConnectionsOpen,
@@ -38,7 +39,7 @@ def service(tmp_path: Path) -> Iterator[WebhookService]:
 
 @pytest.fixture
 def metrics(service: WebhookService) -> Metrics:
-    metrics = Metrics(service.backlog, service.written)
+    metrics = Metrics(service.backlog, service.written, service.store.now)
     service.observers.add(metrics)
     return metrics
 
@@ -124,7 +125,7 @@ def test_the_backlog_is_what_has_not_ended(tmp_path: Path) -> None:
     settings = load_settings(database_url=sqlite_url(tmp_path), secret_key=SECRET)
     with WebhookService.open(settings, run=False) as service:
         service.drivers.add("stub", StubDriver)
-        metrics = Metrics(service.backlog, service.written)
+        metrics = Metrics(service.backlog, service.written, service.store.now)
         assert sample(metrics, "webhook_oldest_due_seconds") == 0
         _, key = add_receiver(service)
         push(service, key, "1")
@@ -153,7 +154,7 @@ def test_a_database_that_is_away_hides_the_backlog_only(
 
 def scrape(metrics: Metrics) -> str:
     port = free_port()
-    stop = metrics.serve("127.0.0.1", port)
+    stop = metrics.serve(f"127.0.0.1:{port}")
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             text: str = answer.read().decode()
@@ -212,7 +213,7 @@ def test_codes_that_a_plug_in_makes_up_are_bounded(
     stub: StubDriver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhook_service.telemetry.metrics.MAX_CODES", 2)
+    monkeypatch.setattr("webhook_service.telemetry.counters.MAX_CODES", 2)
     _, key = add_receiver(service)
     codes = ["Deployment shop/shop", "forbidden", "x" * 41, "conflict", "one_too_many", "forbidden"]
     for number, code in enumerate(codes):

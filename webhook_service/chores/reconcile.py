@@ -7,10 +7,10 @@ and then at the tags that it follows; what moved and was told by no call is acce
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from webhook_service.chores.breaker import Breaker
@@ -115,7 +115,7 @@ class Reconcile:
         """Seconds until the next look, and how many lost pushes were found."""
         rule, lost = receiver.spec.registry, 0
         poll = rule.poll if rule and rule.poll else 0
-        pause = poll * random.uniform(1 - JITTER, 1 + JITTER)
+        pause = poll * SystemRandom().uniform(1 - JITTER, 1 + JITTER)
         for image in [] if receiver.suspended else self._images(receiver):
             if left := self._breaker.left(image.registry):
                 pause = max(pause, left)
@@ -148,7 +148,7 @@ class Reconcile:
 
     def _look(self, compiled: CompiledReceiver, image: Image) -> int:
         """Compare a repository's tags with what was seen of them; the number of lost pushes."""
-        started = datetime.now(UTC)
+        started = self._store.now()
         repository = self._client().repository(image, BUDGET_SECONDS)
         look = self._begin(compiled, image, started, repository)
         seen, lost = dict[str, Sighting](), 0

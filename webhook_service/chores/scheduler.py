@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Sequence
+from random import SystemRandom
 
 from webhook_service.chores.chore import Chore
 from webhook_service.errors import WebhookServiceError, with_cause
@@ -79,7 +79,7 @@ class Scheduler:
     def _loop(self) -> None:
         # Hosts that start together need not look together.
         faults = FaultLog(log, "A chore")
-        while not self._stopping.wait(self._look * random.uniform(0.5, 1.0)):
+        while not self._stopping.wait(self._look * SystemRandom().uniform(0.5, 1.0)):
             with faults():
                 self.run_due()
 

@@ -1,10 +1,11 @@
-"""How commands fail: one line on stderr, and an exit code (0 done, 1 failed, 2 wrong use)."""
+"""How commands fail: one line on stderr, and an exit code."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any, NoReturn
 
 import typer
@@ -12,6 +13,17 @@ from typer.core import TyperGroup
 
 from webhook_service.errors import WebhookServiceError, with_cause
 from webhook_service.telemetry.redaction import redacted
+
+
+class ExitCode(IntEnum):
+    """What the exit of a command says; typer itself ends with 2 and 130."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    STILL_OPEN = 3
+    INTERRUPTED = 130
+
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
@@ -30,7 +42,7 @@ class Commands(TyperGroup):
 def fail(message: str) -> NoReturn:
     """End the command as failed."""
     typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(ExitCode.FAILED)
 
 
 @contextmanager

@@ -43,6 +43,11 @@ def read_bytes(path: str) -> bytes:
         raise typer.BadParameter(f"{path} cannot be read: {exc.strerror}.") from exc
 
 
+def read_body(path: str) -> str:
+    """The body of a call, from a file; ``-`` is stdin."""
+    return _read_file(path)
+
+
 def read_headers(lines: Iterable[str] | None) -> dict[str, str]:
     """Headers given as ``Name: value``, or as files of such lines; names in lower case."""
     given = (line for text in lines or () for line in _read(text).splitlines() if line.strip())

@@ -8,7 +8,7 @@ import pwd
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webhook_service.model.audit import Actor
+    from webhook_service.model.people.audit import Actor
 
 
 def person(by: str | None = None) -> Actor:
@@ -16,7 +16,7 @@ def person(by: str | None = None) -> Actor:
 
     The login name is what the environment says. The account is what the system says.
     """
-    from webhook_service.model.audit import Actor
+    from webhook_service.model.people.audit import Actor
 
     return Actor(by or f"cli:{_login()}", "cli", _account())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -35,8 +35,14 @@ def post(url: str, body: bytes) -> dict[str, Any]:
     return answer
 
 
-def hints(url: str, address: str, token: str, told: Scenario) -> Iterator[str]:
-    """Lines to show: headings end in a colon, the others are commands to copy."""
+def hints(
+    url: str, address: str, token: str, told: Scenario, links: Sequence[str]
+) -> Iterator[str]:
+    """Lines to show: headings end in a colon, the others are links and commands to copy."""
+    if links:
+        yield ""
+        yield "Look at it in a browser (the link logs in once, within ten minutes):"
+        yield from (f"  {link}" for link in links)
     yield ""
     yield "Push another tag; each new one rolls out:"
     yield f"  curl -H 'Content-Type: application/json' -d {_body(told)} '{url}'"

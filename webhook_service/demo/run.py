@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from starlette.applications import Starlette
 
 from webhook_service.demo.cluster import open_cluster
 from webhook_service.demo.scenario import REAL, SIMULATED
@@ -42,9 +45,10 @@ def run(options: DemoOptions) -> bool:
             stack.enter_context(_simulated(folder / "kubeconfig"))
         cluster = stack.enter_context(open_cluster(_kubeconfig(settings), options.context))
         service = stack.enter_context(WebhookService.open(settings))
-        address = stack.enter_context(serving(service, listener))
+        beside = _console(settings, service)
+        address = stack.enter_context(serving(service, listener, beside))
         told = REAL if options.kubeconfig else SIMULATED
-        story = Story(View(), service, cluster, told, address)
+        story = Story(View(), service, cluster, told, address, [*beside])
         story.prepare(_where(options))
         done = story.push()
         if not options.once:
@@ -66,6 +70,15 @@ def _settings(options: DemoOptions, folder: Path) -> Settings:
         trusted_proxies=(),
         **given,
     )
+
+
+def _console(settings: Settings, service: WebhookService) -> Mapping[str, Starlette]:
+    """The console, by the path of its mount, if its extra is installed."""
+    if find_spec("jinja2") is None:
+        return {}
+    from webhook_service.console import MOUNT, build_console
+
+    return {MOUNT: build_console(settings, service)}
 
 
 def _kubeconfig(settings: Settings) -> Path:

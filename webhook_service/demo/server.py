@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from starlette.applications import Starlette
 
 from webhook_service.errors import SettingsError
 from webhook_service.host import create_app
@@ -29,8 +31,14 @@ def listen(settings: Settings) -> socket.socket:
 
 
 @contextmanager
-def serving(service: WebhookService, listener: socket.socket) -> Iterator[str]:
-    """Serve a running service until the end of the block; gives its address."""
+def serving(
+    service: WebhookService, listener: socket.socket, beside: Mapping[str, Starlette]
+) -> Iterator[str]:
+    """Serve a running service until the end of the block; gives its address.
+
+    Args:
+        beside: see ``create_app``.
+    """
     started = threading.Event()
     addresses: list[str] = []
 
@@ -38,7 +46,8 @@ def serving(service: WebhookService, listener: socket.socket) -> Iterator[str]:
         addresses.append(address)
         started.set()
 
-    server = Server(server_config(create_app(service, manage_service=False)), on_ready)
+    app = create_app(service, manage_service=False, beside=beside)
+    server = Server(server_config(app), on_ready)
     thread = threading.Thread(target=server.run, args=([listener],), name="demo-host")
     thread.start()
     try:

@@ -24,7 +24,11 @@ RECENT = PageRequest(limit=50)
 
 
 class Story:
-    """Tells it on a view; the service runs, and is served at ``address``."""
+    """Tells it on a view; the service runs, and is served at ``address``.
+
+    Args:
+        consoles: the paths below it at which there is a console.
+    """
 
     def __init__(
         self,
@@ -33,12 +37,14 @@ class Story:
         cluster: DemoCluster,
         told: Scenario,
         address: str,
+        consoles: Sequence[str] = (),
     ) -> None:
         self._view = view
         self._service = service
         self._cluster = cluster
         self._scenario = told
         self._address = address
+        self._consoles = consoles
         self._seen: set[str] = set()
 
     def prepare(self, where: str) -> None:
@@ -74,8 +80,12 @@ class Story:
 
     def stay(self) -> None:
         """Follow what others push, until the user has seen enough."""
-        _, token = self._service.create_token(PROJECT)
-        for line in commands.hints(self._url, self._address, token, self._scenario):
+        known, token = self._service.create_token(PROJECT, name="demo")
+        links = [
+            f"{self._address}{path}/login/link?link={self._service.sessions.make_link(known)}"
+            for path in self._consoles
+        ]
+        for line in commands.hints(self._url, self._address, token, self._scenario, links):
             self._view.say(line, "" if line.endswith(":") else "cyan")
         self._view.say()
         self._view.say("It goes on listening; Ctrl-C ends it.")

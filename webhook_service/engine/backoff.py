@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import SystemRandom
 
 # A day and a half in all: outlasts an outage over a night, and then ends.
 PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0, 43200.0)
@@ -18,4 +18,4 @@ def pause_after(retries: int, at_least: float = 0.0) -> float | None:
     """
     if retries >= len(PAUSES):
         return None
-    return max(at_least, random.uniform(0.0, PAUSES[retries]))
+    return max(at_least, SystemRandom().uniform(0.0, PAUSES[retries]))

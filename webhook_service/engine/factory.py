@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
+from webhook_service.engine.notify import with_notices
 from webhook_service.plugins.instances import Drivers
 from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings
@@ -21,7 +22,7 @@ def open_engine(settings: Settings, store: Store, drivers: Drivers, observer: Ob
         return _celery_engine(settings, store, observer)
     return LocalEngine(
         store,
-        drivers,
+        with_notices(drivers, settings),
         settings.workers,
         resolver=Registries(settings),
         observer=observer,

@@ -9,10 +9,10 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts, Resolves
+from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts
 from webhook_service.engine.engine import Engine
+from webhook_service.engine.judge import Resolves
 from webhook_service.engine.threads import WorkerThreads
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
@@ -63,7 +63,9 @@ class LocalEngine(Engine):
         self._claims = store.claims
         self._poll = poll
         self._observer = observer or Observer()
-        self._attempts = Attempts(store.claims, drivers, resolver, self._observer, rollout_seconds)
+        self._attempts = Attempts(
+            store.claims, drivers, resolver, self._observer, rollout_seconds, step_seconds
+        )
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._step_seconds = step_seconds
@@ -131,7 +133,7 @@ class LocalEngine(Engine):
         due = self._claims.next_due()
         if due is None:
             return self._poll
-        return min(max((due - datetime.now(UTC)).total_seconds(), MIN_PAUSE), self._poll)
+        return min(max((due - self._claims.now()).total_seconds(), MIN_PAUSE), self._poll)
 
     def _run(self, claim: Claim) -> None:
         self._observer.tell(WorkersBusy(len(self._workers.running)))

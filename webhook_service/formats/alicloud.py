@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import CHINA, read_time
 
 _REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -56,7 +56,7 @@ class AliCloud(Format[AliCloudOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: AliCloudOptions) -> Parsed:
-        fields = Fields.of(read_json(body))
+        fields = Fields.of(read_known(body))
         push, repository = fields.child("push_data"), fields.child("repository")
         pushed = Pushed(
             path=_path(repository),

@@ -78,7 +78,9 @@ class Auto(Format[AutoOptions]):
         failures: list[PluginUnavailable] = []
         for name, (format_, _) in self._candidates.items():
             try:
-                with guarded(f"The format {name}, asked for a claim,", PluginUnavailable, ()):
+                with guarded(
+                    f"The format {name}, asked for a claim,", PluginUnavailable, (InvalidPayload,)
+                ):
                     if ask(bool, format_.claims, shape, headers):
                         claimed.append(name)
             except PluginUnavailable as exc:

@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.manifests import read_event
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_time
 from webhook_service.model.delivery import Reason
 
@@ -56,7 +56,7 @@ class Azure(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        value = read_json(body)
+        value = read_known(body)
         if isinstance(value, list):
             return _read_grid(value, headers, options.registry)
         fields = Fields.of(value)
@@ -70,7 +70,16 @@ class Azure(Format):
         kind = fields.note("eventType") or fields.note("type") or ""
         if isinstance(body, list) or kind:
             return kind.startswith((_REGISTRY, _GRID))
-        return fields.has("action") and headers.get("user-agent", "").startswith(_AGENT)
+        if headers.get("user-agent", "").startswith(_AGENT):
+            return fields.has("action")
+        # Relays put their own name there; the event itself has this shape and no envelope.
+        target, request = (_part(fields, name) for name in ("target", "request"))
+        return fields.has("action") and "repository" in target and "host" in request
+
+
+def _part(fields: Fields, name: str) -> Mapping[str, object]:
+    found = fields.values.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _read_grid(

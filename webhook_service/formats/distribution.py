@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.manifests import read_event
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.model.delivery import Reason
 
 MAX_EVENTS = 1000
@@ -50,7 +50,7 @@ class Distribution(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        return read_envelope(Fields.of(read_json(body)), options.registry)
+        return read_envelope(Fields.of(read_known(body)), options.registry)
 
     def claims(self, body: object, headers: Mapping[str, str]) -> bool:
         events = body.get("events") if isinstance(body, dict) else None

@@ -14,7 +14,7 @@ from webhook_service.formats.format import Dropped, Format, FormatOptions, Parse
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.manifests import is_helm_chart
 from webhook_service.formats.reading.pushes import Pushed, event_of, split_host
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_seconds
 from webhook_service.images import DOCKER_HUB
 from webhook_service.model.delivery import Reason
@@ -81,7 +81,7 @@ class DockerHub(Format):
 
 def _parts(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check in v1.6's order; gives ``push_data``, whose tag is a text, and ``repository``."""
-    value = read_json(body) if body.strip() else None
+    value = read_known(body) if body.strip() else None
     if value is None:
         raise InvalidPayload(NO_PAYLOAD)
     if not isinstance(value, dict):

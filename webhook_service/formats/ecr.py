@@ -19,7 +19,7 @@ from webhook_service.formats.reading import sns
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.manifests import IMAGE_TYPES
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_time
 from webhook_service.model.delivery import Reason
 
@@ -73,7 +73,7 @@ class Ecr(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(read_json(body))
+        fields = Fields.of(read_known(body))
         kind = sns.envelope_type(fields)
         if kind is None:
             return Parsed.of([_read(fields, options.registry)])

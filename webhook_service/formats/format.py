@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
-from webhook_service.driver import PushEvent
+from webhook_service.driver import PushEvent, field_title
 
 MAX_SUBJECT = 500
 
@@ -20,7 +20,11 @@ class FormatOptions(BaseModel):
     """What a receiver's ``source`` may have beside ``format``. Each format adds its own fields."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        field_title_generator=field_title,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
     )
 
     registry: str | None = Field(
@@ -102,6 +106,7 @@ OptionsT = TypeVar("OptionsT", bound=FormatOptions, default=FormatOptions)
 class Format(ABC, Generic[OptionsT]):
     """Reads the calls of one sender. Instances hold no state."""
 
+    contract: ClassVar[int] = 1
     Options: ClassVar[type[FormatOptions]] = FormatOptions
     sender: ClassVar[Sender] = Sender()
 

@@ -25,7 +25,7 @@ from webhook_service.formats.format import Dropped, Format, FormatOptions, Parse
 from webhook_service.formats.reading.fields import MAX_TEXT, Fields
 from webhook_service.formats.reading.image_template import ImageTemplate, parse_template
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_time
 from webhook_service.images import normalise_registry
 from webhook_service.model.delivery import Reason
@@ -100,7 +100,7 @@ class GitLab(Format[GitLabOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: GitLabOptions) -> Parsed:
-        call = Fields.of(read_json(body))
+        call = Fields.of(read_known(body))
         if call.has("events"):
             return read_envelope(call, options.registry)
         kind = call.optional_text("object_kind", 64) or call.optional_text("event_name", 64)

@@ -19,7 +19,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import Pushed, event_of, image_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_time
 from webhook_service.images import Image
 from webhook_service.model.delivery import Reason
@@ -57,7 +57,7 @@ class Google(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(read_json(body))
+        fields = Fields.of(read_known(body))
         message = _unwrap(fields) if fields.has("message") else _bare(fields, headers)
         return Parsed.of([_read(message, options.registry)])
 
@@ -77,7 +77,7 @@ def _unwrap(envelope: Fields) -> _Message:
     except (binascii.Error, ValueError):
         raise InvalidPayload(f"`{field}` is not base64.") from None
     try:
-        change = Fields.of(read_json(data), field)
+        change = Fields.of(read_known(data), field)
     except InvalidPayload as exc:
         raise InvalidPayload(f"In `{field}`: {exc.message}") from None
     return _Message(change, message.note("messageId"), read_time(message.values.get("publishTime")))

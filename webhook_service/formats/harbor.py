@@ -17,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_seconds, read_time
 from webhook_service.model.delivery import Reason
 
@@ -62,7 +62,7 @@ class Harbor(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        event = Fields.of(read_json(body))
+        event = Fields.of(read_known(body))
         kind = event.text("type", 128)
         data = "data" if event.has("specversion") else "event_data"
         if kind not in _PUSHES:

@@ -19,7 +19,7 @@ from webhook_service.formats.format import Dropped, Format, FormatOptions, Parse
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pull_hosts import Place, Places, only_host, place_of
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.urls import host_of
 from webhook_service.model.delivery import Reason
 
@@ -69,7 +69,7 @@ class JFrog(Format[JFrogOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: JFrogOptions) -> Parsed:
-        event = Fields.of(read_json(body))
+        event = Fields.of(read_known(body))
         nested = event.has("data")
         data = event.child("data") if nested else event
         domain = event.text("domain", 64) if nested else event.optional_text("domain") or "docker"

@@ -20,12 +20,11 @@ from webhook_service.formats.format import Dropped, Format, FormatOptions, Parse
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pull_hosts import Place, Places, only_host, place_of
 from webhook_service.formats.reading.pushes import Pushed, event_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.formats.reading.times import read_time
 from webhook_service.model.delivery import Reason
 
 WEBHOOK_ID = "x-nexus-webhook-id"
-DELIVERY_ID = "x-nexus-webhook-delivery"
 COMPONENT, ASSET = "rm:repository:component", "rm:repository:asset"
 _PUSHES = frozenset({"CREATED", "UPDATED"})
 _ZONE = re.compile(r"([+-][0-9]{2})([0-9]{2})\Z")
@@ -41,7 +40,7 @@ class NexusOptions(FormatOptions):
 
 
 class Nexus(Format[NexusOptions]):
-    """Reads one event. Its id is the id of the call."""
+    """Reads one event. The id of a call is no id of a push: Nexus makes a new one for each call."""
 
     Options = NexusOptions
     sender = Sender(
@@ -55,24 +54,23 @@ class Nexus(Format[NexusOptions]):
             "timestamp",
             "initiator",
             "X-Nexus-Webhook-Id",
-            "X-Nexus-Webhook-Delivery",
         ),
         verification=("nexus",),
-        identity="`X-Nexus-Webhook-Delivery`",
+        identity="image and `timestamp`",
         time="`timestamp`",
-        gaps="No digest and no host: options `registry`, `repositories`. Proxy repositories "
-        "report pulls as pushes. The headers with kind and id are not signed.",
+        gaps="No digest and no host: options `registry`, `repositories`. One push may be 25 calls. "
+        "Proxy repositories report pulls as pushes. The header with the kind is not signed.",
         page="senders/nexus.md",
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: NexusOptions) -> Parsed:
-        event, meta = Fields.of(read_json(body)), Fields(headers)
+        event, meta = Fields.of(read_known(body)), Fields(headers)
         kind = (meta.note(WEBHOOK_ID) or (ASSET if event.has("asset") else COMPONENT)).lower()
         if kind == ASSET:
             return Parsed.of([Dropped(_subject(event, "asset"), Reason.NOT_AN_IMAGE)])
         if kind != COMPONENT:
             return Parsed.of([Dropped(kind, Reason.NOT_A_PUSH)])
-        return Parsed.of([_read(event, meta.note(DELIVERY_ID), options)])
+        return Parsed.of([_read(event, options)])
 
     def home(self, options: NexusOptions) -> str | None:
         return only_host(options.repositories, [options.registry] if options.registry else [])
@@ -81,7 +79,7 @@ class Nexus(Format[NexusOptions]):
         return WEBHOOK_ID in headers
 
 
-def _read(event: Fields, delivery: str | None, options: NexusOptions) -> PushEvent | Dropped:
+def _read(event: Fields, options: NexusOptions) -> PushEvent | Dropped:
     action, component = event.text("action", 64), event.child("component")
     if action.upper() not in _PUSHES:
         return Dropped(_subject(event, "component"), Reason.NOT_A_PUSH)
@@ -96,7 +94,6 @@ def _read(event: Fields, delivery: str | None, options: NexusOptions) -> PushEve
             tag=component.optional_text("version"),
             pushed_at=_time(event),
             actor=event.note("initiator"),
-            source_id=delivery,
         )
     )
 

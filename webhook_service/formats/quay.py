@@ -4,6 +4,8 @@ Source: quay/quay, notifications and its event ``repo_push``. The body names one
 all tags that the push changed. It has no digest, time or id. Notifications about builds,
 vulnerability scans and mirrors look the same, but have no ``updated_tags``. Quay switches a
 notification off after three refusals. So if a tag cannot be read, only that tag is dropped.
+The button "Test Notification" sends the real repository with the tags ``latest`` and ``foo``; its
+sample alone has ``pruned_image_count`` (notifications/notificationevent.py), and is no push.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from webhook_service.errors import InvalidPayload
 from webhook_service.formats.format import Dropped, Format, FormatOptions, Parsed, Sender
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import Pushed, event_of, image_of
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 from webhook_service.images import Image
 from webhook_service.model.delivery import Reason
 
@@ -23,6 +25,7 @@ MAX_TAGS = 1000
 
 _TAGS = "updated_tags"
 _URL = "docker_url"
+_SAMPLE = "pruned_image_count"
 
 
 class Quay(Format):
@@ -38,10 +41,12 @@ class Quay(Format):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
-        fields = Fields.of(read_json(body))
+        fields = Fields.of(read_known(body))
         if not fields.has(_TAGS):
             return Parsed(dropped=(_other(fields),))
         image = _image(fields, options.registry)
+        if fields.has(_SAMPLE):
+            return Parsed(dropped=(Dropped(str(image), Reason.NOT_A_PUSH),))
         tags = list(_tags(fields))
         if not tags:
             return Parsed(dropped=(Dropped(str(image), Reason.UNTAGGED),))

@@ -5,7 +5,7 @@ Only this package imports them. An application that has an ASGI server already m
 ``serve()`` is the whole service in one process.
 """
 
-from webhook_service.host.api.auth import Authenticator, Identity
+from webhook_service.host.api.callers.auth import Authenticator, Identity
 from webhook_service.host.app import create_app
 from webhook_service.host.http.body import BodyLimits
 from webhook_service.host.limits.memory import BodyMemory

@@ -5,29 +5,39 @@ It serves alone, or mounted in an application that has one already.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 
-from webhook_service.host.api.access import Guard
 from webhook_service.host.api.audit import Audit
-from webhook_service.host.api.auth import Authenticator, TokenAuthenticator
+from webhook_service.host.api.callers.access import Guard
+from webhook_service.host.api.callers.auth import Authenticator, TokenAuthenticator
+from webhook_service.host.api.callers.threads import Threads
 from webhook_service.host.api.deliveries import Deliveries
+from webhook_service.host.api.document.document import Document
 from webhook_service.host.api.executions import Executions
+from webhook_service.host.api.holds import ApiHolds
+from webhook_service.host.api.inboxes import ApiInboxes
 from webhook_service.host.api.meta import Meta
+from webhook_service.host.api.metrics import MetricsPage
+from webhook_service.host.api.notifications import Notifications
+from webhook_service.host.api.plugins import InstalledPlugins
+from webhook_service.host.api.projects import Projects
 from webhook_service.host.api.receivers import Receivers
 from webhook_service.host.api.revisions import Revisions
-from webhook_service.host.api.threads import Threads
+from webhook_service.host.api.tokens import ApiTokens
 from webhook_service.host.endpoint import Endpoint
 from webhook_service.host.http.address import Addresses, Network, Proxies
 from webhook_service.host.http.body import BodyLimits
 from webhook_service.host.http.failures import Failures
 from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
-from webhook_service.host.shortcut import Shortcut
+from webhook_service.host.shortcut import Shortcut, require_asyncio
+from webhook_service.host.vote.page import VotePage
 from webhook_service.host.waiting import MAX_OF_PROJECT, Waiters
 from webhook_service.service import WebhookService
 from webhook_service.telemetry.observer import CallersWaiting
@@ -44,6 +54,9 @@ def create_app(
     rates: CallRates | None = None,
     max_wait: float = 300.0,
     max_waiting: int = MAX_OF_PROJECT,
+    beside: Mapping[str, Starlette] | None = None,
+    metrics: Callable[[], bytes] | None = None,
+    metrics_token: str | None = None,
 ) -> Starlette:
     """Build the ASGI application.
 
@@ -59,6 +72,11 @@ def create_app(
         rates: how often senders may call; without them as often as they like.
         max_wait: seconds for which a call may wait for its outcome.
         max_waiting: callers of one project that may wait so.
+        beside: other applications to serve, such as the console, by the path of their mount.
+            What they have in ``state.at_shutdown`` is called before open requests are waited for.
+        metrics: gives what is served at ``/metrics``, to this machine; without it there is no
+            such page.
+        metrics_token: opens that page to other machines.
     """
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
@@ -77,15 +95,25 @@ def create_app(
     routes = [
         *endpoint.routes(),
         *Receivers(service, guard, threads, limits).routes(),
+        *ApiInboxes(service, guard, threads, limits).routes(),
+        *Notifications(service, guard, threads, limits).routes(),
         *Revisions(service, guard, threads, limits).routes(),
         *Deliveries(service, guard, threads).routes(),
         *Executions(service, guard, threads, limits).routes(),
         *Audit(service, guard, threads).routes(),
+        *ApiTokens(service, guard, threads, limits).routes(),
+        *Projects(service, guard, threads).routes(),
+        *ApiHolds(service, guard, threads, limits).routes(),
+        *InstalledPlugins(service, guard, threads, addresses).routes(),
         *Meta(service, guard, addresses).routes(),
     ]
+    if metrics is not None:
+        routes += MetricsPage(metrics, metrics_token).routes()
+    routes += Document(service, guard, threads, addresses, routes).routes()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        require_asyncio()
         if manage_service:
             service.start()
         try:
@@ -94,8 +122,10 @@ def create_app(
             if manage_service:
                 await run_in_threadpool(service.stop)
 
+    routes += VotePage(service, addresses, threads, rates).routes()
+    mounts = [Mount(path, other) for path, other in (beside or {}).items()]
     app = Starlette(
-        routes=routes,
+        routes=[*routes, *mounts],
         middleware=[
             Middleware(failures.last),
             Middleware(Shortcut, endpoint.paths, endpoint.call, failures),
@@ -104,5 +134,6 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.waiters = outcomes.waiters
+    others = [end for other in (beside or {}).values() for end in other.state.at_shutdown]
+    app.state.at_shutdown = [outcomes.waiters.close, *others]
     return app

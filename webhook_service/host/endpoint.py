@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -24,18 +26,21 @@ from webhook_service.errors import (
     WrongMethod,
 )
 from webhook_service.failpoints import failpoint
+from webhook_service.host.api.document.operation import Operation, operation
 from webhook_service.host.http.address import Addresses
 from webhook_service.host.http.body import BodyLimits, read_body
 from webhook_service.host.http.links import PREFIX
-from webhook_service.host.http.query import read_query
+from webhook_service.host.http.query import QueryField, read_query
 from webhook_service.host.http.routes import by_method
-from webhook_service.host.http.wire import answer, decision_json
 from webhook_service.host.limits.rates import CallRates
 from webhook_service.host.outcomes import Outcomes
-from webhook_service.model.delivery import Call, Delivery
+from webhook_service.host.wire import answer, decision_json
+from webhook_service.model.delivery import Call, ClientCertificate, Delivery
+from webhook_service.resources import OutcomeResource
 from webhook_service.service import WebhookService
 from webhook_service.telemetry.logs import sparing
 from webhook_service.telemetry.observer import Refused
+from webhook_service.telemetry.tracing import Traced, span
 
 UNUSABLE_RETRY = 300
 
@@ -71,17 +76,37 @@ class Endpoint:
         others = dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), self.wrong_method)
         return by_method(f"{PREFIX}/endpoint", POST=self.call, OPTIONS=self.permit, **others)
 
+    @operation(
+        Operation(
+            "callReceiver",
+            OutcomeResource,
+            body="call",
+            scope="open",
+            query=(
+                QueryField("key", "The key of the receiver or inbox: `whk_…`.", needed=True),
+                QueryField("projectId", "Its project.", needed=True),
+            ),
+            statuses=(400, 401, 403, 404, 408, 413, 415, 429, 503),
+            answers=(200, 202, 409, 424),
+        )
+    )
     async def call(self, request: Request) -> Response:
         """Take one call of a sender."""
+        with span("webhook call", "server", sender=request.headers) as traced:
+            return await self._call(request, traced)
+
+    async def _call(self, request: Request, traced: Traced) -> Response:
         proxies = self._addresses.proxies
         client = proxies.client(request)
         async with self._rated(client, request) as (query, project, key):
             links = self._addresses.links(request, project)
             body = await self._body(request, query, project, key)
             failpoint("host.read")
-            call = Call(body, _headers(request), query, client, proxies.sent(request))
+            through, certificate = proxies.sent(request), _certificate(request)
+            call = Call(body, _headers(request), query, client, through, certificate)
             delivery = await self._accept(project, key, call)
         _log(delivery)
+        _trace(traced, delivery)
         if delivery.reply is not None:
             return answer(links, dict(delivery.reply))
         told = await self._outcomes.answer(request, delivery, links)
@@ -120,14 +145,20 @@ class Endpoint:
         return Response(headers=headers)
 
     async def wrong_method(self, request: Request) -> Response:
-        """Answer as v1.6 does, to whom this path is unknown, and let the receiver's people know."""
+        """Tell people who try a URL that it lives, and let the receiver's people know.
+
+        Without a key that is known it is answered as v1.6 does, to whom this path is unknown.
+        """
         client = self._addresses.proxies.client(request)
-        exc = WrongMethod(f"Calls are sent with POST, and this one was sent with {request.method}.")
+        exc = WrongMethod(
+            "This URL works, and takes calls with POST. This one was sent with "
+            f"{request.method}, so nothing was done: enter the URL at the sender of the pushes."
+        )
         with suppress(WebhookServiceError):
             async with self._rated(client, request) as (query, project, key):
                 await self._keep(request, query, project, key, exc)
                 raise exc if exc.receiver else UnknownKey("The key is unknown.")
-        raise HTTPException(404)
+        raise exc if exc.receiver else HTTPException(404)
 
     async def _body(
         self, request: Request, query: Mapping[str, str], project: str, key: str
@@ -181,11 +212,20 @@ class Endpoint:
 
     def _tell_refused(self, client: str, exc: WebhookServiceError) -> None:
         if exc.receiver is None:
-            refusals.info("call from %s refused: %d %s", client, exc.status, exc.code)
+            refusals.info(
+                *("call from %s refused: %d %s", client, exc.status, exc.code),
+                extra={"client": client, "status": exc.status, "reason": exc.code},
+            )
         else:
             refusals.info(
                 "call from %s to receiver %s refused: %d %s: %s",
                 *(client, exc.receiver, exc.status, exc.code, exc.message),
+                extra={
+                    "receiver": exc.receiver,
+                    "client": client,
+                    "status": exc.status,
+                    "reason": exc.code,
+                },
             )
         self._service.observers.tell(Refused(exc.code, exc.receiver))
 
@@ -202,8 +242,16 @@ class Endpoint:
             with _unusable_hidden(project):
                 return await self._service.accept_async(project, key, call)
         except InvalidPayload as exc:
-            message = f"Error {exc.message} in executing driver for {exc.driver}"
-            raise _of(exc.receiver, InvalidPayload(message, exc.driver)) from exc
+            if not exc.driver:  # of an inbox, which v1.6 did not have
+                raise
+            raise _of(exc.receiver, InvalidPayload(_in_driver(exc), exc.driver)) from exc
+
+
+def _in_driver(exc: InvalidPayload) -> str:
+    """v1.6's words around its own, and before what is a sentence already."""
+    if exc.message.endswith("."):
+        return f"Error in executing driver for {exc.driver}: {exc.message}"
+    return f"Error {exc.message} in executing driver for {exc.driver}"
 
 
 def _of(receiver: str | None, exc: WebhookServiceError) -> WebhookServiceError:
@@ -217,7 +265,10 @@ def _unusable_hidden(project: str) -> Iterator[None]:
     try:
         yield
     except (InvalidConfig, PluginUnavailable) as exc:
-        refusals.error("The receiver %s of %r cannot take calls: %s", exc.receiver, project, exc)
+        refusals.error(
+            *("The receiver %s of %r cannot take calls: %s", exc.receiver, project, exc),
+            extra={"project": project, "receiver": exc.receiver},
+        )
         told = "The receiver cannot take calls now; nothing was stored."
         raise _of(exc.receiver, Unavailable(told, UNUSABLE_RETRY)) from exc
 
@@ -229,6 +280,28 @@ def _headers(request: Request) -> dict[str, str]:
     return found
 
 
+def _certificate(request: Request) -> ClientCertificate | None:
+    """What the server has verified: https://asgi.readthedocs.io/en/latest/specs/tls.html."""
+    tls = request.scope.get("extensions", {}).get("tls", {})
+    if not tls.get("client_cert_chain") or tls.get("client_cert_error"):
+        return None
+    der = ssl.PEM_cert_to_DER_cert(tls["client_cert_chain"][0])
+    return ClientCertificate(tls["client_cert_name"], hashlib.sha256(der).hexdigest())
+
+
+def _trace(traced: Traced, delivery: Delivery) -> None:
+    traced.set(
+        {
+            "webhook.project": delivery.project,
+            "webhook.receiver": delivery.receiver,
+            "webhook.delivery": delivery.id,
+            "webhook.state": delivery.state,
+            "webhook.reason": delivery.reason,
+        }
+    )
+    traced.link(delivery.executions)
+
+
 def _log(delivery: Delivery) -> None:
     log.info(
         "delivery %s of receiver %s: %s%s",
@@ -236,4 +309,12 @@ def _log(delivery: Delivery) -> None:
         delivery.receiver,
         delivery.state,
         f" ({delivery.reason})" if delivery.reason else "",
+        extra={
+            "project": delivery.project,
+            "receiver": delivery.receiver,
+            "delivery": delivery.id,
+            "executions": delivery.executions,
+            "state": delivery.state,
+            "reason": delivery.reason,
+        },
     )

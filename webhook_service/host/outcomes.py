@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from enum import StrEnum
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -16,23 +15,14 @@ from starlette.types import Receive
 
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.prefer import Preferences, read_preferences
-from webhook_service.host.http.wire import Json, decision_json
 from webhook_service.host.waiting import Waiters
-from webhook_service.model.as_json import change_to_json
-from webhook_service.model.delivery import Delivery
+from webhook_service.host.wire import change_resource, outcome_json
+from webhook_service.model.delivery import CallOutcome, Delivery
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.model.receiver import Respond
+from webhook_service.resources import ResultResource
 
 DEFAULT_WAIT = 60.0
-
-
-class CallOutcome(StrEnum):
-    """What came of all executions of a delivery."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-    PENDING = "pending"
 
 
 STATUS = {
@@ -73,12 +63,8 @@ class Outcomes:
         ended = await self._ended(request.receive, delivery, seconds)
         outcome = judge(delivery.executions, ended)
         shown = [ended[id_] for id_ in delivery.executions if id_ in ended]
-        body = decision_json(delivery, links) | {
-            "outcome": outcome,
-            "results": [_result_json(each, delivery.respond, links) for each in shown],
-        }
-        if refusal is not None:
-            body["message"] = refusal
+        results = [_result(each, delivery.respond, links) for each in shown]
+        body = outcome_json(delivery, links, outcome, results, refusal)
         applied = {} if preferences.wait is None else {"Preference-Applied": f"wait={seconds:g}"}
         headers = {"X-Api-Schemas": links.schemas, **applied}
         return JSONResponse(body, STATUS[outcome], headers)
@@ -119,24 +105,24 @@ def judge(executions: Collection[str], ended: Mapping[str, Execution]) -> CallOu
     return CallOutcome.SUCCEEDED
 
 
-def _result_json(execution: Execution, respond: Respond, links: Links) -> Json:
+def _result(execution: Execution, respond: Respond, links: Links) -> ResultResource:
     """What came of one execution: its details only if the receiver is made for such answers.
 
     The URL of any other receiver may be known to those who must not see what runs.
     """
     # Of those that still wait only the settled ones come here: only tidying up is left.
     settled = execution.state is ExecutionState.WAITING
-    found: Json = {
-        "id": execution.id,
-        "state": ExecutionState.SUCCEEDED if settled else execution.state,
-        "reason": execution.reason,
-        "supersededBy": execution.superseded_by,
-        "links": {"self": links.to(f"/executions/{execution.id}")},
-    }
-    if respond is Respond.OUTCOME:
-        found["message"] = execution.message
-        found["changes"] = [change_to_json(change) for change in execution.changes]
-    return found
+    detailed = respond is Respond.OUTCOME
+    changes = [change_resource(change) for change in execution.changes]
+    return ResultResource(
+        id=execution.id,
+        state=ExecutionState.SUCCEEDED if settled else execution.state,
+        reason=execution.reason,
+        superseded_by=execution.superseded_by,
+        links={"self": links.to(f"/executions/{execution.id}")},
+        message=execution.message if detailed else None,
+        changes=changes if detailed else None,
+    )
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -6,16 +6,16 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from webhook_service.errors import SettingsError
-from webhook_service.host.api.auth import (
+from webhook_service.host.api.callers.auth import (
     Authenticator,
     FirstOf,
     NamedByProxy,
@@ -27,14 +27,21 @@ from webhook_service.host.http.address import Proxies
 from webhook_service.host.limits.connections import Connections, allow_open_files
 from webhook_service.host.limits.protocol import BoundedProtocol, bounded
 from webhook_service.host.limits.rates import CallRates, Rate
-from webhook_service.host.waiting import Waiters
+from webhook_service.host.limits.tls import TlsAcceptor, TlsFiles
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
 from webhook_service.telemetry.observer import ConnectionsOpen, Limited
+from webhook_service.telemetry.traces import trace_to
+
+if TYPE_CHECKING:
+    from webhook_service.telemetry.metrics import Metrics
 
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
 BACKLOG = 2048
+
+Beside = Callable[[Settings, WebhookService], Mapping[str, Starlette]]
+"""Builds the applications that are served beside the API, by the path of their mount."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,8 @@ def build_app(
     *,
     authenticator: Authenticator | None = None,
     manage_service: bool = True,
+    beside: Beside | None = None,
+    metrics: Callable[[], bytes] | None = None,
 ) -> Starlette:
     """The application that the settings describe: their base URL, rates and proxies.
 
@@ -52,6 +61,8 @@ def build_app(
         authenticator: knows the callers of the management API; by default as the settings say, by
             API token, and by the roles that a proxy sends.
         manage_service: see ``create_app``.
+        beside: builds what else is served, such as the console.
+        metrics: gives what is served at ``/metrics``, to this machine and by the metrics token.
     """
     return create_app(
         service,
@@ -66,6 +77,9 @@ def build_app(
         ),
         max_wait=settings.max_wait_seconds,
         max_waiting=settings.max_waiting,
+        beside=None if beside is None else beside(settings, service),
+        metrics=metrics,
+        metrics_token=settings.metrics_token,
     )
 
 
@@ -96,6 +110,7 @@ def serve(
     *,
     run: bool = True,
     on_ready: Callable[[str], None] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; what runs then is finished first.
 
@@ -103,16 +118,22 @@ def serve(
         settings: those of the environment if left out.
         run: whether this process runs executions too.
         on_ready: called with the address once calls are taken.
+        beside: builds what else is served, such as the console.
 
     Raises:
         SettingsError: a setting cannot be used, or the address is taken; nothing was started.
     """
     settings = settings or load_settings()
     allow_open_files(settings.max_connections)
+    files = TlsFiles.of(settings)
     with bind(settings.listen_host, settings.listen_port) as listener:
-        service = WebhookService.open(settings, run=run)
-        with _metrics(settings, service):
-            serve_on(listener, settings, service, on_ready)
+        end_traces = trace_to(settings.otlp_endpoint)
+        try:
+            service = WebhookService.open(settings, run=run)
+            with _metrics(settings, service) as metrics:
+                serve_on(listener, settings, service, on_ready, beside, files, metrics)
+        finally:
+            end_traces()
 
 
 def serve_on(
@@ -120,10 +141,16 @@ def serve_on(
     settings: Settings,
     service: WebhookService,
     on_ready: Callable[[str], None] | None = None,
+    beside: Beside | None = None,
+    files: TlsFiles | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Serve a service that is open, as ``serve`` does; this process is for nothing else."""
     protocol = build_protocol(settings, service)
-    server = Server(server_config(build_app(settings, service), protocol), on_ready)
+    app = build_app(
+        settings, service, beside=beside, metrics=None if metrics is None else metrics.text
+    )
+    server = Server(server_config(app, protocol), on_ready, files)
     with _ended_by_signals(server):
         _spare_collector()
         server.run(sockets=[listener])
@@ -141,27 +168,22 @@ def _tell_limit(service: WebhookService, limit: str) -> None:
 
 
 @contextmanager
-def _metrics(settings: Settings, service: WebhookService) -> Iterator[None]:
-    """Serve metrics meanwhile, if the settings ask for them."""
-    if settings.metrics_listen is None:
-        yield
-        return
-    # The client library takes a good part of a start.
+def _metrics(settings: Settings, service: WebhookService) -> Iterator[Metrics]:
+    """Count meanwhile, and serve that on an address of its own if the settings ask for it."""
     from webhook_service.telemetry.metrics import Metrics
 
-    host, _, port = settings.metrics_listen.rpartition(":")
-    metrics = Metrics(service.backlog, service.written)
-    try:
-        stop = metrics.serve(host.strip("[]"), int(port))
-    except OSError as exc:
-        service.stop()
-        raise SettingsError(
-            f"WEBHOOK_SERVICE_METRICS_LISTEN: {settings.metrics_listen} cannot be served on: "
-            f"{exc.strerror}."
-        ) from exc
+    metrics = Metrics(service.backlog, service.written, service.store.now)
     service.observers.add(metrics)
+    if settings.metrics_listen is None:
+        yield metrics
+        return
     try:
-        yield
+        stop = metrics.serve(settings.metrics_listen)
+    except SettingsError:
+        service.stop()
+        raise
+    try:
+        yield metrics
     finally:
         stop()
 
@@ -212,25 +234,47 @@ class Server(uvicorn.Server):
     """uvicorn, telling when it takes calls, and letting nobody wait once it ends."""
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[str], None] | None = None
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[str], None] | None = None,
+        files: TlsFiles | None = None,
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
-        self._waiters: Waiters = cast(Starlette, config.app).state.waiters
+        self._files = files
+        self._acceptors: list[TlsAcceptor] = []
+        self._at_shutdown: Sequence[Callable[[], None]] = cast(
+            Starlette, config.app
+        ).state.at_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say by which address calls are taken."""
-        await super().startup(sockets)
+        await super().startup(sockets if self._files is None else [])
+        if self._files is not None:
+            self._start_tls(self._files, sockets or [])
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
-            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            scheme = "http" if self._files is None else "https"
+            url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             log.info("taking calls on %s", url)
             if self._on_ready is not None:
                 self._on_ready(url)
 
+    def _start_tls(self, files: TlsFiles, sockets: Sequence[socket.socket]) -> None:
+        def make() -> BoundedProtocol:
+            protocol = cast(type[BoundedProtocol], self.config.http_protocol_class)
+            return protocol(self.config, self.server_state, self.lifespan.state)
+
+        self._acceptors = [TlsAcceptor(files, listener, make) for listener in sockets]
+        for acceptor in self._acceptors:
+            acceptor.start(self.config.backlog)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer those who wait for an outcome, and end what is left."""
-        self._waiters.close()
+        """Answer those who wait for an outcome or news, and end what is left."""
+        for end in self._at_shutdown:
+            end()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
         await super().shutdown(sockets)
 
 

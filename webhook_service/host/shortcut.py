@@ -5,6 +5,7 @@ They would take a good part of what a call costs, and most calls are of senders.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from starlette.requests import ClientDisconnect, Request
@@ -34,6 +35,7 @@ class Shortcut:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._leads(scope):
             return await self._app(scope, receive, send)
+        require_asyncio()
         request = Request(scope, receive)
         try:
             response = await self._handler(request)
@@ -47,3 +49,18 @@ class Shortcut:
         if scope["type"] != "http" or scope["method"] != "POST":
             return False
         return scope["path"].removeprefix(scope.get("root_path", "")) in self._paths
+
+
+def require_asyncio() -> None:
+    """Refuse a server that runs applications on another loop.
+
+    Raises:
+        RuntimeError: it is trio's.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "webhook-service runs on asyncio, and this server runs it on trio: let the server "
+            "use asyncio."
+        ) from None

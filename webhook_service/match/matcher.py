@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from webhook_service.driver import PushEvent
@@ -11,12 +12,12 @@ from webhook_service.expressions.glob import is_pattern
 from webhook_service.expressions.values import Meter
 from webhook_service.images import Image
 from webhook_service.match.filter import Filter, compile_filter
-from webhook_service.match.freeze import Window, compile_windows, frozen_until
+from webhook_service.match.mirrors import parse_mirrors
 from webhook_service.match.repositories import RepositoryRule, parse_rules
 from webhook_service.match.tags import NewerTest, TagTest, exclusion_test, newer_test, tag_test
-from webhook_service.model.as_json import event_to_json
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import Match
+from webhook_service.model.rules.freeze import Window, compile_windows, frozen_until
 
 CHEAP_PATTERNS = 10
 
@@ -35,6 +36,7 @@ class Matcher:
     needs_digest: bool
     when: Filter | None
     windows: tuple[Window, ...]
+    mirrors: Mapping[str, str] = field(default_factory=dict)
 
     def refusal(self, event: PushEvent, meter: Meter | None = None) -> Reason | None:
         """Why the event does not pass; None if it does.
@@ -53,9 +55,15 @@ class Matcher:
             return Reason.TAG_EXCLUDED
         if self.needs_digest and event.digest is None:
             return Reason.DIGEST_MISSING
-        if self.when is not None and not self.when(event_to_json(event), meter or new_meter()):
+        when = self.when
+        if when and not when.asks_image and not when.passes(event, meter or new_meter()):
             return Reason.FILTERED
         return None
+
+    @property
+    def asks_image(self) -> bool:
+        """Whether the filter is left to when the image's registry was asked."""
+        return self.when is not None and self.when.asks_image
 
     def names(self, event: PushEvent) -> bool:
         """Whether a rule names the event's repository, registry host included."""
@@ -99,4 +107,5 @@ def compile_match(match: Match, home: str | None) -> Matcher:
         needs_digest=match.digests == "required",
         when=None if match.when is None else compile_filter(match.when),
         windows=compile_windows(match.freeze),
+        mirrors=parse_mirrors(match.mirrors),
     )

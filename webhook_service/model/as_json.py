@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from webhook_service.driver import PushEvent, Request
+from webhook_service.driver import ImageFacts, PushEvent, Request
 from webhook_service.errors import Change, InvalidRequest
 
 
@@ -16,6 +17,7 @@ def event_to_json(event: PushEvent | Request) -> dict[str, Any]:
     if isinstance(event, Request):
         body = base64.b64encode(event.body).decode()
         return {"body": body, "headers": dict(event.headers), "query": dict(event.query)}
+    facts = {} if event.facts is None else {"facts": asdict(event.facts)}
     return {
         "image": event.image,
         "registry": event.registry,
@@ -26,6 +28,7 @@ def event_to_json(event: PushEvent | Request) -> dict[str, Any]:
         "pushed_at": time_to_json(event.pushed_at),
         "actor": event.actor,
         "source_id": event.source_id,
+        **facts,
     }
 
 
@@ -35,9 +38,10 @@ def event_from_json(data: Mapping[str, Any]) -> PushEvent | Request:
         body = base64.b64decode(data["body"])
         return Request(body=body, headers=data["headers"], query=data["query"])
     fields = {name: value for name, value in data.items() if name != "image"}
-    pushed_at = fields.pop("pushed_at")
+    pushed_at, facts = fields.pop("pushed_at"), fields.pop("facts", None)
     moment = datetime.fromisoformat(pushed_at) if pushed_at else None
-    return PushEvent(pushed_at=moment, **fields)
+    known = None if facts is None else ImageFacts(**facts)
+    return PushEvent(pushed_at=moment, facts=known, **fields)
 
 
 def change_to_json(change: Change) -> dict[str, Any]:

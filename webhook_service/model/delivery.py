@@ -14,8 +14,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from webhook_service.driver import PushEvent, Request
-from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.people.audit import AuditEntry
 from webhook_service.model.receiver import Respond
+from webhook_service.model.rules.approval import ApprovalRule
 
 
 class DeliveryState(StrEnum):
@@ -27,6 +28,15 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"
 
 
+class CallOutcome(StrEnum):
+    """What came of all executions of a delivery."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    PENDING = "pending"
+
+
 class Reason(StrEnum):
     """Why an item of a call was ignored; plug-ins may use words of their own."""
 
@@ -36,6 +46,7 @@ class Reason(StrEnum):
     UNTAGGED = "untagged"
     MALFORMED = "malformed"
     HANDSHAKE = "handshake"
+    UNUSABLE = "unusable"
     REPOSITORY_MISMATCH = "repository_mismatch"
     TAG_MISMATCH = "tag_mismatch"
     TAG_EXCLUDED = "tag_excluded"
@@ -45,9 +56,21 @@ class Reason(StrEnum):
     FILTER_ERROR = "filter_error"
     SUSPENDED = "suspended"
     FROZEN = "frozen"
+    PROJECT_HELD = "project_held"
+    AFTER = "after"
+    MINIMUM_AGE = "minimum_age"
+    DUPLICATE = "duplicate"
     APPROVAL = "approval"
     REFUSED = "refused"
     APPROVAL_EXPIRED = "approval_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What the host has verified in its own TLS: the subject (RFC 4514), the SHA-256 in hex."""
+
+    subject: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,7 @@ class Call:
 
     ``client`` is the caller's address behind the trusted proxies; ``through_proxy`` says that
     one of them handed the call over, so that what it says in headers can be believed.
+    ``certificate`` is that of whoever opened the connection.
     """
 
     body: bytes
@@ -63,13 +87,15 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     client: str = ""
     through_proxy: bool = False
+    certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing a call spoke of: what it was, what was decided, and why.
 
-    ``message`` says what is wrong where the reason alone does not (``filter_error``).
+    ``message`` says what is wrong where the reason alone does not (``filter_error``). ``receiver``
+    says whose decision it was, if an inbox handed the call to several.
     """
 
     subject: str
@@ -77,6 +103,15 @@ class Item:
     reason: str | None = None
     execution: str | None = None
     message: str | None = None
+    receiver: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """The receiver that takes a push from an inbox, and its driver."""
+
+    receiver: str
+    driver: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +119,8 @@ class Work:
     """An accepted event on its way into the store, as one execution to be.
 
     It is held back ``held_until`` a moment if the receiver is frozen until then, and until people
-    have approved it if there is a rule for ``approval``.
+    have approved it if there is a rule for ``approval``. The receiver that was called takes it,
+    unless there is another ``taker``.
     """
 
     execution: str
@@ -96,10 +132,12 @@ class Work:
     named: bool = False
     held_until: datetime | None = None
     approval: ApprovalRule | None = None
+    taker: Taker | None = None
 
     @property
     def item(self) -> Item:
-        return Item(self.subject, DeliveryState.ACCEPTED, execution=self.execution)
+        receiver = None if self.taker is None else self.taker.receiver
+        return Item(self.subject, DeliveryState.ACCEPTED, None, self.execution, receiver=receiver)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +162,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A stored call with its decision. For a duplicate, ``duplicate_of`` is the first delivery.
+    """A stored call with its decision. ``receiver`` is the id of who was called: a receiver, or an
+    inbox. For a duplicate, ``duplicate_of`` is the first delivery.
 
     ``reply`` is what the sender's format wants to be answered instead, and ``respond`` what its
     receiver wants the answer to wait for; neither is stored.
@@ -146,7 +185,10 @@ class Delivery:
 
 
 class Basis(NamedTuple):
-    """What a call was decided by: a live key, by its fingerprint, and a version of its receiver."""
+    """What a call was decided by: a live key, by its fingerprint, and a version of its receiver.
+
+    Of an inbox it is the generation.
+    """
 
     fingerprint: str
     receiver: str
@@ -158,7 +200,8 @@ class Decision:
     """A call and what was decided on it, on its way into the store.
 
     The delivery is as if none of its works were a copy of an earlier one. With a ``basis`` it is
-    stored only if that is still so: the receiver was not looked up for it.
+    stored only if that is still so: the receiver was not looked up for it. ``audited`` is what the
+    audit says of it, if a person made the call.
     """
 
     delivery: Delivery
@@ -167,3 +210,4 @@ class Decision:
     format: str
     body: bytes
     basis: Basis | None = None
+    audited: AuditEntry | None = None

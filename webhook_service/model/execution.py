@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from webhook_service.driver import PushEvent, Request
+from webhook_service.driver import Interruption, PushEvent, Request
 from webhook_service.errors import Change
 from webhook_service.model.receiver import TagRule
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 
 
 class ExecutionState(StrEnum):
@@ -58,6 +58,10 @@ class Attempt:
     steps: int = 1
 
 
+GIVING_WAY = "giving_way"
+"""The reason of one that waits until a newer one has begun, and goes on if that is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
     """What one person said to an execution that waits for approval."""
@@ -83,8 +87,13 @@ class Approval:
 class Execution:
     """A stored execution. ``reason`` is a code for programs, ``message`` a sentence for people.
 
+    ``changed`` is when it first changed its target, ``settled`` whether its rollout had completed
+    when it last waited.
     ``rolls_back`` is the identity of the push that a rollback undoes, ``replay_of`` the execution
-    that a replay repeats, and ``requested_by`` the person who asked for either.
+    that a replay repeats, and ``requested_by`` the person who asked for either. ``back_to`` is
+    what ``Context.back_to`` says. ``interruption`` says why it is not to go on, and
+    ``interrupted_by`` the person who asked for it, or the id of the newer execution.
+    ``let_through`` is the person who let it run although a rule of its receiver held it.
     """
 
     id: str
@@ -100,6 +109,8 @@ class Execution:
     created: datetime
     due: datetime | None = None
     finished: datetime | None = None
+    changed: datetime | None = None
+    settled: bool = False
     reason: str | None = None
     message: str = ""
     changes: tuple[Change, ...] = ()
@@ -107,6 +118,10 @@ class Execution:
     rolls_back: str | None = None
     replay_of: str | None = None
     requested_by: str | None = None
+    back_to: Mapping[str, str] = field(default_factory=dict)
+    interruption: Interruption | None = None
+    interrupted_by: str | None = None
+    let_through: str | None = None
     approval: Approval | None = None
     attempts: tuple[Attempt, ...] = ()
     driver_state: Mapping[str, Any] = field(default_factory=dict)
@@ -119,7 +134,9 @@ class Claim:
     ``resumed`` says that it waited, and goes on in the same attempt; ``watched`` is how many
     seconds its steps and the waits between them have taken in all. ``sealed_config`` is the
     receiver's whole config, sealed, if ``config`` hides secrets; ``Queue.full_config`` opens it.
-    ``shared`` says that other projects use the service too.
+    ``when`` is the receiver's filter. ``shared`` says that other projects use the service too,
+    ``settled`` what the last ``Wait`` did, and ``mirrors`` under which names targets pull what was
+    pushed.
     """
 
     execution: Execution
@@ -134,6 +151,9 @@ class Claim:
     watched: float = 0.0
     sealed_config: str | None = None
     shared: bool = False
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = False
+    when: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +162,7 @@ class Verdict:
 
     ``pause`` is in seconds, for waiting and retrying; ``watched`` is what they add to those of
     its execution. ``settled`` is what the last ``Wait`` said.
-    ``changes``, ``event`` and ``settled`` of None keep those recorded.
+    ``changes``, ``event``, ``settled`` and ``superseded_by`` of None keep those recorded.
     """
 
     state: ExecutionState
@@ -154,3 +174,4 @@ class Verdict:
     event: PushEvent | Request | None = None
     settled: bool | None = None
     watched: float = 0.0
+    superseded_by: str | None = None

@@ -1,7 +1,7 @@
 """Identifiers and secrets: every random value the service hands out.
 
-Ids are ``rcv_…``, ``dlv_…``, ``exe_…`` over UUIDv7 (RFC 9562), so that they sort by time.
-Endpoint keys are ``whk_`` and API tokens ``wht_``, each with 256 random bits; only their
+Ids are ``rcv_…``, ``inb_…``, ``dlv_…``, ``exe_…`` over UUIDv7 (RFC 9562), so that they sort by
+time. Endpoint keys are ``whk_`` and API tokens ``wht_``, each with 256 random bits; only their
 SHA-256 is stored in clear. v1.6 drew keys of 40 letters and digits, and before that, for its
 ``?token=`` URLs, UUIDs of version 4: such a key can be taken over, and is never made anew.
 """
@@ -13,12 +13,16 @@ import os
 import re
 import secrets
 import time
+from datetime import timedelta
 
 from webhook_service.errors import InvalidConfig
 
 RECEIVER = "rcv"
+INBOX = "inb"
 DELIVERY = "dlv"
 EXECUTION = "exe"
+KEY_OVERLAP = timedelta(hours=24)
+"""For which an old key works beside its successor, if nobody says how long."""
 
 _KEY = re.compile(r"whk_[A-Za-z0-9_-]{43}")
 _V16_KEY = re.compile(
@@ -26,7 +30,7 @@ _V16_KEY = re.compile(
 )
 _EXECUTION_ID = re.compile(r"exe_[0-9a-f]{32}")
 _TOKEN = re.compile(r"wht_[A-Za-z0-9_-]{43}")
-_EITHER = re.compile(r"\b(wh[kt]_)[A-Za-z0-9_-]{43}")
+_ANY = re.compile(r"\b(wh[ktsl]_)[A-Za-z0-9_-]{43}")
 
 
 def require_project_id(project: str) -> None:
@@ -82,5 +86,5 @@ def fingerprint(secret: str) -> str:
 
 
 def hide_keys(text: str) -> str:
-    """The text with a mark for each endpoint key and API token in it."""
-    return _EITHER.sub(r"\1…", text)
+    """The text with a mark for each endpoint key, API token, session and login link in it."""
+    return _ANY.sub(r"\1…", text)

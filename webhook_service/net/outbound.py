@@ -6,13 +6,14 @@ addresses that it has looked at itself, and a reply can neither be endless nor l
 
 from __future__ import annotations
 
+import json as json_text
 import socket
 import ssl
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from ipaddress import ip_network
+from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -27,6 +28,8 @@ from webhook_service.net.dialler import (
     current_call,
     system_resolver,
 )
+from webhook_service.net.reply import OutboundReply
+from webhook_service.telemetry.tracing import span
 
 __all__ = ["Network", "Outbound", "OutboundError", "OutboundReply", "Resolve", "system_resolver"]
 
@@ -35,15 +38,6 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 3
 FRAMING = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade"})
 MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 64, 16, 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class OutboundReply:
-    """What a server answered, of any status. Header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
 
 
 class Outbound:
@@ -93,6 +87,16 @@ class Outbound:
                 tls, through, network_backend=self._dialler, **limits
             )
 
+    @classmethod
+    def for_driver(cls, options: Mapping[str, Any], *, timeout: float = TIMEOUT) -> Self:
+        """A client that may call what the operator allows in ``WEBHOOK_SERVICE_ALLOW_PRIVATE``.
+
+        Args:
+            options: those that the driver was made with.
+        """
+        networks = [ip_network(each) for each in options.get("allow_private", ())]
+        return cls(timeout=timeout, allow_private=networks)
+
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
@@ -105,6 +109,28 @@ class Outbound:
         """Fetch a URL; see ``request``."""
         return self.request("GET", url, headers, redirects=redirects)
 
+    def post(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        json: object = None,
+    ) -> OutboundReply:
+        """Send something to a URL; see ``request``."""
+        return self.request("POST", url, headers, body, json=json)
+
+    def put(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        json: object = None,
+    ) -> OutboundReply:
+        """Replace what a URL names; see ``request``."""
+        return self.request("PUT", url, headers, body, json=json)
+
     def request(
         self,
         method: str,
@@ -112,6 +138,7 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         *,
+        json: object = None,
         redirects: bool = True,
         timeout: float | None = None,
         max_bytes: int | None = None,
@@ -121,6 +148,7 @@ class Outbound:
 
         Args:
             headers: sent as they are, save those that frame a message or name its host.
+            json: sent as the body, with the content type of JSON; None sends ``body``.
             redirects: follow those to the same origin and fail on others; if false, or for
                 methods other than GET and HEAD, a redirect is a reply like any other.
             timeout, max_bytes: instead of the client's.
@@ -132,8 +160,14 @@ class Outbound:
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         limit = self._max_bytes if max_bytes is None else max_bytes
         target = _parse(url)
+        if json is not None:
+            body = json_text.dumps(json).encode()
+            headers = {"content-type": "application/json", **(headers or {})}
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._send(method, target, headers or {}, body, deadline, limit, cut)
+            asked = {"http.request.method": method, "server.address": target.host}
+            with span(method, "client", asked) as traced:
+                reply = self._send(method, target, headers or {}, body, deadline, limit, cut)
+                traced.set({"http.response.status_code": reply.status})
             if not (redirects and method in ("GET", "HEAD") and _redirects(reply)):
                 return reply
             target = _follow(target, reply.headers["location"])
@@ -213,7 +247,7 @@ def _read(response: httpcore.Response, limit: int, host: str, cut: bool) -> Outb
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return OutboundReply(response.status, headers, bytes(body[:limit]))
+    return OutboundReply(response.status, headers, bytes(body[:limit]), host)
 
 
 def _redirects(reply: OutboundReply) -> bool:

@@ -1,1 +1,1 @@
-"""What people do about executions: replay, cancel, approve, roll back."""
+"""What people do about executions: replay, cancel, abort, approve, roll back."""

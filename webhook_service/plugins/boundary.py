@@ -12,14 +12,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import UnionType
 from typing import Any
 
-from webhook_service.driver import Plan, PushEvent
+from webhook_service.driver import Observed, Offer, Plan, PushEvent
 from webhook_service.errors import Change, WebhookServiceError
 from webhook_service.formats.format import Dropped, Parsed
 
@@ -50,13 +49,8 @@ def is_for_us(exc: BaseException) -> bool:
     return isinstance(exc, KeyboardInterrupt) and main
 
 
-@contextmanager
-def guarded(
-    what: str,
-    error: Callable[[str], WebhookServiceError],
-    passes: tuple[type[WebhookServiceError], ...] = (WebhookServiceError,),
-) -> Iterator[None]:
-    """Call a plug-in: the errors of its contract pass, and anything else becomes one.
+class guarded:
+    """Call a plug-in in a ``with`` block: its contract's errors pass, anything else becomes one.
 
     Args:
         what: names the plug-in, to begin a sentence with: "The scheme hmac".
@@ -64,20 +58,34 @@ def guarded(
             which may hold secrets. The log has the traceback.
         passes: what the contract allows to be raised.
     """
-    try:
-        yield
-    except passes as exc:
-        # A subclass need not call ours, and its text must fit into an answer.
-        exc.message = storable_text(getattr(exc, "message", ""), MAX_ERROR)
-        raise
-    except BaseException as exc:
-        if is_for_us(exc):
-            raise
-        _log(what, exc)
+
+    __slots__ = ("_error", "_passes", "_what")
+
+    def __init__(
+        self,
+        what: str,
+        error: Callable[[str], WebhookServiceError],
+        passes: tuple[type[WebhookServiceError], ...] = (WebhookServiceError,),
+    ) -> None:
+        self._what = what
+        self._error = error
+        self._passes = passes
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        if exc is None or is_for_us(exc):
+            return
+        if isinstance(exc, self._passes):
+            # A subclass need not call ours, and its text must fit into an answer.
+            exc.message = storable_text(getattr(exc, "message", ""), MAX_ERROR)
+            return
+        _log(self._what, exc)
         said = f"failed with {type(exc).__name__}; the service's log has the details"
         if isinstance(exc, Unstorable):
             said = f"gave what cannot be used: {exc}"
-        raise error(f"{what} {said}.") from exc
+        raise self._error(f"{self._what} {said}.") from exc
 
 
 def ask(kind: type | UnionType, method: Callable[..., object], *values: object) -> Any:
@@ -184,6 +192,53 @@ def storable_plan(plan: object) -> Plan:
         raise Unstorable(f"a {type(plan).__name__} stands where a Plan must be")
     notes = [storable_text(note, MAX_VALUE) for note in _several(plan.notes, "notes", MAX_CHANGES)]
     return Plan(storable_changes(plan.changes), tuple(notes))
+
+
+def storable_observed(found: object) -> tuple[Observed, ...] | None:
+    """What a driver saw on its targets, each text cut likewise; None if it cannot tell."""
+    if found is None:
+        return None
+    return tuple([_storable_sight(each) for each in _several(found, "targets", MAX_ITEMS)])
+
+
+def _storable_sight(sight: object) -> Observed:
+    if not isinstance(sight, Observed):
+        raise Unstorable(f"a {type(sight).__name__} stands among what was observed")
+    at = sight.at if isinstance(sight.at, datetime) and sight.at.utcoffset() is not None else None
+    replaced = None if sight.replaced is None else storable_text(sight.replaced, MAX_VALUE)
+    return Observed(
+        target=storable_text(sight.target, MAX_VALUE),
+        image=storable_text(sight.image, MAX_VALUE),
+        by=storable_text(sight.by, MAX_VALUE),
+        at=at,
+        ours=bool(sight.ours),
+        unfinished=bool(sight.unfinished),
+        replaced=replaced,
+    )
+
+
+def shown_offers(found: object) -> tuple[Offer, ...]:
+    """What a driver offers to people who write a config, each text cut likewise."""
+    return tuple([_shown_offer(each) for each in _several(found, "offers", MAX_ITEMS)])
+
+
+def _shown_offer(offer: object) -> Offer:
+    if not isinstance(offer, Offer):
+        raise Unstorable(f"a {type(offer).__name__} stands among the offers")
+    images = _several(offer.images, "images", MAX_ITEMS)
+    return Offer(
+        label=storable_text(offer.label, MAX_VALUE),
+        config=storable_json(offer.config, "config"),
+        images=tuple([storable_text(image, MAX_VALUE) for image in images]),
+        problem=storable_text(offer.problem, MAX_VALUE),
+        more=bool(offer.more),
+    )
+
+
+def storable_warnings(found: object) -> tuple[str, ...]:
+    """A driver's sentences about a config, each cut to what is shown of it."""
+    texts = _several(found, "warnings", MAX_ITEMS)
+    return tuple([storable_text(text, MAX_VALUE) for text in texts])
 
 
 def storable_parsed(parsed: object) -> Parsed:

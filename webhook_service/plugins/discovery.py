@@ -11,7 +11,7 @@ import importlib.metadata
 import logging
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,18 @@ from typing import Generic, TypeVar
 
 from stevedore.extension import ExtensionManager
 
+from webhook_service.driver import CONTRACT
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
+from webhook_service.plugins.pins import Pin
+from webhook_service.plugins.points import points_by_name
+from webhook_service.plugins.provenance import missing, too_old
 from webhook_service.telemetry.redaction import redacted
 
 DRIVERS = "webhook_service.drivers"
 FORMATS = "webhook_service.formats"
 SCHEMES = "webhook_service.schemes"
+NOTIFICATIONS = "webhook_service.notifications"
 
 MAX_NAME = 255
 BAD_NAME = f"must have 1 to {MAX_NAME} characters, all of them printable"
@@ -109,19 +114,23 @@ class Plugins(Generic[T]):
             return self._loaded[name]
 
 
-def discover(group: str, noun: str, base: type[T], only: Collection[str] = ()) -> Plugins[T]:
+def discover(
+    group: str, noun: str, base: type[T], pins: Mapping[str, Pin] | None = None
+) -> Plugins[T]:
     """Find the plug-ins of a group.
 
     Args:
         base: the class that every plug-in must extend.
-        only: names to keep; empty keeps all. What is not kept is never imported.
+        pins: those to keep, by name; empty keeps all. What is not kept, and what is another than
+            its pin says, is never imported.
     """
+    pins = pins or {}
     return Plugins(
         group,
         noun,
         {
-            name: partial(_load, group, noun, name, found, base)
-            for name, found in _entry_points(group, only).items()
+            name: partial(_load, group, noun, name, found, base, pins.get(name))
+            for name, found in points_by_name(group, pins or None).items()
         },
     )
 
@@ -144,15 +153,21 @@ class _GuardedPoint:
         except BaseException as exc:
             if is_for_us(exc):
                 raise
+            owner = self._point.dist.name if self._point.dist else "it"
+            if lacking := missing(self._point):
+                extras = ",".join(self._point.extras)
+                raise ImportError(
+                    f"it needs {', '.join(lacking)}: pip install '{owner}[{extras}]'."
+                ) from exc
             log.warning("Loading %s failed.", self._point.value, exc_info=True)
-            raise ImportError(_why(exc)) from exc
+            raise ImportError(f"{_why(exc)}; install {owner} again, or remove it.") from exc
 
 
 def _why(exc: BaseException) -> str:
     """What Python says of an import; of anything else only the class, for callers see it."""
     if isinstance(exc, ImportError | SyntaxError | AttributeError):
         return f"{type(exc).__name__}: {redacted(storable_text(str(exc), MAX_ERROR))}"
-    return f"{type(exc).__name__}; the service's log has the details."
+    return f"{type(exc).__name__}; the service's log has the details"
 
 
 class _Manager(ExtensionManager[object]):
@@ -166,48 +181,13 @@ class _Manager(ExtensionManager[object]):
         return self._points  # type: ignore[return-value]
 
 
-def _entry_points(
-    group: str, only: Collection[str]
-) -> dict[str, list[importlib.metadata.EntryPoint]]:
-    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
-    for point in _points(group):
-        if only and point.name not in only:
-            continue
-        others = found.setdefault(point.name, [])
-        if all(other.value != point.value for other in others):
-            others.append(point)
-    return found
-
-
-def _points(group: str) -> Iterable[importlib.metadata.EntryPoint]:
-    try:
-        return importlib.metadata.entry_points(group=group)
-    except Exception:
-        # One line that cannot be read, in any distribution of this Python; it names none.
-        return _readable_points(group)
-
-
-def _readable_points(group: str) -> Iterator[importlib.metadata.EntryPoint]:
-    """The entry points of a group; a distribution whose list cannot be read has none."""
-    seen: set[str] = set()
-    for distribution in importlib.metadata.distributions():
-        name = "?"
-        try:
-            name = distribution.metadata["Name"] or "?"
-            if name in seen:
-                continue  # of several versions the first on the path is what gets imported
-            points = distribution.entry_points.select(group=group)
-        except Exception as exc:
-            said = f"{type(exc).__name__}: {exc}"
-            log.warning("The entry points of the distribution %s cannot be read: %s", name, said)
-            continue
-        if name != "?":
-            seen.add(name)
-        yield from points
-
-
 def _load(
-    group: str, noun: str, name: str, found: list[importlib.metadata.EntryPoint], base: type[T]
+    group: str,
+    noun: str,
+    name: str,
+    found: list[importlib.metadata.EntryPoint],
+    base: type[T],
+    pin: Pin | None,
 ) -> Plugin[T]:
     names = [(point.dist.name if point.dist else None) or "?" for point in found]
     if not (name.isprintable() and len(name) <= MAX_NAME):
@@ -217,9 +197,13 @@ def _load(
         several = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
         return Plugin(name, ", ".join(names), "", error=several)
     version = found[0].dist.version if found[0].dist else ""
-    target, error = _load_target(group, found[0], base)
+    target, error = None, (pin and pin.refusal(found[0])) or too_old(found[0])
+    if error is None:
+        target, error = _load_target(group, found[0], base)
     if error is not None:
-        log.warning("The %s %r cannot be used: %s", noun, name, error)
+        # What an extra is for is no fault of an installation without it: lists show it.
+        level = logging.INFO if missing(found[0]) else logging.WARNING
+        log.log(level, "The %s %r cannot be used: %s", noun, name, error)
     return Plugin(name, names[0], version, target, error)
 
 
@@ -234,6 +218,19 @@ def _load_target(
     manager = _Manager(group, [_GuardedPoint(point)], keep_failure)
     target = next((extension.plugin for extension in manager), None)
     if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
-        return target, None
-    missing = f"{point.value} is not a complete {base.__name__} subclass."
-    return None, failures[0] if failures else missing
+        error = _contract_error(getattr(target, "contract", 1))
+        return (None, error) if error else (target, None)
+    owner = point.dist.name if point.dist else "it"
+    said = f"{point.value} is not a complete {base.__name__} subclass; install {owner} again, or"
+    return None, failures[0] if failures else f"{said} remove it."
+
+
+def _contract_error(asked: object) -> str | None:
+    if not isinstance(asked, int):
+        return f"its contract is {str(asked)[:100]!r}, and must be a number such as {CONTRACT}."
+    if asked > CONTRACT:
+        return (
+            f"it asks for version {asked} of the plug-in contract, and this webhook-service has "
+            f"{CONTRACT}: install a newer webhook-service, or an older version of the plug-in."
+        )
+    return None

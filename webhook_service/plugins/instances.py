@@ -6,6 +6,7 @@ receiver.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,8 +15,18 @@ from typing import Any, Generic, TypeVar
 from webhook_service.driver import WebhookDriver
 from webhook_service.errors import InvalidConfig, PluginUnavailable
 from webhook_service.formats.format import Format
+from webhook_service.notifications.kind import NotificationKind
 from webhook_service.plugins.boundary import ask, guarded
-from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins, discover
+from webhook_service.plugins.discovery import (
+    DRIVERS,
+    FORMATS,
+    NOTIFICATIONS,
+    SCHEMES,
+    Plugins,
+    discover,
+)
+from webhook_service.plugins.loop import CLOSE_SECONDS, PluginLoop
+from webhook_service.plugins.pins import read_pins, require_installed
 from webhook_service.schemes.scheme import Fetch, Scheme
 from webhook_service.settings import Settings
 
@@ -30,12 +41,17 @@ class Instances(Generic[T]):
     Args:
         plugins: their classes, as ``discover`` finds them.
         make: builds an instance of a class; called when the plug-in is first used.
+
+    Attributes:
+        loop: where those that are asynchronous run.
     """
 
     def __init__(self, plugins: Plugins[T], make: Callable[[type[T]], T]) -> None:
         self.plugins = plugins
+        self.loop = PluginLoop()
         self._make = make
         self._instances: dict[str, T] = {}
+        self._kept: dict[str, T] = {}
         self._lock = threading.Lock()
 
     @property
@@ -56,6 +72,20 @@ class Instances(Generic[T]):
                     self._instances[name] = ask(target, self._make, target)
             return self._instances[name]
 
+    def keep(self, name: str, plugin: T) -> None:
+        """Have a plug-in of the service itself, which nobody else can name."""
+        self._kept[name] = plugin
+
+    def kept(self, name: str) -> T:
+        """The service's own plug-in with this name.
+
+        Raises:
+            PluginUnavailable: this process has none.
+        """
+        if name not in self._kept:
+            raise PluginUnavailable(f"This process has no {name!r}: start it with its settings.")
+        return self._kept[name]
+
     def add(self, name: str, plugin: T | type[T]) -> None:
         """Offer a plug-in of this application under a name, without an entry point.
 
@@ -73,25 +103,43 @@ class Instances(Generic[T]):
     def close(self) -> None:
         """Close what was used and can be closed."""
         with self._lock:
-            for instance in self._instances.values():
+            for instance in (*self._instances.values(), *self._kept.values()):
                 if (close := getattr(instance, "close", None)) is not None:
                     with (
                         suppress(PluginUnavailable),
                         guarded(f"Closing {type(instance).__name__}", PluginUnavailable),
                     ):
-                        close()
+                        if inspect.isawaitable(closing := close()):
+                            self.loop.run(closing, CLOSE_SECONDS)
             self._instances.clear()
+            self._kept.clear()
+        self.loop.close()
 
 
 Drivers = Instances[WebhookDriver[Any, Any]]
 Formats = Instances[Format[Any]]
 Schemes = Instances[Scheme[Any]]
+NotificationKinds = Instances[NotificationKind[Any]]
+
+
+def allowed_drivers(settings: Settings) -> Plugins[WebhookDriver[Any, Any]]:
+    """The classes of the installed drivers that the settings allow.
+
+    Raises:
+        SettingsError: the settings name a driver that is not installed.
+    """
+    pins = read_pins(settings.drivers)
+    require_installed(DRIVERS, pins)
+    return discover(DRIVERS, "driver", WebhookDriver, pins)
 
 
 def installed_drivers(settings: Settings) -> Drivers:
-    """The installed drivers that the settings allow."""
-    found = discover(DRIVERS, "driver", WebhookDriver, settings.drivers)
-    return new_drivers(found, settings.driver_options)
+    """The installed drivers that the settings allow.
+
+    Raises:
+        SettingsError: the settings name a driver that is not installed.
+    """
+    return new_drivers(allowed_drivers(settings), settings.driver_options)
 
 
 def new_drivers(
@@ -114,3 +162,11 @@ def new_schemes(fetch: Fetch, plugins: Plugins[Scheme[Any]] | None = None) -> Sc
     """
     found = plugins or discover(SCHEMES, "scheme", Scheme)
     return Instances(found, lambda scheme: scheme.create(fetch))
+
+
+def new_notification_kinds(
+    plugins: Plugins[NotificationKind[Any]] | None = None,
+) -> NotificationKinds:
+    """Kinds of notifications, by default all that are installed."""
+    found = plugins or discover(NOTIFICATIONS, "kind of notification", NotificationKind)
+    return Instances(found, lambda kind: kind())

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from webhook_service.driver import (
     Context,
     DriverConfig,
+    Observed,
+    Plan,
     PushEvent,
     Request,
     WebhookDriver,
@@ -22,17 +22,13 @@ from webhook_service.driver import (
 from webhook_service.errors import (
     InvalidConfig,
     InvalidPayload,
-    InvalidRequest,
-    IssuerUnavailable,
     PluginUnavailable,
-    Unauthenticated,
     WebhookServiceError,
 )
 from webhook_service.expressions.cel import new_meter
 from webhook_service.expressions.values import ExpressionFailed, Meter
 from webhook_service.failpoints import failpoint
-from webhook_service.formats.format import Format, FormatOptions, Parsed
-from webhook_service.formats.reading.expressions import is_cel
+from webhook_service.formats.format import Parsed
 from webhook_service.match.matcher import Matcher, compile_match
 from webhook_service.model.delivery import (
     Basis,
@@ -46,24 +42,21 @@ from webhook_service.model.delivery import (
 )
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
-from webhook_service.model.receiver import Receiver, config_field
-from webhook_service.model.secret_types import holds_secret
-from webhook_service.plugins.boundary import ask, guarded, storable_parsed, storable_slot
-from webhook_service.plugins.instances import Drivers, Formats, Schemes
-from webhook_service.receiving.body import describe
-from webhook_service.schemes.scheme import Scheme, SchemeOptions
+from webhook_service.model.receiver import Receiver, Source, Verify, config_field
+from webhook_service.plugins.boundary import (
+    ask,
+    guarded,
+    storable_observed,
+    storable_plan,
+    storable_slot,
+    storable_warnings,
+)
+from webhook_service.plugins.instances import Drivers
+from webhook_service.receiving.gate import CONFIG_ERRORS, Gate, read_options
 
 # What every driver of raw calls gets, beside the headers that it asks for.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
 SECRET_QUERY = frozenset({"key", "projectId", "token"})
-# What the worst body of this size costs does not hold up other calls.
-QUICK_BODY = 16 * 1024
-# What the contracts let plug-ins raise.
-PROOF_ERRORS = (Unauthenticated, IssuerUnavailable)
-BODY_ERRORS = (InvalidRequest, PluginUnavailable)
-CONFIG_ERRORS = (InvalidConfig, PluginUnavailable)
-
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ class CompiledReceiver:
     """One receiver with its plug-ins and rules, ready for calls.
 
     Attributes:
-        format: bound to ``format_options``; ``scheme`` likewise.
+        gate: of its own URL, or of the inbox that it is compiled for.
         headers: those of a raw call that the driver gets.
         is_cheap: whether what its owner wrote costs next to nothing for any call.
     """
@@ -79,10 +72,7 @@ class CompiledReceiver:
     receiver: Receiver
     driver: WebhookDriver[Any, Any]
     config: DriverConfig
-    format: Format[Any]
-    format_options: FormatOptions
-    scheme: Scheme[Any]
-    scheme_options: SchemeOptions
+    gate: Gate
     matcher: Matcher
     headers: frozenset[str]
     is_cheap: bool
@@ -100,6 +90,50 @@ class CompiledReceiver:
         with guarded(f"The driver {self.receiver.spec.driver}", InvalidConfig):
             ask(NoneType, self.driver.validate, self.config, context)
 
+    def warnings(self, *, shared: bool) -> tuple[str, ...]:
+        """What its driver has to say about a config that works; nothing if it cannot look now."""
+        context = Context.without_execution(self.receiver.project, self.receiver.id, shared=shared)
+        with (
+            suppress(WebhookServiceError),
+            guarded(f"The driver {self.receiver.spec.driver}", PluginUnavailable),
+        ):
+            return storable_warnings(self.driver.warnings(self.config, context))
+        return ()
+
+    def observe(self, event: PushEvent, *, shared: bool) -> tuple[Observed, ...] | None:
+        """What its target runs now; None if its driver cannot tell.
+
+        Raises:
+            DriverError, Retry, PluginUnavailable: nobody knows; the message says why.
+        """
+        context = Context.without_execution(
+            self.receiver.project,
+            self.receiver.id,
+            shared=shared,
+            mirrors=self.matcher.mirrors,
+        )
+        with guarded(f"The driver {self.receiver.spec.driver}", PluginUnavailable):
+            return storable_observed(self.driver.observe(self.config, event, context))
+
+    def plan(
+        self, event: PushEvent | Request, identity: str = "", *, named: bool, shared: bool
+    ) -> Plan:
+        """What its driver would change now for an event.
+
+        Raises:
+            DriverError, Retry, PluginUnavailable: nobody knows; the message says why.
+        """
+        context = Context.without_execution(
+            self.receiver.project,
+            self.receiver.id,
+            shared=shared,
+            identity=identity,
+            named=named,
+            mirrors=self.matcher.mirrors,
+        )
+        with guarded(f"The driver {self.receiver.spec.driver}", PluginUnavailable):
+            return storable_plan(self.driver.plan(self.config, event, context))
+
     def decide(self, call: Call, received: datetime, basis: Basis | None = None) -> Decision:
         """Verify, read and match a call: steps 3 to 5 of a delivery. Nothing is stored yet.
 
@@ -113,24 +147,11 @@ class CompiledReceiver:
             InvalidPayload: the body is not of the receiver's format.
             PluginUnavailable: a plug-in of the receiver failed; nothing can be decided.
         """
-        message = self.verify(call)
+        message = self.gate.verify(call)
         parsed = self.parse(call)
         decision = self.decide_on(parsed, call, received, message, basis)
         failpoint("accept.matched")
         return decision
-
-    def verify(self, call: Call) -> str | None:
-        """Let a genuine call pass; gives the sender's id of it, if the proof covers one.
-
-        Raises:
-            Unauthenticated, IssuerUnavailable, PluginUnavailable: see ``decide``.
-        """
-        own = self.scheme_options
-        with self._guarded("scheme", self.receiver.spec.verify.scheme, PROOF_ERRORS):
-            ask(NoneType, self.scheme.check, call, own)
-            ask(NoneType, self.scheme.greet, call, own)
-            message: str | None = ask(str | None, self.scheme.message_id, call, own)
-        return message or None  # an empty one would make copies of all calls
 
     def parse(self, call: Call) -> Parsed | Request:
         """What the call brings: parsed pushes, or itself for a driver of raw requests.
@@ -141,13 +162,10 @@ class CompiledReceiver:
         """
         if self.driver.consumes is Request:
             return self._raw_request(call)
-        spec = self.receiver.spec
         try:
-            with self._guarded("format", spec.source.format, BODY_ERRORS):
-                parsed = self.format.parse(call.body, call.headers, self.format_options)
-                return storable_parsed(parsed)
+            return self.gate.parse(call)
         except InvalidPayload as exc:
-            raise InvalidPayload(exc.message, spec.driver) from exc
+            raise InvalidPayload(exc.message, self.receiver.spec.driver) from exc
 
     def decide_on(
         self,
@@ -170,14 +188,14 @@ class CompiledReceiver:
             receiver=self.receiver.id,
             state=DeliveryState.ACCEPTED if works else DeliveryState.IGNORED,
             received=received,
-            reason=None if works else _reason(parsed, ignored),
+            reason=None if works else whole_reason(parsed, ignored),
             items=(*ignored, *[work.item for work in works]),
             executions=tuple([work.execution for work in works]),
             client=call.client,
             reply=None if isinstance(parsed, Request) else parsed.reply,
             respond=spec.respond,
         )
-        return Decision(delivery, works, spec.driver, spec.source.format, call.body, basis)
+        return Decision(delivery, works, spec.driver, self.gate.format_name, call.body, basis)
 
     def match(
         self, parsed: Parsed | Request, received: datetime, message: str | None = None
@@ -186,30 +204,46 @@ class CompiledReceiver:
         frozen = self.matcher.frozen_until(received)
         if isinstance(parsed, Request):
             if self.receiver.suspended:
-                return [], [_ignored("request", Reason.SUSPENDED)]
+                return [], [ignored_item("request", Reason.SUSPENDED)]
             return [self._request_work(parsed, received, message, frozen)], []
-        ignored = [_ignored(drop.subject, drop.reason) for drop in parsed.dropped]
+        ignored = [ignored_item(drop.subject, drop.reason) for drop in parsed.dropped]
         works = []
         meter = new_meter(len(parsed.events))
         for event in parsed.events:
-            if (item := self._refusal(event, meter)) is not None:
-                ignored.append(item)
+            found = self.take(event, received, message, frozen, meter)
+            if isinstance(found, Work):
+                works.append(found)
             else:
-                works.append(self._push_work(event, received, message, frozen))
+                ignored.append(found)
         return works, ignored
 
-    def _refusal(self, event: PushEvent, meter: Meter) -> Item | None:
+    def take(
+        self,
+        event: PushEvent,
+        received: datetime,
+        message: str | None,
+        frozen: datetime | None,
+        meter: Meter,
+    ) -> Work | Item:
+        """The work that a push is for the receiver, or the item that says why it is none.
+
+        Args:
+            frozen: until when the receiver changes nothing.
+            meter: what its filter may cost, for all pushes of the call.
+        """
         if self.receiver.suspended:
-            return _ignored(event.image, Reason.SUSPENDED)
+            return ignored_item(event.image, Reason.SUSPENDED)
         try:
             reason = self.matcher.refusal(event, meter)
         except ExpressionFailed as exc:
-            return _ignored(event.image, Reason.FILTER_ERROR, f"match.when: {exc}")
-        return None if reason is None else _ignored(event.image, reason)
+            return ignored_item(event.image, Reason.FILTER_ERROR, f"match.when: {exc}")
+        if reason is not None:
+            return ignored_item(event.image, reason)
+        return self._push_work(event, received, message, frozen)
 
     def is_quick(self, call: Call) -> bool:
         """Whether the call can be decided on without waiting, and in a few milliseconds."""
-        return self.is_cheap and self.scheme.computes_only and len(call.body) <= QUICK_BODY
+        return self.is_cheap and self.gate.is_quick(call)
 
     def basis(self, key: str) -> Basis:
         """What has to be still so when a decision is stored that was made from memory."""
@@ -220,14 +254,9 @@ class CompiledReceiver:
         return f"{self.receiver.project}/{self._slot(event) or self.receiver.id}"
 
     def _slot(self, event: PushEvent | Request) -> str:
-        with self._guarded("driver", self.receiver.spec.driver, ()):
+        driver = f"The driver {self.receiver.spec.driver} of the receiver {self.receiver.id}"
+        with guarded(driver, PluginUnavailable, ()):
             return storable_slot(self.driver.slot(self.config, event))
-
-    def _guarded(
-        self, noun: str, name: str, passes: tuple[type[WebhookServiceError], ...]
-    ) -> AbstractContextManager[None]:
-        what = f"The {noun} {name} of the receiver {self.receiver.id}"
-        return guarded(what, PluginUnavailable, passes)
 
     def _raw_request(self, call: Call) -> Request:
         query = {name: value for name, value in call.query.items() if name not in SECRET_QUERY}
@@ -241,7 +270,7 @@ class CompiledReceiver:
             execution=new_id(EXECUTION),
             event=event,
             subject=event.image,
-            identity=push_identity(self.receiver.spec.source.format, event, received, message),
+            identity=push_identity(self.gate.format_name, event, received, message),
             slot=self._slot(event),
             ordered_at=order_time(event, received),
             named=self.matcher.names(event),
@@ -265,51 +294,46 @@ class CompiledReceiver:
         )
 
 
-def compile_receiver(
-    receiver: Receiver, drivers: Drivers, formats: Formats, schemes: Schemes
-) -> CompiledReceiver:
+def compile_receiver(receiver: Receiver, drivers: Drivers, gate: Gate) -> CompiledReceiver:
     """Compile a receiver.
+
+    Args:
+        gate: through which calls come to it.
 
     Raises:
         InvalidConfig: a part of it cannot be used; the message says which.
-        PluginUnavailable: its driver, format or scheme is not installed, or failed.
+        PluginUnavailable: its driver is not installed, or failed.
     """
     spec = receiver.spec
     driver = drivers.get(spec.driver)
     with guarded(f"The config of the driver {spec.driver}", PluginUnavailable, CONFIG_ERRORS):
-        config = _options(driver.Config, spec.full_config, config_field(spec.driver))
-    format_ = formats.get(spec.source.format)
-    if holds_secret(format_.Options):
-        raise PluginUnavailable(
-            f"The format {spec.source.format} cannot be used: its options have a field for a "
-            "secret, and `source` is stored and shown as it is. Secrets belong to a scheme."
-        )
-    with guarded(f"The format {spec.source.format}", PluginUnavailable, CONFIG_ERRORS):
-        format_options = _options(format_.Options, spec.source.options, "source")
-        format_ = ask(Format, format_.bind, format_options, formats.plugins.targets)
-        home = ask(str | None, format_.home, format_options)
-    scheme = schemes.get(spec.verify.scheme)
-    with guarded(f"The scheme {spec.verify.scheme}", PluginUnavailable, CONFIG_ERRORS):
-        scheme_options = _options(scheme.Options, spec.verify.options, "verify")
-        scheme = ask(Scheme, scheme.bind, scheme_options, schemes.get)
-    matcher = compile_match(spec.match, home)
+        config = read_options(driver.Config, spec.full_config, config_field(spec.driver))
+    matcher = compile_match(spec.match, gate.home)
     _check_registry(receiver, matcher)
+    _check_listening(receiver, driver)
     return CompiledReceiver(
         receiver=receiver,
         driver=driver,
         config=config,
-        format=format_,
-        format_options=format_options,
-        scheme=scheme,
-        scheme_options=scheme_options,
+        gate=gate,
         matcher=matcher,
         headers=_headers(driver, config),
-        is_cheap=matcher.is_cheap and not any(map(is_cel, spec.source.options.values())),
+        is_cheap=matcher.is_cheap,
     )
 
 
 def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
     rule = receiver.spec.registry
+    if matcher.asks_image and (rule is None or not rule.resolve):
+        raise InvalidConfig(
+            "match.when: what an image says of itself is read at its registry: add "
+            '"registry": {"resolve": true}, or leave out `image`.'
+        )
+    if receiver.spec.match.minimum_age and (rule is None or not rule.resolve):
+        raise InvalidConfig(
+            "match.minimumAge: how old an image is, is read at its registry: add "
+            '"registry": {"resolve": true}, or leave out match.minimumAge.'
+        )
     if rule is not None and not matcher.fixes_hosts:
         raise InvalidConfig(
             "registry: name the repositories with their registry in match.repositories, or a "
@@ -322,6 +346,31 @@ def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
         )
 
 
+def _check_listening(receiver: Receiver, driver: WebhookDriver[Any, Any]) -> None:
+    spec = receiver.spec
+    if not spec.listen.inboxes:
+        if not spec.listen.own_url:
+            raise InvalidConfig(
+                "listen: nobody could ever call the receiver: name an inbox, or say ownUrl: true."
+            )
+        return
+    if driver.consumes is Request:
+        raise InvalidConfig(
+            f"listen.inboxes: an inbox hands on pushes, and {spec.driver} takes whole calls: give "
+            "the receiver a URL of its own."
+        )
+    if not spec.match.repositories:
+        raise InvalidConfig(
+            "listen.inboxes: say in match.repositories which of the inbox's pushes are for this "
+            'receiver; ["**"] takes all.'
+        )
+    if not spec.listen.own_url and (spec.source, spec.verify) != (Source(), Verify()):
+        raise InvalidConfig(
+            "source, verify: the receiver has no URL of its own, so its inbox says who calls: "
+            "leave them out, or say listen.ownUrl: true."
+        )
+
+
 def _headers(driver: WebhookDriver[Any, Any], config: DriverConfig) -> frozenset[str]:
     """The headers of a call that reach the driver."""
     if driver.consumes is not Request:
@@ -331,20 +380,13 @@ def _headers(driver: WebhookDriver[Any, Any], config: DriverConfig) -> frozenset
     return SAFE_HEADERS | {name for name in asked if not is_private_header(name)}
 
 
-def _options(model: type[M], values: Mapping[str, Any], part: str) -> M:
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as exc:
-        raise InvalidConfig(describe(exc, part)) from exc
-
-
-def _ignored(subject: str, reason: str | None, message: str | None = None) -> Item:
+def ignored_item(subject: str, reason: str | None, message: str | None = None) -> Item:
     """An item that is no work; a format of somebody else's may forget to say why."""
     said = str(reason or Reason.NOT_A_PUSH)
     return Item(subject, DeliveryState.IGNORED, said, message=message)
 
 
-def _reason(parsed: Parsed | Request, ignored: Sequence[Item]) -> str:
+def whole_reason(parsed: Parsed | Request, ignored: Sequence[Item]) -> str:
     """Why a call is ignored as a whole: there may be nothing in it."""
     if ignored:
         return str(ignored[0].reason)

@@ -43,48 +43,65 @@ def part_config(config: DriverConfig, field: str) -> tuple[Json, Json | None]:
     return shown, None if shown == whole else whole
 
 
-def keep_secrets(given: Any, shown: Any, whole: Any) -> Any:
+def keep_secrets(given: Any, shown: Any, whole: Any, *, also_unsaid: bool = True) -> Any:
     """A config as it was sent, with the stored secrets that it hides or leaves out.
 
     What holds a secret and is left out stays as it is stored; null removes it.
 
     Args:
         shown: the stored config as answers show it; ``whole`` is the same with its secrets.
+        also_unsaid: whether secrets that are left out stay; else those alone that are hidden.
     """
     if shown == whole:
         return given
     if given == shown == HIDDEN:
         return whole
     if isinstance(given, Mapping) and isinstance(shown, Mapping):
-        return _keep_fields(given, shown, whole)
-    if isinstance(given, Sequence) and isinstance(shown, Sequence) and not isinstance(given, str):
-        return [_keep_item(each, index, given, shown, whole) for index, each in enumerate(given)]
+        return _keep_fields(given, shown, whole, also_unsaid)
+    # A list in the place of a text: whatever it holds, none of it is that secret.
+    if isinstance(given, list | tuple) and isinstance(shown, list | tuple):
+        return [
+            _keep_item(each, index, given, shown, whole, also_unsaid)
+            for index, each in enumerate(given)
+        ]
     return given
 
 
-def _keep_fields(given: Mapping[str, Any], shown: Mapping[str, Any], whole: Json) -> Json:
+def _keep_fields(
+    given: Mapping[str, Any], shown: Mapping[str, Any], whole: Json, also_unsaid: bool
+) -> Json:
     # A field may be sent by its JSON name or by its name in Python.
     stored = {_plain(name): name for name in shown}
     names = {name: name if name in shown else stored.get(_plain(name), "") for name in given}
     secret = {name for name in shown if shown[name] != whole[name]}
     kept = {
-        name: keep_secrets(value, shown.get(names[name]), whole.get(names[name]))
+        name: keep_secrets(
+            value, shown.get(names[name]), whole.get(names[name]), also_unsaid=also_unsaid
+        )
         for name, value in given.items()
         if not (value is None and names[name] in secret)
     }
+    if not also_unsaid:
+        return kept
     return kept | {name: whole[name] for name in shown if name in secret - {*names.values()}}
 
 
-def _keep_item(each: Any, index: int, given: Sequence[Any], shown: Any, whole: Any) -> Any:
+def _keep_item(
+    each: Any, index: int, given: Sequence[Any], shown: Any, whole: Any, also_unsaid: bool
+) -> Any:
     """An item of a list: the stored one that it is, else the one at its place in a list as long.
 
     So a secret does not go to another item when items are moved or removed.
     """
-    at = [i for i, old in enumerate(shown) if keep_secrets(each, old, whole[i]) == whole[i]]
+
+    def kept(place: int) -> Any:
+        return keep_secrets(each, shown[place], whole[place], also_unsaid=also_unsaid)
+
+    at = [i for i in range(len(shown)) if kept(i) == whole[i]]
     place = index if len(given) == len(shown) else -1
     if len(at) == 1 and place not in at:
         place = at[0]
-    return each if place < 0 else keep_secrets(each, shown[place], whole[place])
+    return each if place < 0 else kept(place)
 
 
 def _plain(name: str) -> str:

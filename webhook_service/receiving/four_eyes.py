@@ -12,12 +12,12 @@ from typing import Any
 
 from webhook_service.driver import Context, DriverConfig, PushEvent, Request, WebhookDriver
 from webhook_service.errors import InvalidConfig, RoleNotAllowed, WebhookServiceError
-from webhook_service.model.approval_rule import ApprovalRule
+from webhook_service.model.people.tokens import Role
 from webhook_service.model.receiver import Receiver
-from webhook_service.model.tokens import Role
+from webhook_service.model.rules.approval import ApprovalRule
 from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import Drivers
-from webhook_service.store.receivers import ReceiverStore, Target
+from webhook_service.store.endpoints.receivers import ReceiverStore, Target
 
 _PUSH = PushEvent(registry="docker.io", repository="library/any", tag="any")
 _REQUEST = Request(body=b"")

@@ -10,7 +10,7 @@ from typing import Any
 from webhook_service.errors import InvalidPayload, Unauthenticated, WebhookServiceError
 from webhook_service.formats.auto import Auto, AutoOptions
 from webhook_service.model.delivery import Call
-from webhook_service.model.receiver import ReceiverSpec
+from webhook_service.model.people.audit import Spec
 from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import Formats, Schemes
 from webhook_service.schemes.scheme import Scheme
@@ -21,7 +21,7 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
 def hint(
-    spec: ReceiverSpec, call: Call, exc: WebhookServiceError, formats: Formats, schemes: Schemes
+    spec: Spec, call: Call, exc: WebhookServiceError, formats: Formats, schemes: Schemes
 ) -> str:
     """Which format, scheme or secret would fit a refused call; empty if that is not known."""
     with suppress(WebhookServiceError), guarded("Looking for a hint", InvalidPayload):
@@ -32,7 +32,7 @@ def hint(
     return ""
 
 
-def _of_format(spec: ReceiverSpec, call: Call, formats: Formats) -> str:
+def _of_format(spec: Spec, call: Call, formats: Formats) -> str:
     if len(call.body) > MAX_BODY:
         return ""
     own = spec.source.format
@@ -45,7 +45,7 @@ def _of_format(spec: ReceiverSpec, call: Call, formats: Formats) -> str:
     )
 
 
-def _of_scheme(spec: ReceiverSpec, call: Call, schemes: Schemes) -> str:
+def _of_scheme(spec: Spec, call: Call, schemes: Schemes) -> str:
     own = spec.verify.scheme
     scheme = schemes.get(own)
     headers = _headers(scheme, spec.verify.options)

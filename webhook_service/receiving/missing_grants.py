@@ -14,7 +14,7 @@ from webhook_service.errors import InvalidConfig, WebhookServiceError
 from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import Drivers
 from webhook_service.settings import Settings
-from webhook_service.store.receivers import Target
+from webhook_service.store.endpoints.receivers import Target
 from webhook_service.store.store import Store
 
 SETTING = "WEBHOOK_SERVICE_NAMESPACES"

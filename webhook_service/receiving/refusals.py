@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from webhook_service.errors import (
@@ -24,9 +23,12 @@ from webhook_service.errors import (
 )
 from webhook_service.model.delivery import Call, Delivery, DeliveryState, Refusal
 from webhook_service.model.ids import DELIVERY, hide_keys, new_id
-from webhook_service.model.receiver import HIDDEN, ReceiverSpec
+from webhook_service.model.people.audit import Spec
+from webhook_service.model.receiver import HIDDEN
 from webhook_service.plugins.instances import Formats, Schemes
 from webhook_service.receiving.hints import hint
+from webhook_service.store.endpoints.inboxes import InboxStore
+from webhook_service.store.endpoints.receivers import ReceiverStore
 from webhook_service.store.store import Store
 
 KEPT_BYTES = 4096
@@ -79,24 +81,25 @@ class Refusals:
         if isinstance(exc, _NOT_KEPT):
             return
         with suppress(WebhookServiceError):
-            found = self._store.receivers.find_by_key(project, key)
+            store: ReceiverStore | InboxStore = self._store.receivers
+            if (found := store.find_by_key(project, key)) is None:
+                store = self._store.inboxes
+                found = store.find_by_key(project, key)
             if found is None:
                 return
             exc.receiver = found[0]
             if self._has_room(exc.receiver):
-                spec = self._store.receivers.get(project, exc.receiver).spec
+                spec = store.get(project, exc.receiver).spec
                 delivery = self._delivery(project, spec, call, exc)
                 self._store.refused.add(delivery, _shown_body(call.body, key, spec))
 
-    def _delivery(
-        self, project: str, spec: ReceiverSpec, call: Call, exc: WebhookServiceError
-    ) -> Delivery:
+    def _delivery(self, project: str, spec: Spec, call: Call, exc: WebhookServiceError) -> Delivery:
         return Delivery(
             id=new_id(DELIVERY),
             project=project,
             receiver=exc.receiver or "",
             state=DeliveryState.REFUSED,
-            received=datetime.now(UTC),
+            received=self._store.now(),
             reason=exc.code[:40],
             client=call.client[:64],
             refusal=Refusal(
@@ -121,7 +124,7 @@ def _shown_text(text: str) -> str:
     return hide_keys("".join(char if char.isprintable() else "?" for char in text))[:MAX_MESSAGE]
 
 
-def _shown_body(body: bytes, key: str, spec: ReceiverSpec) -> bytes:
+def _shown_body(body: bytes, key: str, spec: Spec) -> bytes:
     """The beginning of a body, without keys and without what its sender proves itself with."""
     part = body[: KEPT_BYTES + _LONGEST_SECRET]
     for secret in sorted([key, *_texts(spec.verify.secrets)], key=len, reverse=True):

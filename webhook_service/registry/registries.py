@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from webhook_service.driver import PushEvent
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.net.fetcher import outbound_of
 from webhook_service.net.lazy import Lazy
 from webhook_service.settings import Settings
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 class Registries(Lazy["RegistryClient"]):
-    """The registry client of the settings; shared by all threads."""
+    """The registry client of the settings; shared by all threads.
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(partial(_open, settings))
+    Args:
+        anonymous: log in nowhere.
+    """
+
+    def __init__(self, settings: Settings, *, anonymous: bool = False) -> None:
+        super().__init__(partial(_open, settings, anonymous))
 
     def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
         """The event with the digest to deploy; see ``Resolver.resolve``."""
@@ -28,11 +32,11 @@ class Registries(Lazy["RegistryClient"]):
         return Resolver(self()).resolve(event, rule)
 
 
-def _open(settings: Settings) -> RegistryClient:
+def _open(settings: Settings, anonymous: bool) -> RegistryClient:
     from webhook_service.registry.client import RegistryClient
     from webhook_service.registry.credentials import DockerConfigFile
 
-    file = settings.docker_config
+    file = None if anonymous else settings.docker_config
     return RegistryClient(
         outbound_of(settings)(),
         None if file is None else DockerConfigFile(file),

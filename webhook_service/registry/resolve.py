@@ -1,4 +1,5 @@
-"""From a push to what is deployed: the digest at the registry, its platforms, its signature."""
+"""From a push to what is deployed: the digest at the registry, its platforms, its signature, and
+what the image says of itself."""
 
 from __future__ import annotations
 
@@ -8,11 +9,15 @@ from webhook_service.driver import PushEvent
 from webhook_service.formats.reading.fields import MAX_TEXT
 from webhook_service.images import is_digest, is_tag
 from webhook_service.model.public_keys import read_keys
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.registry.client import Descriptor, Manifest, RegistryClient, Repository
 from webhook_service.registry.cosign import check_signature
+from webhook_service.registry.facts import read_facts
 from webhook_service.registry.faults import IMAGE_MISSING, refusal
 from webhook_service.registry.platforms import check_platforms
+
+# What an image says of itself is good to know, and no reason to wait for long.
+FACTS_SECONDS = 5.0
 
 
 class Resolver:
@@ -22,7 +27,7 @@ class Resolver:
         self._client = client
 
     def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
-        """The event with the digest to deploy, after everything that the rule asks.
+        """The event with the digest to deploy and its facts, after everything that the rule asks.
 
         The sender's own digest stays if the registry has it, for the tag may have moved on.
 
@@ -40,7 +45,8 @@ class Resolver:
         if rule.cosign_key:
             check_signature(repository, found.digest, read_keys(rule.cosign_key))
         media_type = found.media_type[:MAX_TEXT] or event.media_type
-        return replace(event, digest=found.digest, media_type=media_type)
+        facts = read_facts(self._client.repository(event.reference, FACTS_SECONDS), found.digest)
+        return replace(event, digest=found.digest, media_type=media_type, facts=facts)
 
 
 def _find(repository: Repository, event: PushEvent) -> Descriptor:

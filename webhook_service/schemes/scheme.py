@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeVar
 
+from webhook_service.driver import field_title
 from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import HIDDEN
 from webhook_service.model.secret_types import holds_secret
@@ -43,7 +44,11 @@ class SchemeOptions(BaseModel):
     """What a receiver's ``verify`` may have beside ``scheme``. Each scheme adds its own fields."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        field_title_generator=field_title,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
     )
 
     @classmethod
@@ -89,6 +94,7 @@ class Scheme(ABC, Generic[OptionsT]):
             an event loop.
     """
 
+    contract: ClassVar[int] = 1
     Options: ClassVar[type[SchemeOptions]] = SchemeOptions
     proof: ClassVar[Proof] = Proof()
     computes_only: ClassVar[bool] = False

@@ -4,7 +4,7 @@ The signature covers ``id.timestamp.body``. ``webhook-signature`` lists signatur
 spaces: ``v1`` (HMAC with a ``whsec_`` secret) or ``v1a`` (Ed25519, checked with a ``whpk_`` public
 key). A full stop separates the id from the timestamp. So an id with a full stop is refused; the
 specification forbids it to senders. The id is stored with the push: a call that is sent again
-within the window is a duplicate.
+within the window is a duplicate. Svix, whose form this is, names the headers ``svix-*`` too.
 """
 
 from __future__ import annotations
@@ -93,11 +93,19 @@ def read_key(text: str) -> Key:
     for prefix, kind in ((SECRET, SharedKey), (PUBLIC_KEY, PublicKey)):
         if text.startswith(prefix):
             try:
-                raw = base64.b64decode(text.removeprefix(prefix), validate=True)
+                raw = base64.b64decode(_padded(text.removeprefix(prefix)), validate=True)
             except ValueError as exc:
                 raise ValueError(f"must be base64 after {prefix}") from exc
             return kind(raw)
-    raise ValueError(f"must start with {SECRET} (a secret) or {PUBLIC_KEY} (a public key)")
+    raise ValueError(
+        f"must start with {SECRET} (a secret) or {PUBLIC_KEY} (a public key): put {SECRET} before "
+        "a secret that your sender shows without it"
+    )
+
+
+def _padded(text: str) -> str:
+    """Base64 as it is read; senders leave out the padding at times."""
+    return text + "=" * (-len(text) % 4)
 
 
 def check_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -113,11 +121,11 @@ def check_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 def is_signed(call: Call, secrets: Iterable[SecretStr], now: float) -> bool:
     """Whether one of the keys signed the call, within the window around ``now``."""
-    message, sent = header_of(call, "webhook-id"), header_of(call, "webhook-timestamp")
+    message, sent = _header(call, "id"), _header(call, "timestamp")
     if not (_ID.fullmatch(message) and _TIMESTAMP.fullmatch(sent)):
         return False
     content = b".".join((message, sent, call.body))
-    signatures = header_of(call, "webhook-signature").split(b" ")[:MAX_SIGNATURES]
+    signatures = _header(call, "signature").split(b" ")[:MAX_SIGNATURES]
     keys = [read_key(secret.get_secret_value()) for secret in secrets]
     genuine = any([key.signed(content, signatures) for key in keys])
     return genuine and abs(now - int(sent)) <= WINDOW
@@ -125,7 +133,13 @@ def is_signed(call: Call, secrets: Iterable[SecretStr], now: float) -> bool:
 
 def message_of(call: Call) -> str:
     """The id of a signed call. It is the same for all attempts to deliver one message."""
-    return header_of(call, "webhook-id").decode("ascii")
+    return _header(call, "id").decode("ascii")
+
+
+def _header(call: Call, name: str) -> bytes:
+    """A header of the specification; all are Svix's own where the call has no ``webhook-id``."""
+    family = "webhook" if "webhook-id" in call.headers else "svix"
+    return header_of(call, f"{family}-{name}")
 
 
 class StandardWebhooksOptions(SecretOptions):

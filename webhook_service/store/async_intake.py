@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -16,9 +16,10 @@ from weakref import WeakKeyDictionary
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Decision, Delivery
-from webhook_service.store.database import LATE, WRITE_TIMEOUT, Write
+from webhook_service.store.database.write import LATE, TORN, WRITE_TIMEOUT, Write
 
 Stored = Write[Delivery | None]
+Submit = Callable[[Sequence[Decision]], Sequence[Stored]]
 Waiter = asyncio.Future[Delivery | None]
 
 
@@ -26,10 +27,12 @@ class AsyncIntake:
     """Brings decisions into the store, from any number of event loops.
 
     Args:
-        submit: begins to store a decision; the future resolves after its commit.
+        require_room: raises if there is no room for a decision.
+        submit: begins to store some; each future resolves after its commit.
     """
 
-    def __init__(self, submit: Callable[[Decision], Stored]) -> None:
+    def __init__(self, require_room: Callable[[Decision], None], submit: Submit) -> None:
+        self._require_room = require_room
         self._submit = submit
         # What a loop has under way is its own: so no lock is needed, and a loop that has ended
         # takes it along.
@@ -40,7 +43,9 @@ class AsyncIntake:
 
         Raises:
             StoreUnavailable: it was not committed, or not in time.
+            LimitReached: there is no room for it.
         """
+        self._require_room(decision)
         loop = asyncio.get_running_loop()
         turn = self._turns.get(loop)
         if turn is None:
@@ -51,7 +56,7 @@ class AsyncIntake:
 class _Turn:
     """What one event loop hands to the writer, and waits for."""
 
-    def __init__(self, submit: Callable[[Decision], Stored]) -> None:
+    def __init__(self, submit: Submit) -> None:
         self._submit = submit
         self._waiting: list[tuple[Decision, Waiter]] = []
         self._written: deque[tuple[Waiter, Future[Delivery | None]]] = deque()
@@ -64,18 +69,18 @@ class _Turn:
         return waiter
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        waiting, self._waiting = self._waiting, []
-        under_way = []
-        for decision, waiter in waiting:
-            if waiter.done():
-                continue  # its caller has gone away
-            try:
-                write = self._submit(decision)
-            except Exception as exc:
+        # Of those that are done already the caller has gone away.
+        waiting = [each for each in self._waiting if not each[1].done()]
+        self._waiting = []
+        try:
+            writes = self._submit([decision for decision, _ in waiting])
+        except Exception as exc:
+            for _, waiter in waiting:
                 waiter.set_exception(exc)
-            else:
-                under_way.append((waiter, write))
-                write.add_done_callback(partial(self._take_over, loop, waiter))
+            return
+        under_way = [(waiter, write) for (_, waiter), write in zip(waiting, writes, strict=True)]
+        for waiter, write in under_way:
+            write.add_done_callback(partial(self._take_over, loop, waiter))
         loop.call_later(WRITE_TIMEOUT, _give_up, under_way)
 
     def _take_over(
@@ -102,4 +107,4 @@ def _give_up(under_way: Iterable[tuple[Waiter, Stored]]) -> None:
     """Wait no longer, but for those whose COMMIT has begun: the writer tells of them soon."""
     for waiter, write in under_way:
         if not waiter.done() and write.give_up():
-            waiter.set_exception(StoreUnavailable(LATE))
+            waiter.set_exception(StoreUnavailable(TORN if write.is_torn else LATE))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from webhook_service.store.database import Database
-from webhook_service.store.dialects import insert_into
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.dialects import insert_into
 from webhook_service.store.tables import chores
 
 
@@ -24,14 +24,14 @@ class ChoreStore:
         query = select(chores.c.name, chores.c.due).where(chores.c.name.in_(names))
         with self._database.read() as connection:
             due = {row.name: row.due for row in connection.execute(query)}
-        now = datetime.now(UTC)
+        now = self._database.now()
         return [name for name in names if name not in due or due[name] <= now]
 
     def take(self, name: str, lease: float) -> str | None:
         """Take a chore for so many seconds; its cursor, or None if it is not due."""
 
         def job(connection: Connection) -> Any:
-            now = datetime.now(UTC)
+            now = self._database.now()
             connection.execute(
                 insert_into(connection.dialect.name, chores)
                 .values(name=name, due=now, cursor="")
@@ -49,6 +49,6 @@ class ChoreStore:
 
     def put_back(self, name: str, cursor: str, seconds: float) -> None:
         """Note where a chore stands, and keep others off it for so many seconds."""
-        due = datetime.now(UTC) + timedelta(seconds=seconds)
+        due = self._database.now() + timedelta(seconds=seconds)
         statement = update(chores).where(chores.c.name == name).values(due=due, cursor=cursor)
         self._database.write(lambda connection: connection.execute(statement))

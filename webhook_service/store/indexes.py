@@ -14,22 +14,27 @@ from webhook_service.store.tables import (
     ACTIVE,
     BEHIND,
     EXPIRING,
-    FAILED,
+    EXPLAINED,
+    IMAGE_NAME,
     LATER,
+    LIVE,
     OPEN,
     POLLED,
     READY,
     REFUSED,
     REPLAY,
+    REVISION,
     RUNNING,
     SETTLED,
     SUCCEEDED,
     UNDECIDED,
     deliveries,
     executions,
+    inbox_keys,
     keys,
     metadata,
     receivers,
+    tokens,
 )
 
 __all__ = ["metadata"]
@@ -41,6 +46,8 @@ def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool =
 
 _partial("ix_receivers_poll_due", POLLED, receivers.c.poll_due)
 _partial("ix_keys_expires", EXPIRING, keys.c.expires)
+_partial("ix_inbox_keys_expires", EXPIRING, inbox_keys.c.expires)
+_partial("ix_tokens_live", LIVE, tokens.c.project)
 # The newest few of a receiver are kept.
 _partial("ix_deliveries_refused", REFUSED, deliveries.c.receiver, deliveries.c.seq)
 
@@ -63,11 +70,14 @@ _partial("ix_executions_settled", SETTLED, executions.c.slot)
 # The database itself refuses a second active execution in a slot, whatever a claim believed.
 _partial("uq_executions_active_slot", ACTIVE, executions.c.slot, unique=True)
 
-# For people: what can be replayed, what can be rolled back to, and what waits for a vote.
-_partial("ix_executions_failed", FAILED, executions.c.project, executions.c.seq)
+# For people: lists by reason and by image, replays, what can be rolled back to, and what waits for
+# a vote.
+for _table in (deliveries, executions):
+    _columns = (_table.c.reason, _table.c.project, _table.c.seq)
+    _partial(f"ix_{_table.name}_reason", EXPLAINED, *_columns)
+Index("ix_executions_image", IMAGE_NAME, executions.c.project, executions.c.seq)
 _partial("ix_executions_replay_of", REPLAY, executions.c.replay_of)
-_partial(
-    "ix_executions_receiver_revisions", SUCCEEDED, executions.c.receiver, executions.c.finished
-)
+_partial("ix_executions_receiver_changed", REVISION, executions.c.receiver, executions.c.changed)
+_partial("ix_executions_slot_changed", REVISION, executions.c.slot, executions.c.changed)
 _partial("ix_executions_slot_revisions", SUCCEEDED, executions.c.slot, executions.c.finished)
 _partial("ix_executions_approve_by", UNDECIDED, executions.c.approve_by)

@@ -21,13 +21,25 @@ from webhook_service.driver import PushEvent
 from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
-from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Item, Reason, Work
+from webhook_service.model.delivery import (
+    Decision,
+    Delivery,
+    DeliveryState,
+    Item,
+    Reason,
+    Taker,
+    Work,
+)
 from webhook_service.model.execution import ExecutionState
-from webhook_service.store.bulk import BulkInsert, Row
-from webhook_service.store.database import Database, Write, wait
+from webhook_service.model.notice import Happened
+from webhook_service.store.database.bulk import BulkInsert, Row
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.write import Write, wait
+from webhook_service.store.endpoints.live import still_live
 from webhook_service.store.history.approvals import keep_newest, waiting_for
+from webhook_service.store.history.audit import add_entries, log_entry
 from webhook_service.store.limits.room import Room
-from webhook_service.store.receivers import still_live
+from webhook_service.store.notices import tell
 from webhook_service.store.tables import deliveries, executions, micros
 
 # Of calls that bring no work. Nothing runs from a body: executions hold what they are about.
@@ -83,6 +95,8 @@ class Intake:
         """
         if (delivery := wait(self.submit(decision))) is None:
             raise StoreUnavailable("The receiver is being changed; nothing was stored.")
+        if decision.audited:
+            log_entry(decision.audited)
         return delivery
 
     def submit(self, decision: Decision) -> Write[Delivery | None]:
@@ -99,11 +113,28 @@ class Intake:
             StoreUnavailable: nothing was stored; the future may also raise it.
             LimitReached: nothing was stored, for there is too much already.
         """
+        self.require_room(decision)
+        return self.submit_all([decision])[0]
+
+    def require_room(self, decision: Decision) -> None:
+        """Make sure that the call's project and receiver may store it.
+
+        Raises:
+            LimitReached: there is too much already.
+        """
         delivery = decision.delivery
         self._room.require(delivery.project, delivery.receiver, work=bool(decision.works))
-        stored = self._database.submit(self._store, decision)
-        stored.add_done_callback(partial(self._take_room, delivery.id))
-        return stored
+
+    def submit_all(self, decisions: Sequence[Decision]) -> list[Write[Delivery | None]]:
+        """``submit`` for some calls that there is room for: the writer takes them together.
+
+        Raises:
+            StoreUnavailable: nothing was stored; the futures may also raise it.
+        """
+        writes = self._database.submit_all(self._store, decisions)
+        for decision, write in zip(decisions, writes, strict=True):
+            write.add_done_callback(partial(self._take_room, decision.delivery.id))
+        return writes
 
     def _take_room(self, delivery_id: str, stored: Future[Delivery | None]) -> None:
         size = self._sizes.pop(delivery_id, 0)
@@ -115,7 +146,7 @@ class Intake:
     def _store(
         self, connection: Connection, decisions: Sequence[Decision]
     ) -> list[Delivery | None]:
-        live = _live(connection, decisions)
+        live = _live(connection, decisions, self._database.now())
         firsts = self._add_executions(connection, live)
         decided = {each.delivery.id: _revised(each.delivery, firsts) for each in live}
         if live:
@@ -123,6 +154,7 @@ class Intake:
             self._deliveries.run(connection, rows)
             for row in rows:
                 self._sizes[row["id"]] += ROW_BYTES + len(row["items"].encode()) + len(row["body"])
+            add_entries(connection, [each.audited for each in live if each.audited])
         failpoint("accept.stored")
         return [decided.get(decision.delivery.id) for decision in decisions]
 
@@ -150,7 +182,21 @@ class Intake:
             self._sizes[decision.delivery.id] += ROW_BYTES + len(row["event"].encode())
             if work.approval is not None and row["coalesce"]:
                 keep_newest(connection, row["slot"], decision.delivery.received)
+        _tell_held(connection, pairs, firsts)
         return firsts
+
+
+def _tell_held(
+    connection: Connection, pairs: Sequence[tuple[Decision, Work]], firsts: Firsts
+) -> None:
+    """Tell of what people have to approve."""
+    held = {
+        work.execution: decision.delivery.received
+        for decision, work in pairs
+        if work.approval is not None and work.execution not in firsts
+    }
+    if held:
+        tell(connection, held, max(held.values()), Happened.HELD)
 
 
 def kept_body(state: DeliveryState, body: bytes) -> bytes:
@@ -161,11 +207,13 @@ def kept_body(state: DeliveryState, body: bytes) -> bytes:
     return body[: MAX_KEPT - len(mark)] + mark
 
 
-def _live(connection: Connection, decisions: Sequence[Decision]) -> Sequence[Decision]:
+def _live(
+    connection: Connection, decisions: Sequence[Decision], now: datetime
+) -> Sequence[Decision]:
     asked = {decision.basis for decision in decisions if decision.basis is not None}
     if not asked:
         return decisions
-    live = still_live(connection, asked)
+    live = still_live(connection, asked, now)
     return [each for each in decisions if each.basis is None or each.basis in live]
 
 
@@ -214,6 +262,7 @@ def _delivery_row(delivery: Delivery, body: bytes) -> Row:
             "reason": item.reason,
             "execution": item.execution,
             **({"message": item.message} if item.message else {}),
+            **({"receiver": item.receiver} if item.receiver else {}),
         }
         for item in delivery.items
     ]
@@ -234,13 +283,14 @@ def _delivery_row(delivery: Delivery, body: bytes) -> Row:
 def _execution_row(decision: Decision, work: Work) -> Row:
     delivery = decision.delivery
     received = micros(delivery.received)
+    taker = work.taker or Taker(delivery.receiver, decision.driver)
     row: dict[str, Any] = {
         "id": work.execution,
         "project": delivery.project,
-        "receiver": delivery.receiver,
+        "receiver": taker.receiver,
         "delivery": delivery.id,
-        "driver": decision.driver,
-        "slot": f"{delivery.project}/{work.slot or delivery.receiver}",
+        "driver": taker.driver,
+        "slot": f"{delivery.project}/{work.slot or taker.receiver}",
         "coalesce": isinstance(work.event, PushEvent),
         "named": work.named,
         "event": _encode(event_to_json(work.event)),

@@ -10,16 +10,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, select
+from sqlalchemy import Column, Connection, LargeBinary, Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from webhook_service.errors import InvalidRequest, SettingsError
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.store.sealing import Sealer
+from webhook_service.store.filters import Filter, chosen, find_places
+from webhook_service.store.secrets.sealing import Sealer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Filter = Column[Any] | Callable[[str], ColumnElement[bool]]
 
 
 def fetch(
@@ -36,38 +36,34 @@ def fetch(
     Args:
         sealer: seals markers.
         order: a unique column of the table; items come with its highest value first.
-        fields: what may be filtered on, by name: columns, or what gives a condition for a value.
+        fields: what may be filtered on, by name.
 
     Raises:
         InvalidRequest: an unknown filter, or a marker that no page gave.
     """
     table, owner = order.table, f"marker {order.table.name} {project}"
-    query = select(table).where(table.c.project == project)
-    for name, value in (page.filters or {}).items():
-        if name not in fields:
-            known = ", ".join(sorted(fields))
-            raise InvalidRequest(f"Cannot filter by {name[:100]!r}; possible: {known}.")
-        field = fields[name]
-        query = query.where(field == value if isinstance(field, Column) else field(value))
-    if page.marker is not None:
-        query = query.where(order < _opened(order, sealer, owner, page.marker))
-    query = query.order_by(order.desc()).limit(page.limit + 1)
+    given = chosen(page.filters or {}, fields)
+    before = _opened(order, sealer, owner, page.marker) if page.marker else None
+    query = find_places(connection, project, order, given, before, page.limit + 1)
+    places = connection.execute(query).scalars().all()
+    shown = places[: page.limit]
+    # All but what is long and shown by itself: bodies of calls.
+    columns = [column for column in table.c if not isinstance(column.type, LargeBinary)]
+    rows = select(*columns).where(order.in_(shown)).order_by(order.desc())
     try:
-        rows = connection.execute(query).all()
-        places = [row._mapping[order] for row in rows]
-        items = tuple([build(row) for row in rows[: page.limit]])
+        items = tuple([build(row) for row in connection.execute(rows)])
     except SQLAlchemyError:
         raise
     except Exception:
-        places = list(connection.execute(query.with_only_columns(order)).scalars())
-        items = tuple(_readable(connection, query, order, places[: page.limit], build))
+        # A row that cannot be read: each one alone, and the bad ones are logged there.
+        items = tuple(_readable(connection, columns, order, shown, build))
     more = len(places) > page.limit
     return Page(items, sealer.seal(owner, str(places[page.limit - 1])) if more else None)
 
 
 def _readable(
     connection: Connection,
-    query: Select[Any],
+    columns: Sequence[Column[Any]],
     order: Column[Any],
     places: Sequence[Any],
     build: Callable[[Row[Any]], T],
@@ -75,7 +71,7 @@ def _readable(
     """Read rows one by one: a bad one does not keep people from all others."""
     for place in places:
         try:
-            yield build(connection.execute(query.where(order == place)).one())
+            yield build(connection.execute(select(*columns).where(order == place)).one())
         except SQLAlchemyError:
             raise
         except Exception:

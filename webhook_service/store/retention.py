@@ -18,10 +18,12 @@ from sqlalchemy import (
     Connection,
     Delete,
     Row,
+    TextClause,
     Update,
     and_,
     delete,
     exists,
+    or_,
     select,
     true,
     update,
@@ -29,15 +31,17 @@ from sqlalchemy import (
 
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ENDED, ExecutionState
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.tables import (
     ACTIVE,
     EXPIRING,
     OPEN,
+    REVISION,
     SUCCEEDED,
     audit,
     deliveries,
     executions,
+    inbox_keys,
     keys,
     receivers,
     slots,
@@ -115,11 +119,14 @@ class PruningStore:
 
     def keys(self, cursor: str, before: datetime) -> ChoreStep:
         """Remove endpoint keys that expired before a moment."""
-        query = select(keys.c.fingerprint).where(EXPIRING, keys.c.expires < before)
-        with self._database.read() as connection:
-            chosen = connection.execute(query.limit(self._batch)).scalars().all()
-        self._write(delete(keys).where(keys.c.fingerprint.in_(chosen)), chosen)
-        return ChoreStep("", len(chosen) < self._batch, len(chosen))
+        count, done = 0, True
+        for table in (keys, inbox_keys):
+            query = select(table.c.fingerprint).where(EXPIRING, table.c.expires < before)
+            with self._database.read() as connection:
+                chosen = connection.execute(query.limit(self._batch)).scalars().all()
+            self._write(delete(table).where(table.c.fingerprint.in_(chosen)), chosen)
+            count, done = count + len(chosen), done and len(chosen) < self._batch
+        return ChoreStep("", done, count)
 
     def _look(
         self, key: Column[Any], after: Any, age: Column[Any], chosen: ColumnElement[bool]
@@ -150,25 +157,33 @@ class PruningStore:
             failpoint("prune.committed")
 
 
-_LIVE = (SUCCEEDED, OPEN, ACTIVE)
+_LIVE = (REVISION, OPEN, ACTIVE)
 
 
 def _is_revision() -> ColumnElement[bool]:
-    """One of the newest of its slot, of a receiver that still exists."""
+    """One of the newest of its slot that changed it or succeeded, of a living receiver."""
+    succeeded = executions.c.state == ExecutionState.SUCCEEDED
+    changed = executions.c.changed.is_not(None)
+    return and_(
+        exists().where(receivers.c.id == executions.c.receiver),
+        or_(
+            and_(succeeded, _is_among_newest(SUCCEEDED, "finished")),
+            and_(changed, _is_among_newest(REVISION, "changed")),
+        ),
+    )
+
+
+def _is_among_newest(which: TextClause, age: str) -> ColumnElement[bool]:
     newer = executions.alias("newer")
     oldest_kept = (
-        select(newer.c.finished)
-        .where(newer.c.slot == executions.c.slot, SUCCEEDED)
-        .order_by(newer.c.finished.desc())
+        select(newer.c[age])
+        .where(newer.c.slot == executions.c.slot, which)
+        .order_by(newer.c[age].desc())
         .limit(1)
         .offset(KEPT_REVISIONS - 1)
         .scalar_subquery()
     )
-    return and_(
-        executions.c.state == ExecutionState.SUCCEEDED,
-        exists().where(receivers.c.id == executions.c.receiver),
-        oldest_kept.is_(None) | (executions.c.finished >= oldest_kept),
-    )
+    return oldest_kept.is_(None) | (executions.c[age] >= oldest_kept)
 
 
 def _step(rows: Sequence[Row[Any]], chosen: Sequence[Any], done: bool) -> ChoreStep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, func, select, update
 from webhook_service.driver import PushEvent
 from webhook_service.images import Image
 from webhook_service.model.as_json import event_from_json
-from webhook_service.store.database import Database
-from webhook_service.store.dialects import insert_into
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.dialects import insert_into
 from webhook_service.store.tables import POLLED, deliveries, executions, receivers, sightings
 
 CLIENT = "reconcile"
@@ -45,7 +45,7 @@ class SightingStore:
         """Project and id of the receiver that is to be looked after first, if one is due."""
         query = (
             select(receivers.c.project, receivers.c.id)
-            .where(POLLED, receivers.c.poll_due <= datetime.now(UTC))
+            .where(POLLED, receivers.c.poll_due <= self._database.now())
             .order_by(receivers.c.poll_due)
             .limit(1)
         )
@@ -55,7 +55,7 @@ class SightingStore:
 
     def rest(self, receiver: str, seconds: float) -> None:
         """Let a receiver be for so many seconds."""
-        due = datetime.now(UTC) + timedelta(seconds=seconds)
+        due = self._database.now() + timedelta(seconds=seconds)
         statement = update(receivers).where(receivers.c.id == receiver, POLLED)
         self._database.write(lambda connection: connection.execute(statement.values(poll_due=due)))
 

@@ -7,12 +7,14 @@ PostgreSQL.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     Float,
     ForeignKey,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -67,9 +70,11 @@ receivers = Table(
     Column("id", String(40), primary_key=True),
     Column("project", String(255), nullable=False),
     Column("name", String(255), nullable=False),
+    Column("labels", JSON, nullable=False, server_default="{}"),
     Column("driver", String(255), nullable=False),
     Column("config", JSON, nullable=False),
     Column("sealed_config", Text),
+    Column("listen", JSON, nullable=False, server_default="{}"),
     Column("source", JSON, nullable=False),
     Column("match", JSON, nullable=False),
     Column("verify", JSON, nullable=False),
@@ -82,6 +87,7 @@ receivers = Table(
     Column("version", Integer, nullable=False),
     Column("poll_due", Moment),
     UniqueConstraint("project", "name"),
+    Index(None, "project", "id"),
 )
 
 POLLED = text("poll_due IS NOT NULL")
@@ -97,7 +103,59 @@ keys = Table(
     Index(None, "receiver"),
 )
 
+# One URL for the receivers that listen.
+inboxes = Table(
+    "inboxes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("source", JSON, nullable=False),
+    Column("verify", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("project", "name"),
+    Index(None, "project", "id"),
+)
+
+inbox_keys = Table(
+    "inbox_keys",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("inbox", String(40), ForeignKey("inboxes.id", ondelete="CASCADE"), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Index(None, "inbox"),
+)
+
+# An inbox to which a receiver listens cannot be deleted: nobody would call the receiver any more.
+listeners = Table(
+    "listeners",
+    metadata,
+    Column("inbox", String(40), ForeignKey("inboxes.id"), primary_key=True),
+    Column(
+        "receiver", String(40), ForeignKey("receivers.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Index(None, "receiver"),
+)
+
 EXPIRING = text("expires IS NOT NULL")
+
+# Nothing of a project begins while it has one.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", String(255), nullable=False),
+    Column("created", Moment, nullable=False),
+    UniqueConstraint("project", "name"),
+)
 
 deliveries = Table(
     "deliveries",
@@ -116,10 +174,12 @@ deliveries = Table(
     Column("refusal", JSON(none_as_null=True)),
     Index(None, "project", "seq"),
     Index(None, "receiver", "seq"),
+    Index(None, "state", "project", "seq"),
     sqlite_autoincrement=True,
 )
 
 REFUSED = text("state = 'refused'")
+EXPLAINED = text("reason IS NOT NULL")
 
 executions = Table(
     "executions",
@@ -143,6 +203,7 @@ executions = Table(
     Column("queue", String(10), nullable=False, server_default="ready"),
     Column("settled", Boolean, nullable=False, server_default=false()),
     Column("finished", Moment),
+    Column("changed", Moment),
     Column("lease_until", Moment),
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),
@@ -155,15 +216,45 @@ executions = Table(
     Column("message", Text, nullable=False, server_default=""),
     Column("superseded_by", String(40)),
     Column("rolls_back", String(64)),
+    Column("back_to", JSON(none_as_null=True)),
     Column("replay_of", String(40)),
     Column("requested_by", String(255)),
+    Column("interruption", String(20)),
+    Column("interrupted_by", String(255)),
     Column("approvals_needed", Integer),
     Column("approve_by", Moment),
+    Column("let_through", String(255)),
     UniqueConstraint("receiver", "dedupe"),
     Index(None, "project", "seq"),
+    Index(None, "receiver", "seq"),
+    Index(None, "state", "project", "seq"),
+    Index(None, "driver", "project", "seq"),
     Index(None, "delivery"),
     sqlite_autoincrement=True,
 )
+
+
+class _ImageName(ColumnElement[str]):
+    """Registry and repository of what was pushed; nothing of a raw request."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(_ImageName, "sqlite")
+def _image_in_sqlite(*_: Any, **__: Any) -> str:
+    return (
+        "(CASE WHEN json_valid(event) THEN json_extract(event, '$.registry') || '/' || "
+        "json_extract(event, '$.repository') END)"
+    )
+
+
+@compiles(_ImageName, "postgresql")
+def _image_in_postgresql(*_: Any, **__: Any) -> str:
+    return "(((event ->> 'registry') || '/') || (event ->> 'repository'))"
+
+
+IMAGE_NAME = _ImageName()
 
 OPEN = text("state IN ('queued', 'held', 'retrying', 'waiting')")
 RUNNING = text("state = 'running'")
@@ -173,11 +264,29 @@ SETTLED = text("state = 'waiting' AND settled")
 READY = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'ready'")
 LATER = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'later'")
 BEHIND = text("state IN ('queued', 'held', 'retrying', 'waiting') AND queue = 'behind'")
-FAILED = text("state = 'failed'")
 SUCCEEDED = text("state = 'succeeded'")
+REVISION = text("changed IS NOT NULL")
 UNDECIDED = text("state = 'held' AND approve_by IS NOT NULL")
 REPLAY = text("replay_of IS NOT NULL")
 
+
+# Whom a project tells of what happens. What is told is an execution (see ``model.notification``).
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("kind", String(255), nullable=False),
+    Column("on", JSON, nullable=False),
+    Column("when", Text),
+    Column("config", JSON, nullable=False),
+    Column("sealed_config", Text),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("project", "name"),
+)
 
 approvals = Table(
     "approvals",
@@ -255,12 +364,25 @@ tokens = Table(
     Column("expires", Moment),
     Column("used", Moment),
     Column("revoked", Moment),
+    Index(None, "project", "id"),
 )
-Index(
-    "ix_tokens_live",
-    tokens.c.project,
-    sqlite_where=tokens.c.revoked.is_(None),
-    postgresql_where=tokens.c.revoked.is_(None),
+
+LIVE = text("revoked IS NULL")
+
+# A link that logs in is a row of its own kind.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("token", String(40)),
+    Column("actor", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("grants", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Index(None, "actor", "created"),
+    Index(None, "expires"),
 )
 
 audit = Table(
@@ -278,4 +400,8 @@ audit = Table(
     Column("at", Moment, nullable=False),
     Index(None, "project", "id"),
     Index(None, "receiver", "id"),
+    Index(None, "subject", "id"),
+    Index(None, "actor", "project", "id"),
+    Index(None, "action", "project", "id"),
+    Index(None, "via", "project", "id"),
 )

@@ -10,16 +10,23 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from math import isfinite
+from types import MappingProxyType
+from typing import Any, Literal
 
 from webhook_service.errors import WebhookServiceError, with_cause
 from webhook_service.telemetry.redaction import redacted
 
 REPEAT_SECONDS = 60.0
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# What every record has; all else in it are fields that ``extra`` gave.
+_OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+_common: ContextVar[Mapping[str, Any]] = ContextVar("fields of all lines", default=_NO_FIELDS)
 
 
 class Redact(logging.Filter):
@@ -98,31 +105,62 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(TextFormatter):
-    """One JSON object per line."""
+    """One JSON object per line, with the fields of ``extra`` and of ``common_fields``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
+        own = {key: each for key, each in vars(record).items() if key not in _OF_EVERY_RECORD}
+        for name, value in {**_common.get(), **own}.items():
+            if value is not None and name not in line:
+                line[name] = _plain(value)
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(form: Literal["text", "json"], level: int = logging.INFO) -> None:
-    """Send the log to standard error in one of the two forms."""
+def _plain(value: object) -> object:
+    """A field as JSON has it, without secrets."""
+    if isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return round(value, 6) if isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return redacted(str(value))
+
+
+@contextmanager
+def common_fields(fields: Mapping[str, Any]) -> Iterator[None]:
+    """Give all lines of this thread fields meanwhile, also those that plug-ins log."""
+    token = _common.set({**_common.get(), **fields})
+    try:
+        yield
+    finally:
+        _common.reset(token)
+
+
+def configure(form: Literal["text", "json"], level: str = "info") -> None:
+    """Send the log to standard error in one of the two forms.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``. Of libraries only warnings and errors
+            are logged at all.
+    """
+    least = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler()
     handler.addFilter(Redact())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    root.setLevel(max(least, logging.WARNING))
     _skip_what_no_line_shows()
-    logging.getLogger("webhook_service").setLevel(level)
-    logging.getLogger("webhook_drivers").setLevel(level)
+    logging.getLogger("webhook_service").setLevel(least)
+    logging.getLogger("webhook_drivers").setLevel(least)
 
 
 def _skip_what_no_line_shows() -> None:

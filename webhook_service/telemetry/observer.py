@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from webhook_service.driver import Observed
 from webhook_service.model.delivery import Delivery
-from webhook_service.model.execution import Claim, Verdict
+from webhook_service.model.execution import Claim, Execution, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,14 @@ class ChoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Drifted:
+    """A target was seen to run another image than the one that was deployed; told once."""
+
+    execution: Execution
+    seen: Observed
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionsOpen:
     """So many connections to this process are open now."""
 
@@ -120,6 +129,7 @@ Happening = (
     | WorkersAbandoned
     | WorkersDied
     | ChoreFailed
+    | Drifted
     | ConnectionsOpen
     | CallersWaiting
 )

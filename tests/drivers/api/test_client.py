@@ -175,12 +175,7 @@ def test_retry_after_is_honoured(tmp_path: Path, said: str, least: float, most: 
             'User "x" cannot get resource "deployments"',
             "Not allowed to get .*bind the Role that `python -m webhook_drivers.",
         ),
-        (403, "exceeded quota: pods", "refused to get Deployment shop/shop.*exceeded quota"),
-        (
-            400,
-            "admission webhook denied",
-            r"refused to get Deployment shop/shop \(400\).*webhook denied",
-        ),
+        (403, "exceeded quota: pods", "A quota of namespace shop does not let us get Deployment"),
         (422, "spec.template: Invalid value", r"\(422\).*Invalid value"),
         (302, "elsewhere", r"\(302\)"),
     ],
@@ -191,6 +186,29 @@ def test_final_refusals_say_what_to_do(
     error = failing(tmp_path, refuse(status, message, Location="http://127.0.0.1:9/"))
     assert type(error) is DriverError
     assert re.search(says, error.message), error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, 'admission webhook "validation.gatekeeper.sh" denied the request: no latest'),
+        (400, 'admission webhook "validate.kyverno.svc-fail" denied the request: policy x'),
+        (422, "ValidatingAdmissionPolicy 'own' with binding 'own' denied request: images only"),
+        (403, 'deployments.apps "shop" is forbidden: image policy webhook backend denied'),
+        (403, 'admission webhook "x" denied the request: images cannot be of docker.io'),
+    ],
+)
+def test_a_policy_is_told_apart_from_a_right_that_is_missing(
+    tmp_path: Path, status: int, message: str
+) -> None:
+    error = failing(tmp_path, refuse(status, message))
+    assert error.reason == "policy_denied"
+    assert error.message == f"A policy of the cluster does not let us get {SHOP}: {message}"
+
+
+def test_a_quota_is_told_apart(tmp_path: Path) -> None:
+    message = 'pods "shop-1" is forbidden: exceeded quota: small, requested: pods=1'
+    assert failing(tmp_path, refuse(403, message)).reason == "quota_exceeded"
 
 
 def test_a_conflict_is_told_apart(tmp_path: Path) -> None:
@@ -296,6 +314,10 @@ def test_in_a_pod_its_own_cluster_is_used(tmp_path: Path, monkeypatch: pytest.Mo
         clusters.get().get(SHOP)
     (transport,) = clusters._transports.values()
     assert transport._api.configuration.host == "https://127.0.0.1:9"
+    for renewed in (token, authority):
+        before = clusters.get().transport
+        renewed.write_bytes(renewed.read_bytes() + b"\n")
+        assert clusters.get().transport is not before
     clusters.close()
 
 
@@ -363,9 +385,9 @@ def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_credential_that_cannot_be_sent_is_in_no_message(tmp_path: Path) -> None:
     with faulty(lambda _: None) as (url, _):
         path = kubeconfig(tmp_path, main=url)
-        path.write_text(path.read_text().replace("token-of-main", "hunter2-hunter2\\n"))
+        path.write_text(path.read_text().replace("token-of-main", "hunter2-\\u2603"))
         clusters = Clusters({"kubeconfig": str(path)})
-        with pytest.raises(Retry, match=r"does not answer \(ValueError\)") as caught:
+        with pytest.raises(Retry, match=r"does not answer \(UnicodeEncodeError\)") as caught:
             clusters.get().get(SHOP)
         clusters.close()
     assert "hunter2" not in str(caught.value)

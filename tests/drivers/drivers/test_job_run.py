@@ -19,6 +19,7 @@ from webhook_service import (
     Done,
     DriverError,
     InvalidConfig,
+    Plan,
     PushEvent,
     TargetConflict,
     Wait,
@@ -246,7 +247,8 @@ def test_the_plan_is_checked_by_the_cluster_and_runs_nothing(
     driver: JobRun, fake: FakeCluster
 ) -> None:
     fake.apply(cron_job())
-    assert driver.plan(config(), PUSH, context(1)).changes[0].field == "job"
+    said = ("CronJob default/migrate would be run as a Job of its own.",)
+    assert driver.plan(config(), PUSH, context(1)) == Plan(notes=said)
     assert fake.list("Job", "default") == []
 
 

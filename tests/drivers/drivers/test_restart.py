@@ -165,3 +165,13 @@ def test_the_plan_says_what_would_change(driver: Restart, fake: FakeCluster) -> 
     assert driver.plan(config(), BASE, named(1)).changes[0].after == "push-1"
     assert "nothing was changed" in driver.plan(config(), BASE, context(1)).notes[0]
     assert writes(fake) == 0
+
+
+def test_a_plan_for_a_push_that_restarted_already_announces_nothing(
+    driver: Restart, fake: FakeCluster
+) -> None:
+    fake.apply(workload())
+    run_to_end(driver, config(), BASE, named(1))  # type: ignore[arg-type]
+    plan = driver.plan(config(), BASE, named(1))
+    assert plan.changes == ()
+    assert plan.notes == ("Deployment default/shop was restarted by this push already.",)

@@ -74,8 +74,8 @@ MISTAKES = {
         settings={"name": None, "selector": {"app": "shop"}},
     ),
     "refused by admission": Mistake(
-        "forbidden",
-        ("refused to patch", "nothing was changed", "images need a signature"),
+        "policy_denied",
+        ("A policy of the cluster does not let us patch", "images need a signature"),
         given=without("patch", "deployments", POLICY),
     ),
     "no quota left": Mistake(

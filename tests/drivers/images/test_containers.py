@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.drivers.steps import SHA, push
-from webhook_drivers.kubernetes.images.containers import desired, select
+from webhook_drivers.kubernetes.images.containers import Sought, advice, desired, select
 from webhook_drivers.kubernetes.images.workloads import Container
 from webhook_service import DriverError, PushEvent, TargetConflict
+from webhook_service.testing import sample_context
 
 APP = Container("app", "acme/shop:1")
 INIT = Container("migrate", "index.docker.io/acme/shop:1", init=True)
@@ -12,10 +15,15 @@ BROKEN = Container("broken", "Not An Image")
 FOUND = (INIT, APP, PROXY, BROKEN)
 
 
+def sought_of(event: PushEvent, **mirrors: str) -> Sought:
+    return Sought.of(event, sample_context(mirrors=mirrors))
+
+
 def chosen(
     wanted: tuple[str, ...] = (), named: bool = False, event: PushEvent | None = None
 ) -> list[str]:
-    found = select("Deployment shop/shop", FOUND, event or push("2"), wanted, named)
+    sought = replace(sought_of(event or push("2")), named=named)
+    found = select("Deployment shop/shop", FOUND, sought, wanted)
     return [item.name for item in found]
 
 
@@ -79,15 +87,81 @@ def test_a_missing_container_is_named_with_those_that_exist() -> None:
 def test_images_keep_the_spelling_of_their_repository(
     current: str, event: PushEvent, pin: bool, after: str
 ) -> None:
-    assert desired([Container("app", current)], event, pin) == (Container("app", after),)
+    found = desired([Container("app", current)], event, sought_of(event), pin)
+    assert found == (Container("app", after),)
 
 
 def test_a_registry_with_a_port_keeps_it() -> None:
     event = PushEvent(registry="reg.example:5000", repository="shop", tag="2")
     current = Container("app", "reg.example:5000/shop")
-    assert desired([current], event, True)[0].image == "reg.example:5000/shop:2"
+    assert desired([current], event, sought_of(event), True)[0].image == "reg.example:5000/shop:2"
 
 
 def test_a_push_without_tag_and_digest_is_refused() -> None:
     with pytest.raises(DriverError, match="neither a tag nor a digest"):
-        desired([APP], push(None), True)
+        desired([APP], push(None), sought_of(push(None)), True)
+
+
+HUB = {"docker.io": "harbor.corp/dockerhub"}
+SHOP_AT_HARBOR = "harbor.corp/dockerhub/acme/shop"
+
+
+@pytest.mark.parametrize(
+    ("current", "repository", "after"),
+    [
+        (f"{SHOP_AT_HARBOR}:1", "acme/shop", f"{SHOP_AT_HARBOR}:2"),
+        ("acme/shop:1", "acme/shop", "acme/shop:2"),
+        ("harbor.corp/dockerhub/nginx:1", "library/nginx", "harbor.corp/dockerhub/nginx:2"),
+        (
+            "harbor.corp/dockerhub/library/nginx:1",
+            "library/nginx",
+            "harbor.corp/dockerhub/library/nginx:2",
+        ),
+        ("envoy:1", "acme/shop", f"{SHOP_AT_HARBOR}:2"),
+    ],
+)
+def test_a_container_keeps_its_mirror_and_a_new_image_gets_it(
+    current: str, repository: str, after: str
+) -> None:
+    event = push("2", repository=repository)
+    (found,) = desired([Container("app", current)], event, sought_of(event, **HUB), True)
+    assert found.image == after
+
+
+def test_what_runs_under_the_name_of_a_mirror_is_chosen_and_no_other() -> None:
+    mirrored = Container("app", f"{SHOP_AT_HARBOR}:1")
+    others = (Container("a", "harbor.corp/other/acme/shop:1"), Container("b", "x/acme/shop:1"))
+    sought = sought_of(push("2"), **HUB)
+    assert select("Deployment shop/shop", (mirrored, *others), sought, ()) == (mirrored,)
+    with pytest.raises(TargetConflict):
+        select("Deployment shop/shop", others, sought, ())
+
+
+@pytest.mark.parametrize(
+    ("pushed", "image", "mirror"),
+    [
+        ("docker.io/acme/shop", f"{SHOP_AT_HARBOR}:1", "harbor.corp/dockerhub"),
+        ("docker.io/library/nginx", "harbor.corp/hub/nginx", "harbor.corp/hub"),
+        ("ghcr.io/acme/shop", "registry.internal:5000/acme/shop:1", "registry.internal:5000"),
+    ],
+)
+def test_a_conflict_with_what_looks_like_a_mirror_says_how_to_keep_it(
+    pushed: str, image: str, mirror: str
+) -> None:
+    registry = pushed.partition("/")[0]
+    said = advice(pushed, ["envoy:1", image])
+    assert f'say so in `match.mirrors`, as {{"{registry}": "{mirror}"}}' in said
+    assert "match.repositories" not in said
+
+
+@pytest.mark.parametrize(
+    ("pushed", "image"),
+    [
+        ("docker.io/acme/shop", "harbor.corp/acme/other:1"),
+        ("docker.io/acme/shop", "harbor.corp/hub/xacme/shop:1"),
+        ("evil.example/acme/shop", "acme/shop:1"),
+        ("docker.io/acme/shop", "Not An Image"),
+    ],
+)
+def test_no_mirror_is_advised_where_none_is_to_be_seen(pushed: str, image: str) -> None:
+    assert advice(pushed, [image]) == ""

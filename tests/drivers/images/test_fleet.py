@@ -14,6 +14,8 @@ from webhook_drivers.kubernetes.images.fleet import MAX_ACTIONS, MAX_TARGETS
 from webhook_service import (
     Done,
     DriverError,
+    GiveWay,
+    Interruption,
     InvalidConfig,
     Retry,
     Superseded,
@@ -171,6 +173,57 @@ def test_one_that_is_deleted_meanwhile_is_told(driver: DeploymentUpdate, fake: F
     with pytest.raises(DriverError, match="default/shop-001 was deleted meanwhile"):
         run_to_end(driver, settings(), push("2"), replace(context(1), state=first.state))
     assert images(fake) == {"shop-000": "acme/shop:2"}
+
+
+def half_begun(driver: DeploymentUpdate, fake: FakeCluster) -> GiveWay:
+    """A push that waits in some of its workloads and has not come to others gives way."""
+    start(fake, MAX_ACTIONS + 2)
+    first = driver.execute(settings(), push("2"), context(1))
+    assert isinstance(first, Wait)
+    stand = replace(context(1), state=first.state)
+    outcome = driver.interrupt(settings(), push("2"), stand, Interruption.NEWER)
+    assert isinstance(outcome, GiveWay), outcome
+    return outcome
+
+
+def test_a_newer_push_begins_everywhere_while_the_older_one_gives_way(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    gave_way = half_begun(driver, fake)
+    changed = {change.target for change in gave_way.changes}
+    assert len(changed) == MAX_ACTIONS, "what was changed is not forgotten"
+    assert Counter(images(fake).values()) == {"acme/shop:2": MAX_ACTIONS, "acme/shop:1": 2}
+    assert isinstance(run_to_end(driver, settings(), push("3"), context(3)), Done)
+    assert set(images(fake).values()) == {"acme/shop:3"}
+    stand = replace(context(1), state=gave_way.state)
+    with pytest.raises(Superseded):
+        run_to_end(driver, settings(), push("2"), stand)
+    assert set(images(fake).values()) == {"acme/shop:3"}
+
+
+def test_a_push_that_gave_way_goes_on_in_every_workload_if_the_newer_one_is_refused(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    stand = replace(context(1), state=half_begun(driver, fake).state)
+    outcome = run_to_end(driver, settings(), push("2"), stand)
+    assert isinstance(outcome, Done)
+    assert outcome.message == f"{MAX_ACTIONS + 2} of {MAX_ACTIONS + 2} {CHOSEN} were updated."
+    assert set(images(fake).values()) == {"acme/shop:2"}
+
+
+def test_an_abort_takes_every_workload_back_those_that_were_done_too(
+    driver: DeploymentUpdate, fake: FakeCluster
+) -> None:
+    start(fake, MAX_ACTIONS + 2)
+    stand, outcome = context(1), driver.execute(settings(), push("2"), context(1))
+    while isinstance(outcome, Wait) and outcome.message.startswith("0 of"):
+        stand = replace(stand, state=outcome.state)
+        outcome = driver.execute(settings(), push("2"), stand)
+    while isinstance(outcome, Wait):
+        stand = replace(stand, state=outcome.state)
+        outcome = driver.interrupt(settings(), push("2"), stand, Interruption.ABORT)
+    assert isinstance(outcome, Done) and "went back" in outcome.message
+    assert set(images(fake).values()) == {"acme/shop:1"}
 
 
 def test_a_cluster_that_is_away_is_asked_again(driver: DeploymentUpdate, fake: FakeCluster) -> None:

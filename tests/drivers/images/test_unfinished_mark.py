@@ -1,4 +1,4 @@
-"""A push with pods beside a workload is cancelled midway: no other strategy takes them away."""
+"""A push with pods beside a workload is cancelled midway: another strategy takes over."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client
-from tests.drivers.steps import OTHER_SHA, SHA, config, context, push, run_to_end
+from tests.drivers.steps import LABELS, OTHER_SHA, SHA, config, context, push, run_to_end
 from tests.drivers.strategies.colours import REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdate,
@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
 )
 from webhook_drivers.kubernetes.drivers.restart import Restart, RestartConfig
 from webhook_drivers.kubernetes.images.unfinished_mark import UNFINISHED
-from webhook_service import Done, DriverError, Retry, Wait
+from webhook_service import Context, Done, DriverError, Interruption, Retry, Wait
 from webhook_service.testing import FakeCluster
 
 NEWEST = f"acme/shop:3@{OTHER_SHA}"
@@ -40,51 +40,131 @@ def kubeconfig(fake: FakeCluster, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(kubeconfig: Path) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, kubeconfig: Path) -> Iterator[Shop]:
     with Client(kubeconfig) as client:
         shop = Shop(client, kubeconfig)
-        shop.start()
+        # So that green is not served already when the test looks.
+        slow = "before" in request.node.name
+        shop.start(**({"minReadySeconds": 1} if slow else {}))
         shop.service("shop-preview")
         yield shop
 
 
 @pytest.fixture(params=BEGUN)
-def settings(request: pytest.FixtureRequest, driver: DeploymentUpdate, shop: Shop) -> Any:
-    """The config of a push that people have cancelled midway."""
-    settings, is_midway = BEGUN[request.param]
+def settings(request: pytest.FixtureRequest) -> DeploymentUpdateConfig:
+    """The config of a push that is left midway."""
+    return BEGUN[request.param][0]
+
+
+@pytest.fixture(autouse=True)
+def begun(request: pytest.FixtureRequest, driver: DeploymentUpdate, shop: Shop) -> Context | None:
+    """The context of its next step."""
+    if "settings" not in request.fixturenames:
+        return None
+    settings, is_midway = BEGUN[request.node.callspec.params["settings"]]
     at = context(1)
     while not is_midway(shop):
         outcome = driver.execute(settings, push("2", SHA), at)
         assert isinstance(outcome, Wait), outcome
         at = replace(at, state=outcome.state)
-    return settings
+    return at
 
 
-@pytest.mark.parametrize("other", ["rolling", "recreate"])
-def test_another_strategy_is_refused_until_the_first_has_tidied_up(
-    driver: DeploymentUpdate, shop: Shop, settings: DeploymentUpdateConfig, other: str
+OTHERS: list[dict[str, Any]] = [
+    {"type": "rolling"},
+    {"type": "recreate"},
+    {"type": "canary", "service": "shop", "steps": [{"weight": 50}]},
+    {"type": "blueGreen", "service": "shop", "keepSeconds": 0},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: str(other["type"]))
+def test_another_strategy_takes_over_what_the_first_has_left(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    settings: DeploymentUpdateConfig,
+    other: dict[str, Any],
 ) -> None:
-    newest, second = config(strategy={"type": other}), f"shop-{_color(settings)}"
-    before = shop.get("Deployment")["spec"]
-    said = f"A {settings.strategy.type} push to Deployment default/shop was not brought to its end"
+    newest = config(strategy=other)
     with shop.prober() as prober:
-        with pytest.raises(DriverError, match=said) as caught:
-            driver.execute(newest, push("3", OTHER_SHA), context(2))
-        assert shop.get("Deployment")["spec"] == before
-        at_once = settings.strategy.model_copy(update={"keep_seconds": 0})
-        hasty = settings.model_copy(update={"strategy": at_once})
-        assert isinstance(run_to_end(driver, hasty, push("2.1"), context(3)), Done)
-        shop.assert_at_rest("acme/shop:2.1", second)
-    assert caught.value.reason == "unfinished" and prober.least >= REPLICAS
-    assert isinstance(run_to_end(driver, newest, push("3", OTHER_SHA), context(4)), Done)
-    shop.assert_at_rest(NEWEST, second)
+        ended = run_to_end(driver, newest, push("3", OTHER_SHA), context(2))
+    assert isinstance(ended, Done), ended
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest(NEWEST, second)
+    assert other["type"] == "recreate" or prober.least >= REPLICAS
 
 
-def test_a_plan_says_it(
+@pytest.mark.parametrize("other", OTHERS[:2], ids=lambda other: str(other["type"]))
+def test_a_push_goes_on_when_its_receiver_gets_another_strategy_meanwhile(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    settings: DeploymentUpdateConfig,
+    begun: Context,
+    other: dict[str, Any],
+) -> None:
+    ended = run_to_end(driver, config(strategy=other), push("2", SHA), begun)
+    assert isinstance(ended, Done), ended
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest(f"acme/shop:2@{SHA}", second)
+
+
+def test_an_abort_goes_back_although_the_receiver_has_another_strategy_now(
+    driver: DeploymentUpdate, shop: Shop, settings: DeploymentUpdateConfig, begun: Context
+) -> None:
+    for _ in range(300):
+        outcome = driver.interrupt(config(), push("2", SHA), begun, Interruption.ABORT)
+        if not isinstance(outcome, Wait):
+            break
+        begun = replace(begun, state=outcome.state)
+    assert isinstance(outcome, Done) and "shop:1" in outcome.message
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest("acme/shop:1", second)
+
+
+@pytest.mark.parametrize("other", OTHERS[:2], ids=lambda other: str(other["type"]))
+def test_a_mark_of_release_0_1_0_which_names_no_service_is_recognised_too(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    settings: DeploymentUpdateConfig,
+    other: dict[str, Any],
+) -> None:
+    old = f"{settings.strategy.type} docker.io/acme/shop"
+    shop.patch("Deployment", {"metadata": {"annotations": {UNFINISHED: old}}})
+    ended = run_to_end(driver, config(strategy=other), push("3", OTHER_SHA), context(2))
+    assert isinstance(ended, Done), ended
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest(NEWEST, second)
+    assert shop.selector("shop-preview") == LABELS
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blueGreen"])
+def test_an_old_mark_with_nothing_beside_it_is_removed(
+    driver: DeploymentUpdate, shop: Shop, strategy: str
+) -> None:
+    left = {UNFINISHED: f"{strategy} docker.io/acme/shop"}
+    shop.patch("Deployment", {"metadata": {"annotations": left}})
+    assert isinstance(run_to_end(driver, config(), push("3", OTHER_SHA), context(2)), Done)
+    shop.assert_at_rest(NEWEST)
+
+
+def test_a_mark_that_nobody_can_tidy_up_after_is_refused_with_what_to_do(
+    driver: DeploymentUpdate, shop: Shop
+) -> None:
+    for service in ("shop", "shop-preview"):
+        shop.client.ok("DELETE", shop._path("Service", service))
+    broken = {UNFINISHED: "canary docker.io/acme/shop"}
+    shop.patch("Deployment", {"metadata": {"annotations": broken}})
+    said = "A canary push to Deployment default/shop was not brought to its end"
+    with pytest.raises(DriverError, match=said) as caught:
+        driver.execute(config(), push("3", OTHER_SHA), context(2))
+    assert caught.value.reason == "unfinished" and shop.image() == "acme/shop:1"
+
+
+def test_a_plan_says_what_comes_first(
     driver: DeploymentUpdate, shop: Shop, settings: DeploymentUpdateConfig
 ) -> None:
     plan = driver.plan(config(), push("3", OTHER_SHA), context(2))
-    assert plan.changes == () and UNFINISHED in plan.notes[0]
+    assert plan.changes and "was not brought to its end" in plan.notes[0]
 
 
 def test_the_push_of_another_image_of_the_pod_waits(
@@ -98,7 +178,3 @@ def test_a_restart_waits(kubeconfig: Path, shop: Shop, settings: DeploymentUpdat
     restarted = RestartConfig(namespace="default", name="shop")
     with closing(Restart({"kubeconfig": str(kubeconfig)})) as driver, pytest.raises(Retry):
         driver.execute(restarted, push("2"), context(2, named=True))
-
-
-def _color(settings: DeploymentUpdateConfig) -> str:
-    return "canary" if settings.strategy.type == "canary" else "green"

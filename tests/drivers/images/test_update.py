@@ -14,7 +14,7 @@ from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.rollout import DEADLINE_EXCEEDED
 from webhook_drivers.kubernetes.images.update import ImageUpdate
-from webhook_drivers.kubernetes.images.workloads import WORKLOADS
+from webhook_drivers.kubernetes.images.workloads import WORKLOADS, dig
 from webhook_service import Context, Done, DriverError, Wait
 
 KIND = WORKLOADS["Deployment"]
@@ -33,14 +33,14 @@ class Scripted:
 
     def patch(self, address: Address, patch: Json, **_: Any) -> Json:
         spec = self.obj["spec"]["template"]["spec"]
-        for item in patch["spec"]["template"]["spec"]["containers"]:
+        for item in dig(patch, "spec", "template", "spec").get("containers", ()):
             next(c for c in spec["containers"] if c["name"] == item["name"]).update(item)
         notes = self.obj["metadata"].setdefault("annotations", {})
         notes.update(patch["metadata"]["annotations"])
         self.react(self.obj)
         return deepcopy(self.obj)
 
-    def find(self, *_: Any) -> tuple[Json, ...]:
+    def find(self, *_: Any, **__: Any) -> tuple[Json, ...]:
         return ()
 
     def create_event(self, namespace: str, event: Json) -> None:

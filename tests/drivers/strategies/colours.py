@@ -21,6 +21,13 @@ class Shop:
         self.client, self.kubeconfig, self.namespace = client, kubeconfig, namespace
 
     def start(self, image: str = "acme/shop:1", **spec: Any) -> None:
+        self.create(image, **spec)
+        self.service("shop")
+        eventually(lambda: self.ready() == REPLICAS)
+        eventually(lambda: self.get("Deployment")["status"].get("availableReplicas") == REPLICAS)
+
+    def create(self, image: str = "acme/shop:1", **spec: Any) -> None:
+        """The Deployment alone."""
         body = workload(image=image, replicas=REPLICAS, **spec)
         body["metadata"]["namespace"] = self.namespace
         body["metadata"]["labels"] = {"team": "shop"}
@@ -30,9 +37,6 @@ class Shop:
         app["resources"] = {"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}}
         body["spec"]["template"]["metadata"]["annotations"] = {"acme.example/note": "keep"}
         self.client.ok("POST", deployments(self.namespace), body)
-        self.service("shop")
-        eventually(lambda: self.ready() == REPLICAS)
-        eventually(lambda: self.get("Deployment")["status"].get("availableReplicas") == REPLICAS)
 
     def service(self, name: str) -> None:
         spec = {"selector": LABELS, "ports": [{"port": 80}]}
@@ -83,8 +87,8 @@ class Shop:
         """One Deployment that runs the image behind a Service as it was written; no leftover."""
         found = self.get("Deployment")
         assert self.image() == image
-        assert found["spec"]["replicas"] == REPLICAS
-        assert found["status"]["availableReplicas"] == REPLICAS
+        assert found["spec"]["replicas"] == REPLICAS, found
+        assert found["status"]["availableReplicas"] == REPLICAS, found
         assert self.selector() == LABELS
         assert "webhook-service.io/switch" not in (
             self.get("Service")["metadata"].get("annotations") or {}

@@ -223,8 +223,10 @@ def test_somebody_elses_image_meanwhile_is_kept(driver: DeploymentUpdate, shop: 
     assert isinstance(first, Wait)
     containers = [{"name": "app", "image": "acme/shop:hotfix"}]
     shop.patch("Deployment", {"spec": {"template": {"spec": {"containers": containers}}}})
-    with pytest.raises(DriverError, match="changed by somebody else"):
+    with pytest.raises(DriverError, match="changed by somebody else") as caught:
         run_to_end(driver, settings, push("2", SHA), replace(context(1), state=first.state))
+    assert "acme/shop:hotfix runs, which somebody else has set" in caught.value.message
+    assert "rolled back to acme/shop:1" not in caught.value.message
     at_rest(shop, "acme/shop:hotfix")
 
 

@@ -17,6 +17,7 @@ from webhook_service import (
     Context,
     Done,
     DriverError,
+    Interruption,
     InvalidConfig,
     Outcome,
     TargetConflict,
@@ -92,6 +93,12 @@ class Follower:
             self.at = replace(self.at, state=outcome.state)
         return outcome
 
+    def abort(self) -> Outcome:
+        outcome = self.driver.interrupt(self.settings, self.event, self.at, Interruption.ABORT)
+        if isinstance(outcome, Wait):
+            self.at = replace(self.at, state=outcome.state)
+        return outcome
+
     def waits(self, says: str) -> Wait:
         outcome = self.step()
         assert isinstance(outcome, Wait) and says in outcome.message, outcome
@@ -158,6 +165,43 @@ def test_a_pause_of_a_rollout_has_no_deadline(argo: Follower, shop: Delegated, c
     for _ in range(60):
         clock.ahead += 60
         assert argo.waits("Paused").state["phase"] == "rolling"
+
+
+def test_an_abort_of_a_rollout_in_its_pause_gives_the_traffic_back_at_once(
+    argo: Follower, shop: Delegated
+) -> None:
+    argo.step()
+    shop.report("Rollout", phase="Paused", message="CanaryPauseStep")
+    going = argo.abort()
+    assert isinstance(going, Wait), going
+    live = shop.fake.get("Rollout", "default", "shop")
+    assert live["status"]["abort"] is True, "the old pods get all traffic before others start"
+    assert shop.image("Rollout") == "acme/shop:1"
+    shop.report("Rollout", phase="Healthy", message="", abort=False, availableReplicas=2)
+    ended = argo.abort()
+    assert isinstance(ended, Done) and "was aborted" in ended.message
+    assert "runs acme/shop:1" in ended.message
+
+
+def test_an_abort_goes_back_by_the_template_where_the_status_may_not_be_written(
+    argo: Follower, shop: Delegated
+) -> None:
+    argo.step()
+    shop.report("Rollout", phase="Paused")
+    shop.fake.deny("patch", "rollouts/status")
+    assert isinstance(argo.abort(), Wait)
+    assert shop.image("Rollout") == "acme/shop:1"
+    assert "abort" not in shop.fake.get("Rollout", "default", "shop")["status"]
+
+
+def test_an_abort_gives_a_deployment_of_flagger_its_old_image(
+    flagger: Follower, shop: Delegated
+) -> None:
+    flagger.step()
+    shop.report("Canary", phase="Progressing", canaryWeight=20, lastAppliedSpec="two")
+    ended = flagger.abort()
+    assert isinstance(ended, Done) and "runs acme/shop:1" in ended.message
+    assert shop.image("Deployment") == "acme/shop:1"
 
 
 def test_a_rollout_without_a_template_is_refused(driver: DeploymentUpdate, shop: Delegated) -> None:

@@ -7,8 +7,8 @@ import httpx
 
 from tests.host.served import Served, get, serving
 from tests.support import add_receiver, make_service, receiver_body, sqlite_url
-from webhook_service.model.audit import AuditAction
-from webhook_service.model.tokens import Role
+from webhook_service.model.people.audit import AuditAction
+from webhook_service.model.people.tokens import Role
 
 
 def test_each_request_that_changes_a_receiver_names_the_token_and_the_address(

@@ -14,11 +14,16 @@ from starlette.routing import Route
 
 from tests.host.served import Served, serving
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
-from webhook_service.host.api.auth import FirstOf, Identity, ProxyAuthenticator, TokenAuthenticator
+from webhook_service.host.api.callers.auth import (
+    FirstOf,
+    Identity,
+    ProxyAuthenticator,
+    TokenAuthenticator,
+)
 from webhook_service.host.app import create_app
 from webhook_service.host.server import _authenticator
 from webhook_service.model.ids import RECEIVER, new_id, new_token
-from webhook_service.model.tokens import Role
+from webhook_service.model.people.tokens import Role
 from webhook_service.settings import load_settings
 
 ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -26,6 +31,8 @@ OPEN = {
     *((method, "/v1-webhooks/endpoint") for method in ANY),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/vote"),
+    ("POST", "/vote"),
     ("GET", "/v1-webhooks"),
 }
 LOCALHOST = [ip_network("127.0.0.0/8")]

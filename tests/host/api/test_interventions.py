@@ -239,6 +239,29 @@ def test_one_person_ends_a_push_by_refusing_it(
     assert stub_of(served.service).calls == []
 
 
+def test_a_member_lets_a_push_through_a_freeze_window(
+    served: Served, member: httpx.Client, readonly: httpx.Client
+) -> None:
+    match = {"freeze": [{"cron": "* * * * *", "minutes": 60}]}
+    _, key = add_receiver(served.service, match=match, verify={"scheme": "none"})
+    (execution,) = push(served.service, key).executions
+    path = f"/v1-webhooks/executions/{execution}"
+    assert readonly.post(f"{path}/release").status_code == 405
+    assert member.post(f"{path}/release").json()["letThrough"].startswith("tok_")
+    assert wait_for_end(served.service, execution).state == "succeeded"
+    again = member.post(f"{path}/release")
+    assert again.status_code == 400 and "it is succeeded" in again.text
+
+
+def test_what_waits_for_approval_is_not_let_through_by_a_release(
+    served: Served, owner: httpx.Client
+) -> None:
+    execution = held(served)
+    refused = owner.post(f"/v1-webhooks/executions/{execution}/release")
+    assert refused.status_code == 400
+    assert f"execution approve {execution} -p 1a5" in refused.text
+
+
 def test_an_approval_waits_for_the_end_of_a_freeze_window(
     served: Served, owner: httpx.Client
 ) -> None:

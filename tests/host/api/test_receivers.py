@@ -9,6 +9,8 @@ from tests.host.served import Served, get
 from tests.support import PROJECT, add_receiver, push, receiver_body
 from webhook_service.errors import InvalidConfig, UnknownKey
 from webhook_service.model.ids import is_key
+from webhook_service.resources.receivers import ReceiverResource
+from webhook_service.testing.stub import StubDriver
 
 
 def test_a_created_receiver_is_shown_as_it_is(owner: httpx.Client) -> None:
@@ -22,6 +24,19 @@ def test_a_created_receiver_is_shown_as_it_is(owner: httpx.Client) -> None:
     assert made["created"] == made["updated"] and made["created"].endswith("Z")
     assert get(owner, f"/receivers/{made['id']}") == made
     assert get(owner, "/receivers")["data"] == [made]
+
+
+def test_the_answer_says_what_people_should_know_and_is_the_only_one_that_does(
+    owner: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ("Deployment shop is managed by Flux, which sets the image back.",)
+    monkeypatch.setattr(StubDriver, "warnings", lambda self, config, context: said)
+    made = owner.post("/v1-webhooks/receivers", json=receiver_body()).json()
+    assert made["warnings"] == list(said)
+    assert ReceiverResource.model_validate(made).warnings == list(said)
+    where = f"/v1-webhooks/receivers/{made['id']}"
+    assert owner.put(where, json={"state": "suspended"}).json()["warnings"] == list(said)
+    assert "warnings" not in owner.get(where).json()
 
 
 def test_the_url_is_what_senders_call(owner: httpx.Client) -> None:
@@ -183,3 +198,39 @@ def test_a_client_that_does_not_page_gets_every_receiver(
     following = owner.get(page["pagination"]["next"]).json()
     assert len(page["data"]) == len(following["data"]) == 100
     assert not {item["id"] for item in page["data"]} & {item["id"] for item in following["data"]}
+
+
+def test_a_body_is_applied_to_the_version_that_was_seen(owner: httpx.Client) -> None:
+    path = "/v1-webhooks/receivers/apply"
+    body = receiver_body(verify={"scheme": "none"}, labels={"team": "shop"})
+    would = owner.post(path, params={"dryRun": "true"}, json=body).json()
+    assert (would["result"], would["version"]) == ("created", 0)
+    assert get(owner, "/receivers")["data"] == []
+    new = {"if-none-match": "*"}
+    made = owner.post(path, json=body, headers=new).json()
+    assert (made["result"], made["version"], made["name"]) == ("created", 1, "shop")
+    refused = owner.post(path, json=body, headers=new)
+    assert (refused.status_code, refused.json()["code"]) == (412, "outdated_version")
+    (found,) = get(owner, "/receivers")["data"]
+    assert found["labels"] == {"team": "shop"}
+    other = {**body, "labels": {"team": "web"}}
+    assert owner.post(path, json=other, headers={"if-match": '"2"'}).status_code == 412
+    changed = owner.post(path, json=other, headers={"if-match": '"1"'}).json()
+    assert changed["changes"] == [{"field": "labels.team", "before": "shop", "after": "web"}]
+    assert owner.post(path, json=other).json()["result"] == "unchanged"
+    assert owner.post(path, json=body, headers={"if-none-match": '"1"'}).status_code == 400
+    assert owner.post(path, params={"dryRun": "yes"}, json=body).status_code == 400
+
+
+def test_labels_merge_and_go_like_any_part(owner: httpx.Client) -> None:
+    labels = {"team": "shop", "example.com/tier": "front"}
+    made = owner.post(
+        "/v1-webhooks/receivers", json=receiver_body(verify={"scheme": "none"}, labels=labels)
+    ).json()
+    path = f"/v1-webhooks/receivers/{made['id']}"
+    left = owner.put(path, json={"labels": {"team": None, "a": "b"}}).json()["labels"]
+    assert left == {"example.com/tier": "front", "a": "b"}
+    assert owner.put(path, json={"labels": None}).json()["labels"] == {}
+    for wrong in ({"a b": "c"}, {"a": "-"}, {"a": 1}, {"/a": "b"}, {"x" * 64: ""}):
+        answer = owner.put(path, json={"labels": wrong})
+        assert answer.status_code == 400 and "labels" in answer.json()["message"]

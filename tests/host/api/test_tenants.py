@@ -16,10 +16,12 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from tests.host.served import Served, serving
-from tests.support import add_receiver, make_service, push, receiver_body, sqlite_url
+from tests.support import add_inbox, add_receiver, make_service, push, receiver_body, sqlite_url
 from webhook_service.host.app import create_app
-from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
-from webhook_service.model.tokens import Role
+from webhook_service.model.ids import DELIVERY, EXECUTION, INBOX, RECEIVER, new_id, new_key
+from webhook_service.model.notification import NOTIFICATION, notices_of
+from webhook_service.model.people.hold import HOLD
+from webhook_service.model.people.tokens import Role
 from webhook_service.service import WebhookService
 from webhook_service.store.tables import metadata
 
@@ -58,11 +60,20 @@ def changes(method: str, path: str, status: int, body: Any = None) -> Case:
     return Case(method, f"{PREFIX}{path}", (status, status, 405, 401, 401), body)
 
 
+def owners(method: str, path: str, status: int, body: Any = None) -> Case:
+    return Case(method, f"{PREFIX}{path}", (status, 405, 405, 401, 401), body)
+
+
+TOKEN_PATH, INBOX_PATH = "/tokens/{id}", "/inboxes/{id}"
+NOTIFICATION_PATH = "/notifications/{id}"
+NOTICE_PATH = f"{NOTIFICATION_PATH}/notices/{{notice}}"
 RECEIVER_PATH, EXECUTION_PATH = "/receivers/{id}", "/executions/{id}"
 CALL = {"body": {"push_data": {"tag": "1"}, "repository": {"repo_name": "acme/shop"}}}
 CASES = [
     Case("GET", "/healthz", (200,) * 5, open=True),
     Case("GET", "/readyz", (200,) * 5, open=True),
+    Case("GET", "/vote", (404,) * 5, open=True),
+    Case("POST", "/vote", (404,) * 5, {}, open=True),
     Case("GET", PREFIX, (200, 200, 200, 200, 200), query={"projectId": ALPHA}, open=True),
     Case("POST", f"{PREFIX}/endpoint", (400,) * 5, open=True),
     Case("OPTIONS", f"{PREFIX}/endpoint", (404,) * 5, open=True),
@@ -80,18 +91,53 @@ CASES = [
     looks("/executions"),
     looks(EXECUTION_PATH),
     looks("/audit"),
+    looks("/openapi.json"),
+    looks("/projects"),
+    *[
+        looks(f"/{kind}{one}")
+        for kind in ("drivers", "formats", "schemes")
+        for one in ("", "/{id}")
+    ],
+    owners("GET", "/tokens", 200),
+    owners("POST", "/tokens", 200, {"role": "readonly", "name": "of alpha"}),
+    owners("GET", TOKEN_PATH, 200),
+    owners("DELETE", TOKEN_PATH, 204),
     changes("POST", "/receivers", 400, receiver_body("shop")),  # the name is taken
+    changes("POST", "/receivers/apply", 400, {"name": "of alpha"}),  # it names no driver
     changes("PUT", RECEIVER_PATH, 200, {"state": "active"}),
     changes("DELETE", RECEIVER_PATH, 204),
     changes("POST", f"{RECEIVER_PATH}/simulate", 200, CALL),
     changes("POST", f"{RECEIVER_PATH}/rollback", 400, {}),  # nothing was deployed yet
-    Case("POST", f"{PREFIX}{RECEIVER_PATH}/rotate", (200, 405, 405, 401, 401), {}),
+    owners("POST", f"{RECEIVER_PATH}/rotate", 200, {}),
+    looks("/holds"),
+    changes("POST", "/holds", 400, {"name": "of alpha"}),  # it does not say why
+    changes("DELETE", "/holds/{id}", 204),
+    looks("/inboxes"),
+    looks(INBOX_PATH),
+    changes("POST", "/inboxes", 400, {"name": "inbox of shop"}),  # it says nothing of its sender
+    changes("PUT", INBOX_PATH, 200, {}),
+    changes("DELETE", INBOX_PATH, 204),
+    changes("POST", f"{INBOX_PATH}/simulate", 200, CALL),
+    owners("POST", f"{INBOX_PATH}/rotate", 200, {}),
+    looks("/notifications"),
+    looks(NOTIFICATION_PATH),
+    looks(f"{NOTIFICATION_PATH}/notices"),
+    looks(NOTICE_PATH),
+    changes("POST", "/notifications", 400, {"name": "of shop"}),  # it says no kind
+    changes("PUT", NOTIFICATION_PATH, 200, {}),
+    changes("DELETE", NOTIFICATION_PATH, 204),
+    changes("POST", f"{NOTIFICATION_PATH}/test", 200, {}),
+    changes("POST", f"{NOTICE_PATH}/replay", 400, {}),  # it has not ended
     changes("POST", "/executions/replay", 200, {"state": "cancelled"}),
     changes("POST", f"{EXECUTION_PATH}/replay", 400, {}),  # it has not ended
     changes("POST", f"{EXECUTION_PATH}/cancel", 200, {}),
+    changes("POST", f"{EXECUTION_PATH}/abort", 200, {}),
     changes("POST", f"{EXECUTION_PATH}/approve", 200, {}),
     changes("POST", f"{EXECUTION_PATH}/refuse", 200, {}),
+    changes("POST", f"{EXECUTION_PATH}/release", 400, {}),  # it waits for approval
 ]
+# What is the same for all projects.
+SHARED = {"schemas": "receiver", "drivers": "stub", "formats": "dockerhub", "schemes": "none"}
 IDS = [f"{case.method} {case.path}" for case in CASES]
 
 
@@ -125,8 +171,10 @@ class Site:
         found = {}
         with self.served.service.store.database.read() as connection:
             for table in metadata.sorted_tables:
-                if "project" in table.c and table.name != "tokens":
-                    query = select(table).where(table.c.project == project)
+                if "project" in table.c:
+                    told = [column for column in table.c if column.name != "used"]
+                    mine = table.c.project.in_([project, notices_of(project)])
+                    query = select(*told).where(mine)
                     found[table.name] = sorted(map(str, connection.execute(query)))
             keys = metadata.tables["keys"]
             of_project = select(metadata.tables["receivers"].c.id).where(
@@ -151,15 +199,35 @@ def tenant(service: WebhookService, project: str, name: str) -> Tenant:
     receiver, key = add_receiver(service, project, name=name, verify=UNSIGNED, **rule)
     told = push(service, key, project=project)
     service.update_receiver(project, receiver, {"approval": None})
-    ids = {"receivers": receiver, "deliveries": told.id, "executions": told.executions[0]}
-    return Tenant({**ids, "schemas": "receiver"}, key)
+    token, _ = service.create_token(project, Role.READONLY, name=name)
+    told_by = service.notifications.create(
+        project,
+        {
+            "name": f"notification of {name}",
+            "kind": "slack",
+            "on": ["failed"],
+            "slackConfig": {"url": f"https://example.com/{name}"},
+        },
+    )
+    ids = {
+        "receivers": receiver,
+        "notifications": told_by.id,
+        "notice": service.notifications.test(project, told_by.id).id,
+        "inboxes": add_inbox(service, project, f"inbox of {name}"),
+        "holds": service.holds.place(project, name, name=f"hold of {name}").id,
+        "deliveries": told.id,
+        "executions": told.executions[0],
+        "tokens": token.id,
+    }
+    return Tenant({**ids, **SHARED}, key)
 
 
 def send(
     client: httpx.Client, case: Case, ids: Mapping[str, str] | str, **query: str
 ) -> httpx.Response:
     id_ = ids if isinstance(ids, str) else ids.get(case.kind, "")
-    path = case.path.replace("{id:path}", id_).replace("{id}", id_)
+    notice = ids if isinstance(ids, str) else ids["notice"]
+    path = case.path.replace("{id:path}", id_).replace("{id}", id_).replace("{notice}", notice)
     return client.request(case.method, path, params={**case.query, **query}, json=case.body)
 
 
@@ -194,20 +262,26 @@ def test_another_project_is_not_there(site: Site, case: Case) -> None:
     before = site.rows(BETA)
     missing = {
         "receivers": new_id(RECEIVER),
+        "inboxes": new_id(INBOX),
+        "notifications": new_id(NOTIFICATION),
+        "notice": new_id(EXECUTION),
+        "holds": new_id(HOLD),
         "deliveries": new_id(DELIVERY),
         "executions": new_id(EXECUTION),
-        "schemas": "none",
+        "tokens": new_id("tok"),
+        **dict.fromkeys(SHARED, "no-such"),
     }
+    of_all = {"openapi.json", *SHARED} & {*case.path.split("/")}
     for caller in CALLERS:
         with site.client(caller) as client:
             # Its ids in one's own project, and its ids with its name.
             for query in ({}, {"projectId": BETA}, {"projectId": "no-such-project"}):
-                if case.open or (case.kind in ("", "schemas") and not query):
+                if case.open or (case.kind in ("", *SHARED) and not query):
                     continue
                 foreign = send(client, case, site.beta.ids, **query)
                 unknown = send(client, case, missing, **query)
                 none = send(client, case, missing, projectId="no-such-project")
-                if case.kind != "schemas" and "schemas" not in case.path:
+                if not of_all:
                     assert foreign.status_code in (401, 404, 405), (caller, query, foreign.text)
                     assert shown(foreign) == shown(unknown), (caller, query)
                     if query:

@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.host.http.query import read_query, receivers_request
+from webhook_service.host.http.query import QueryField, read_query, receivers_request
 from webhook_service.model.pages import MAX_LIMIT
 
 
@@ -34,6 +34,6 @@ def test_a_limit_above_the_largest_is_the_largest(limit: str) -> None:
 
 def test_fields_that_are_no_filters_are_ignored() -> None:
     asked = receivers_request(
-        {"name": "shop", "name_ne": "x", "sort": "id", "limit": "7"}, ["name"]
+        {"name": "shop", "name_ne": "x", "sort": "id", "limit": "7"}, [QueryField("name", "")]
     )
     assert (asked.limit, asked.filters) == (7, {"name": "shop"})

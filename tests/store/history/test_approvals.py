@@ -9,11 +9,11 @@ from sqlalchemy import text
 from tests.store.builders import NOW, accept, add_receiver, request, work
 from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest, NotFound
-from webhook_service.model.approval_rule import ApprovalRule
-from webhook_service.model.audit import Actor
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.model.people.audit import Actor
 from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.model.rules.approval import ApprovalRule
 from webhook_service.store.store import Store
 
 TWO = ApprovalRule(count=2)

@@ -17,15 +17,15 @@ from webhook_service.errors import (
     NotFound,
     StoreUnavailable,
 )
-from webhook_service.model.approval_rule import ApprovalRule
 from webhook_service.model.as_json import time_to_json
-from webhook_service.model.audit import Actor, AuditAction, AuditEntry
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.model.history.replays import ReplayFilter
 from webhook_service.model.ids import EXECUTION, RECEIVER, new_id, new_key, new_token
 from webhook_service.model.pages import PageRequest
+from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry
+from webhook_service.model.people.tokens import Role, Token
 from webhook_service.model.receiver import Receiver, ReceiverSpec, ReceiverState, Verify
-from webhook_service.model.replays import ReplayFilter
-from webhook_service.model.tokens import Role, Token
+from webhook_service.model.rules.approval import ApprovalRule
 from webhook_service.people.rollback import way_back
 from webhook_service.store.retention import PruningStore
 from webhook_service.store.store import Store
@@ -118,7 +118,13 @@ def refuse(store: Store, receiver: Receiver) -> str:
 
 def cancel(store: Store, receiver: Receiver) -> str:
     held = undecided(store, receiver.id)
-    store.executions.cancel(PROJECT, held, "no", ANN)
+    store.executions.cancel(PROJECT, held, ANN)
+    return held
+
+
+def abort(store: Store, receiver: Receiver) -> str:
+    held = undecided(store, receiver.id)
+    store.executions.abort(PROJECT, held, ANN)
     return held
 
 
@@ -234,7 +240,7 @@ def test_what_is_refused_leaves_no_entry(store: Store, receiver: Receiver) -> No
         (lambda: store.receivers.suspend("1a6", receiver.id, ANN), NotFound),
         (lambda: store.receivers.rotate(PROJECT, "rcv_0", new_key(), timedelta(0), ANN), NotFound),
         (lambda: store.tokens.revoke("tok_0", ANN), NotFound),
-        (lambda: store.executions.cancel(PROJECT, "exe_0", "no", ANN), NotFound),
+        (lambda: store.executions.cancel(PROJECT, "exe_0", ANN), NotFound),
     ):
         with pytest.raises(error):
             refused()

@@ -10,7 +10,7 @@ from tests.support import PROJECT
 from webhook_service.model.delivery import Delivery, DeliveryState, Refusal
 from webhook_service.model.ids import DELIVERY, new_id
 from webhook_service.model.pages import PageRequest
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.history.refused import KEPT
 from webhook_service.store.store import Store
 

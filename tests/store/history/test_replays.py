@@ -8,10 +8,10 @@ import pytest
 from tests.store.builders import accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.errors import InvalidRequest
-from webhook_service.model.audit import Actor
 from webhook_service.model.delivery import Work
 from webhook_service.model.execution import ExecutionState, Verdict
-from webhook_service.model.replays import ReplayFilter
+from webhook_service.model.history.replays import ReplayFilter
+from webhook_service.model.people.audit import Actor
 from webhook_service.store.store import Store
 
 ALL = ReplayFilter()

@@ -8,12 +8,13 @@ import pytest
 from tests.store.builders import NOW, accept, add_receiver, work
 from tests.support import PROJECT
 from webhook_service.driver import PushEvent
-from webhook_service.errors import NotFound
-from webhook_service.model.audit import Actor
+from webhook_service.errors import Change, NotFound
 from webhook_service.model.execution import Execution, ExecutionState, Verdict
+from webhook_service.model.history.revision import WayBack
 from webhook_service.model.ids import EXECUTION, new_id
-from webhook_service.model.revision import WayBack
+from webhook_service.model.people.audit import Actor
 from webhook_service.people.rollback import way_back
+from webhook_service.store.history.revisions import MAX_REVISIONS
 from webhook_service.store.store import Store
 
 DONE = Verdict(ExecutionState.SUCCEEDED, "done")
@@ -49,9 +50,7 @@ def tag_of(execution: Execution) -> str | None:
     return execution.event.tag
 
 
-def test_a_slots_revisions_are_those_that_succeeded_newest_first(
-    store: Store, receiver: str
-) -> None:
+def test_what_failed_and_changed_nothing_is_no_revision(store: Store, receiver: str) -> None:
     for at, tag in enumerate("123"):
         deploy(store, receiver, tag, at)
     failing = work("4", at=4)
@@ -135,3 +134,53 @@ def test_a_rollback_of_what_is_gone_is_not_found(store: Store, receiver: str) ->
     gone = replace(first, id="exe_gone")
     with pytest.raises(NotFound):
         roll_back(store, receiver, WayBack(PushEvent(registry="r", repository="x"), gone))
+
+
+CHANGES = (Change("Deployment shop/shop", "containers[app].image", "acme/shop:1", "acme/shop:2"),)
+
+
+@pytest.mark.parametrize("state", [ExecutionState.FAILED, ExecutionState.SUPERSEDED])
+def test_what_changed_its_target_is_a_revision_whatever_became_of_it(
+    store: Store, receiver: str, state: ExecutionState
+) -> None:
+    deploy(store, receiver, "1", at=1)
+    accept(store, receiver, work("2", at=2))
+    (claim,) = store.claims.claim(1)
+    store.claims.record(claim, Verdict(state, "no", changes=CHANGES))
+    newest, older = revisions(store, receiver)
+    assert (tag_of(newest), newest.changed is not None) == ("2", True)
+    assert tag_of(older) == "1"
+
+
+def test_what_was_cancelled_after_it_changed_its_target_is_a_revision(
+    store: Store, receiver: str
+) -> None:
+    accept(store, receiver, work("1", at=1))
+    (claim,) = store.claims.claim(1)
+    waiting = Verdict(ExecutionState.WAITING, "rolling", changes=CHANGES, pause=60)
+    store.claims.record(claim, waiting)
+    store.executions.cancel(PROJECT, claim.execution.id, force=True)
+    (found,) = revisions(store, receiver)
+    assert (found.id, found.state) == (claim.execution.id, ExecutionState.CANCELLED)
+
+
+def test_the_last_that_succeeded_is_found_behind_many_that_failed(
+    store: Store, receiver: str
+) -> None:
+    good = deploy(store, receiver, "1", at=1)
+    for number in range(2, MAX_REVISIONS + 3):
+        accept(store, receiver, work(str(number), at=number))
+        (claim,) = store.claims.claim(1)
+        store.claims.record(claim, Verdict(ExecutionState.FAILED, "no", changes=CHANGES))
+    found = revisions(store, receiver)
+    assert (len(found), found[-1].id) == (MAX_REVISIONS + 1, good)
+
+
+def test_a_rollback_keeps_where_each_target_goes(store: Store, receiver: str) -> None:
+    deploy(store, receiver, "1", at=1)
+    (first,) = revisions(store, receiver)
+    assert isinstance(first.event, PushEvent)
+    images = {"Deployment shop/a": "acme/shop:0"}
+    roll_back(store, receiver, WayBack(first.event, first, "by-hand", images))
+    (claim,) = store.claims.claim(1)
+    assert (claim.execution.back_to, claim.execution.rolls_back) == (images, "by-hand")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from webhook_service.errors import LimitReached
 from webhook_service.store import migrate
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.limits.daily_bytes import STEP, DailyBytes
 from webhook_service.store.limits.limits import Limits
 from webhook_service.store.tables import stored_bytes

@@ -6,7 +6,7 @@ from tests.store.builders import accept, add_receiver, decision, limited_store, 
 from tests.support import PROJECT
 from webhook_service.errors import LimitReached
 from webhook_service.model.execution import ExecutionState
-from webhook_service.model.replays import ReplayFilter
+from webhook_service.model.history.replays import ReplayFilter
 from webhook_service.store.limits.open_executions import PAUSE, OpenExecutions
 from webhook_service.store.store import Store
 
@@ -52,7 +52,7 @@ def test_calls_without_work_and_other_projects_are_taken_meanwhile(store: Store)
 def test_when_some_have_ended_calls_are_taken_again(store: Store) -> None:
     receiver, _ = add_receiver(store)
     made = _fill(store, receiver)
-    store.executions.cancel(PROJECT, made[0], "")
+    store.executions.cancel(PROJECT, made[0])
     now = 0.0
     counted = OpenExecutions(store.database, LIMIT, lambda: now)
     counted.add(PROJECT, LIMIT)  # this host believes that it is full
@@ -80,12 +80,12 @@ def test_people_cannot_replay_past_the_limit(store: Store) -> None:
     receiver, _ = add_receiver(store)
     ended = _fill(store, receiver)
     for each in ended:
-        store.executions.cancel(PROJECT, each, "")
+        store.executions.cancel(PROJECT, each)
     for number, each in enumerate(ended):
         store.replays.replay(PROJECT, each, f"exe_{number}", as_of=False)
     with pytest.raises(LimitReached):
         store.replays.replay(PROJECT, ended[0], "exe_more", as_of=False)
-    store.executions.cancel(PROJECT, "exe_0", "")
+    store.executions.cancel(PROJECT, "exe_0")
     cancelled = ReplayFilter(state=ExecutionState.CANCELLED)
     assert len(store.replays.find(PROJECT, cancelled).replayed) == 1
     store.replays.replay(PROJECT, ended[0], "exe_last", as_of=False)

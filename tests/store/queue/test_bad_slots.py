@@ -98,7 +98,7 @@ def test_cancelling_what_cannot_be_claimed_helps_its_slot(
     assert queue.claim(10) == []
     assert f"cancel what waits there: {bad.execution}" in caplog.text
     caplog.clear()
-    store.executions.cancel(PROJECT, bad.execution, "It cannot run.")
+    store.executions.cancel(PROJECT, bad.execution, force=True)
     clock.time += PUT_OFF
     assert queue.claim(10) == []
     assert not caplog.records

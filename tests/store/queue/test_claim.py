@@ -65,9 +65,9 @@ def test_pushes_of_the_same_second_run_in_order_of_receipt(store: Store) -> None
     assert read(store, first).state is ExecutionState.SUPERSEDED
 
 
-def test_a_slot_is_busy_while_a_rollout_is_followed(store: Store) -> None:
+def test_a_slot_is_busy_while_a_raw_request_is_followed(store: Store) -> None:
     receiver, _ = add_receiver(store)
-    running, next_one = work("1", at=1), work("2", at=2)
+    running, next_one = request(), request()
     accept(store, receiver, running)
     wait = Verdict(ExecutionState.WAITING, "rolling", pause=0.0, driver_state={"step": 1})
     store.claims.record(claim_one(store), replace(wait, pause=60))

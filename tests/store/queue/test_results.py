@@ -2,15 +2,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
 from tests.store.builders import accept, add_receiver, as_one_group, work
-from tests.store.queue.claiming import DONE, claim_one, read
+from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
 from tests.support import PROJECT
 from webhook_service.errors import Change
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.store.queue.queue import Fenced
 from webhook_service.store.queue.results import Result, record
 from webhook_service.store.store import Store
+from webhook_service.store.tables import executions
 
 
 def test_a_recorded_end_is_kept_with_its_changes(store: Store) -> None:
@@ -80,7 +82,7 @@ def test_results_that_come_together_are_each_stored_or_refused(store: Store) -> 
     accept(store, receiver, *pushes)
     claims = {claim.execution.id: claim for claim in store.claims.claim(3)}
     first, cancelled, last = [claims[push.execution] for push in pushes]
-    store.executions.cancel(PROJECT, cancelled.execution.id, "no")
+    store.executions.cancel(PROJECT, cancelled.execution.id, force=True)
     now = datetime.now(UTC)
     results = [
         Result(first, DONE, now),
@@ -94,6 +96,38 @@ def test_results_that_come_together_are_each_stored_or_refused(store: Store) -> 
     assert [each.state for each in ends] == ["succeeded", "cancelled", "failed"]
     assert [each.attempts[0].state for each in ends] == ["succeeded", "cancelled", "failed"]
     assert (ends[2].message, ends[2].reason) == ("broken", "why")
+
+
+def test_what_a_step_had_changed_is_remembered_if_people_cancelled_meanwhile(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    first, second = [work(slot=slot) for slot in "ab"]
+    accept(store, receiver, first, second)
+    claims = store.claims.claim(2)
+    change = Change("Deployment shop", "image", "1", "2")
+    for claim in claims:
+        store.executions.cancel(PROJECT, claim.execution.id, force=True)
+        with pytest.raises(Fenced):
+            store.claims.record(claim, replace(DONE, changes=(change,)))
+    for push in (first, second):
+        cancelled = read(store, push)
+        assert (cancelled.state, cancelled.changes) == ("cancelled", (change,))
+        assert cancelled.changed is not None
+
+
+def test_a_worker_that_lost_its_lease_says_nothing_of_what_another_does(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    lost = claim_one(store)
+    lose_leases(store)
+    store.claims.sweep()
+    retry = update(executions).values(due=store.now())
+    store.database.write(lambda connection: connection.execute(retry))
+    assert claim_one(store).execution.id == push.execution
+    store.executions.cancel(PROJECT, push.execution, force=True)
+    with pytest.raises(Fenced):
+        store.claims.record(lost, replace(DONE, changes=(Change("a", "b", "c", "d"),)))
+    assert read(store, push).changes == ()
 
 
 def test_what_a_result_does_not_say_is_kept(store: Store) -> None:

@@ -32,8 +32,8 @@ def test_a_freed_slot_lets_the_first_in_line_go(store: Store, state: ExecutionSt
 def test_a_cancelled_execution_lets_the_first_in_line_go(store: Store) -> None:
     receiver, _ = add_receiver(store)
     claim, waiting = wait_in_line(store, receiver, 3)
-    store.executions.cancel(PROJECT, claim.execution.id, "no")
-    store.executions.cancel(PROJECT, waiting[0], "no")
+    store.executions.cancel(PROJECT, claim.execution.id, force=True)
+    store.executions.cancel(PROJECT, waiting[0])
     assert claim_one(store).execution.id == waiting[1]
 
 

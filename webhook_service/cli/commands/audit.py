@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from webhook_service.cli.options import Limit, Marker, Output, OutputOption, Project, given
-from webhook_service.cli.output import print_page
-from webhook_service.cli.session import session
+from webhook_service.cli.connection.connect import connect
+from webhook_service.cli.options import (
+    Limit,
+    Marker,
+    OfReceiver,
+    Output,
+    OutputOption,
+    Project,
+    Watch,
+)
+from webhook_service.cli.output import print_list
+from webhook_service.cli.tables import Cell, Column
 from webhook_service.cli.times import read_moment
 
 app = typer.Typer(help="Look at who changed what, and from where.", no_args_is_help=True)
 
-COLUMNS = {
-    "AT": "at",
-    "ACTOR": "actor",
-    "VIA": "via",
-    "ADDRESS": "address",
-    "ACTION": "action",
-    "SUBJECT": "subject",
-    "FIELDS": "fields",
-}
+COLUMNS = (
+    Column("AGE", "at", Cell.AGE),
+    Column("AT", "at", wide=True),
+    Column("ACTOR", "actor", shrinks=True),
+    Column("VIA", "via"),
+    Column("ADDRESS", "address", wide=True),
+    Column("ACTION", "action"),
+    Column("SUBJECT", "subject", Cell.ID),
+    Column("FIELDS", "fields", shrinks=True),
+)
 
 
 @app.command("list")
 def list_entries(
-    project: Project,
-    receiver: Annotated[
-        str | None, typer.Option(help="Only what is about this receiver (id or name).")
+    project: Project = None,
+    receiver: OfReceiver = None,
+    actor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this person or token did.")
     ] = None,
-    actor: Annotated[str | None, typer.Option(help="Only what this person or token did.")] = None,
     action: Annotated[
-        str | None, typer.Option(help="Only this action, such as receiver.updated.")
+        str | None,
+        typer.Option(metavar="ACTION", help="Only this action, such as receiver.updated."),
     ] = None,
     since: Annotated[
         datetime | None,
@@ -45,29 +56,33 @@ def list_entries(
     ] = None,
     limit: Limit = 100,
     marker: Marker = None,
+    watch: Watch = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List what was done in the project, newest first.
 
     The table names the fields that changed; with --output json they come with their values.
     """
-    from webhook_service.host.http.wire import audit_json, page_json
-    from webhook_service.model.as_json import time_to_json
-    from webhook_service.model.pages import PageRequest
+    from webhook_service.cli.pages import get_page
+    from webhook_service.resources import AuditEntryResource
 
-    with session() as opened:
-        filters = given(
-            receiver=None if receiver is None else opened.receiver_id(project, receiver),
+    def load() -> dict[str, Any]:
+        page = get_page(
+            opened.client,
+            AuditEntryResource,
+            "audit",
+            limit,
+            marker,
+            receiver=receiver,
             actor=actor,
             action=action,
-            since=time_to_json(since),
-            until=time_to_json(until),
+            since=None if since is None else since.isoformat(),
+            until=None if until is None else until.isoformat(),
         )
-        page = opened.service.list_audit(project, PageRequest(limit, marker, filters))
-        links = opened.links(project)
-        items = [audit_json(entry, links) for entry in page.items]
-        found = page_json(links, "/v1-webhooks/audit", "auditEntry", items, page, filters)
-    if output is Output.TABLE:
-        for item in items:
-            item["fields"] = ", ".join(change["field"] for change in item["changes"])
-    print_page(output, found, COLUMNS)
+        if output in (Output.TABLE, Output.WIDE):
+            for item in page["data"]:
+                item["fields"] = ", ".join(change["field"] for change in item["changes"])
+        return page
+
+    with connect(project) as opened:
+        print_list(output, COLUMNS, load, watch)

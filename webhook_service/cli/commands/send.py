@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 import typer
 
+from webhook_service.cli.connection.connect import trusted
 from webhook_service.cli.failures import fail
 from webhook_service.cli.json_input import read_text
 from webhook_service.cli.options import Output, OutputOption
-from webhook_service.cli.output import print_json, print_record
+from webhook_service.cli.output import print_document, print_record
+from webhook_service.cli.progress import progress
 from webhook_service.errors import fault_of
 
 if TYPE_CHECKING:
@@ -31,16 +33,27 @@ def send(
             help="The receiver's URL; - reads it from stdin.",
         ),
     ],
-    image: Annotated[str, typer.Option(help="What was pushed: acme/shop:1.2.3.")],
-    format: Annotated[str, typer.Option(help="The format of the push.")] = "dockerhub",
-    digest: Annotated[str | None, typer.Option(help="The pushed digest, sha256:….")] = None,
+    image: Annotated[str, typer.Option(metavar="IMAGE", help="What was pushed: acme/shop:1.2.3.")],
+    format: Annotated[
+        str, typer.Option(metavar="FORMAT", help="The format of the push.")
+    ] = "dockerhub",
+    digest: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="The pushed digest, sha256:….")
+    ] = None,
     wait: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Seconds to wait for the outcome; fail if an execution does not succeed by then.",
+            metavar="SECONDS",
+            help="Seconds to wait for the outcome; fail if nothing is deployed by then.",
         ),
     ] = None,
+    allow_ignored: Annotated[
+        bool,
+        typer.Option(
+            "--allow-ignored", help="With --wait: a push that the receiver ignores is no failure."
+        ),
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Send a sample push to a receiver's URL, and print the answer."""
@@ -53,17 +66,34 @@ def send(
     body, headers = sample_push(format, image, digest, pushed_at=now)
     if wait is not None:
         headers = {**headers, "Prefer": f"wait={wait}"}
-    answer = _post(url, body, headers, TIMEOUT + (wait or 0))
+    with progress("waits for the outcome"):
+        answer = _post(url, body, headers, TIMEOUT + (wait or 0))
     _print(answer, output)
     if answer.status_code != OK:
         raise typer.Exit(1)
+    if wait is not None and not allow_ignored:
+        _require_deployed(answer)
+
+
+def _require_deployed(answer: httpx.Response) -> None:
+    """A build must not be green while its image runs nowhere."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return
+    if isinstance(said, dict) and said.get("state") == "ignored":
+        reason = said.get("reason") or "no reason"
+        fail(
+            f"nothing was deployed: the receiver ignored the push ({reason}). If that is right, "
+            "add --allow-ignored."
+        )
 
 
 def _post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> httpx.Response:
     import httpx
 
     try:
-        return httpx.post(url, content=body, headers=headers, timeout=timeout)
+        return httpx.post(url, content=body, headers=headers, timeout=timeout, verify=trusted())
     except (httpx.TransportError, httpx.InvalidURL) as exc:
         # The query holds the key.
         fail(f"{url.partition('?')[0]} does not answer: {fault_of(exc)}.")
@@ -74,8 +104,6 @@ def _print(answer: httpx.Response, output: Output) -> None:
         body: Any = answer.json()
     except ValueError:
         body = answer.text
-    if output is Output.JSON:
-        print_json({"status": answer.status_code, "body": body})
-    else:
+    if not print_document(output, {"status": answer.status_code, "body": body}):
         fields = body if isinstance(body, dict) else {"body": body}
         print_record(output, {"http": f"{answer.status_code} {answer.reason_phrase}", **fields})

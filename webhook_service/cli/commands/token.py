@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from webhook_service.cli.connection.connect import ID_LENGTH, connect
 from webhook_service.cli.options import Output, OutputOption, Project
-from webhook_service.cli.output import print_json, print_page, print_record
+from webhook_service.cli.output import ID, print_document, print_page, print_record
 from webhook_service.cli.people import person
-from webhook_service.cli.session import session
+from webhook_service.cli.tables import Cell, Column
 from webhook_service.cli.times import read_end
-
-if TYPE_CHECKING:
-    from webhook_service.model.tokens import Token
 
 app = typer.Typer(help="Create and revoke API tokens.", no_args_is_help=True)
 
-COLUMNS = {
-    "ID": "id",
-    "PROJECT": "project",
-    "ROLE": "role",
-    "NAME": "name",
-    "CREATED": "created",
-    "EXPIRES": "expires",
-    "LAST USED": "used",
-    "REVOKED": "revoked",
-}
+COLUMNS = (
+    ID,
+    Column("PROJECT", "projectId", shrinks=True),
+    Column("ROLE", "role"),
+    Column("NAME", "name", shrinks=True),
+    Column("AGE", "created", Cell.AGE),
+    Column("EXPIRES", "expires", Cell.AGE),
+    Column("USED", "used", Cell.AGE),
+    Column("REVOKED", "revoked", Cell.AGE),
+    Column("CREATED", "created", wide=True),
+)
 
 
 @app.command()
 def create(
-    project: Project,
     role: Annotated[
         Literal["owner", "member", "readonly"], typer.Option(help="What the token may do.")
     ],
-    name: Annotated[str, typer.Option(help="What the token is for.")] = "",
+    project: Project = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the token is for.")] = "",
     expires: Annotated[
         datetime | None,
         typer.Option(
@@ -48,24 +47,25 @@ def create(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a token and print it; it is never shown again."""
-    from webhook_service.model.tokens import Role
+    from webhook_service.model.people.tokens import Role
     from webhook_service.receiving.missing_grants import missing_grants
-    from webhook_service.settings import load_settings
 
-    with session() as opened:
-        token, secret = opened.service.create_token(
-            project, Role(role), name=name, expires=expires, by=person()
-        )
-        told = missing_grants(load_settings(), opened.service.store, opened.service.drivers)
+    with connect(project) as opened:
+        made = opened.client.tokens.create(Role(role), name=name, expires=expires)
+        told = None
+        if opened.service is not None and opened.settings is not None:
+            service = opened.service
+            told = missing_grants(opened.settings, service.store, service.drivers)
     if told:
         typer.echo(told, err=True)
-    print_record(output, {**_as_json(token), "token": secret})
+    print_record(output, made.as_json())
 
 
 @app.command("list")
 def list_tokens(
     project: Annotated[
-        str | None, typer.Option("--project", "-p", help="Only the tokens of this project.")
+        str | None,
+        typer.Option("--project", "-p", metavar="PROJECT", help="Only the tokens of this project."),
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -73,36 +73,41 @@ def list_tokens(
 
     Their secrets cannot be shown again. The last use is exact to five minutes.
     """
-    with session() as opened:
-        items = [_as_json(token) for token in opened.service.list_tokens(project)]
+    from webhook_service.model.people.tokens import Token
+    from webhook_service.resources import TokenResource
+
+    with connect(project, any_project=True) as opened:
+        if opened.service is not None:
+            found: list[Token] = list(opened.service.list_tokens(project))
+            items = [_as_json(token) for token in found]
+        else:
+            shown: list[TokenResource] = list(opened.client.tokens.list(limit=1000))
+            items = [token.as_json() for token in shown]
     print_page(output, {"type": "collection", "resourceType": "token", "data": items}, COLUMNS)
 
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(metavar="ID", help="The token's id, tok_….")],
+    token: Annotated[
+        str, typer.Argument(metavar="ID", help="The token's id, tok_…, or its beginning.")
+    ],
+    project: Project = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Revoke a token; it stops working at once."""
-    with session() as opened:
-        opened.service.revoke_token(token, by=person())
-    if output is Output.JSON:
-        print_json({"id": token, "state": "revoked"})
-    else:
-        typer.echo(f"{token} is revoked.")
+    with connect(project, any_project=True) as opened:
+        if opened.service is not None and len(token) == ID_LENGTH:
+            id_ = token
+            opened.service.revoke_token(token, by=person())
+        else:
+            id_ = opened.whole_id("tokens", "token", token)
+            opened.client.tokens.revoke(id_)
+    if not print_document(output, {"id": id_, "state": "revoked"}):
+        typer.echo(f"{id_} is revoked.")
 
 
-def _as_json(token: Token) -> dict[str, Any]:
-    from webhook_service.model.as_json import time_to_json
+def _as_json(token: Any) -> dict[str, Any]:
+    from webhook_service.host.http.links import Links
+    from webhook_service.host.wire import token_json
 
-    return {
-        "id": token.id,
-        "type": "token",
-        "project": token.project,
-        "role": token.role.value,
-        "name": token.name,
-        "created": time_to_json(token.created),
-        "expires": time_to_json(token.expires),
-        "used": time_to_json(token.used),
-        "revoked": time_to_json(token.revoked),
-    }
+    return token_json(token, Links("", token.project))

@@ -45,6 +45,7 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options=_transport_options(url, settings.step_seconds),
         task_default_queue=QUEUE,
+        task_default_queue_type=settings.broker_queue_type,
         # Nothing in the broker needs to survive it: what is lost is published again.
         task_default_delivery_mode="transient",
         task_ignore_result=True,

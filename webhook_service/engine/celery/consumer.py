@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import kombu.transport
 from celery.utils import uuid
 from celery.worker import consumer
+from celery.worker.state import maybe_shutdown
 from kombu.transport import redis
 
 from webhook_service.engine.celery.app import TASK
+from webhook_service.engine.celery.faults import SETTLED, BrokerFaults
 from webhook_service.model.ids import is_execution_id
 
 MAX_BODY = 4096
@@ -29,6 +32,42 @@ log = logging.getLogger(__name__)
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
     """Hands to Celery what names an execution, written anew: none of a sender's own headers."""
+
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
+        """Without the queues for delays that Celery makes beside quorum queues: none is needed."""
+
+        default_steps = tuple(
+            step for step in consumer.Consumer.Blueprint.default_steps if "delayed" not in step
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._faults = BrokerFaults()
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however long that takes."""
+        return conn.ensure_connection(
+            lambda exc, _: self._faults.outlive(exc),
+            interval_start=0,
+            interval_step=0,
+            callback=maybe_shutdown,
+        )
+
+    def on_connection_error_before_connected(self, exc: BaseException) -> None:
+        """The connection was lost before it could be used."""
+        self._faults.outlive(exc)
+
+    def on_connection_error_after_connected(self, exc: BaseException) -> None:
+        """The connection or the channel was closed; what runs goes on meanwhile."""
+        with suppress(Exception):
+            self.connection.collect()
+        self._faults.outlive(exc)
+
+    def on_ready(self) -> None:
+        """It takes messages now, for the first time or again."""
+        super().on_ready()
+        # A broker may take a connection and refuse what comes next, as a replica of Redis does.
+        self.timer.call_after(SETTLED, self._faults.over)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         handle: Callable[[Any], None] = super().create_task_handler(*args, **kwargs)

@@ -105,19 +105,19 @@ class CeleryEngine(Engine):
             return MIN_PAUSE
         if (next_due := claims.next_due()) is None:
             return self._poll
-        wait = (next_due + AGE - datetime.now(UTC)).total_seconds()
+        wait = (next_due + AGE - self._store.now()).total_seconds()
         return min(max(wait, MIN_PAUSE), self._poll)
 
     def _unpublished(self, due: Mapping[str, datetime]) -> Sequence[str]:
         """What came due after it was last published, or has been due for long since then."""
-        horizon = datetime.now(UTC) - REPEAT
+        horizon = self._store.now() - REPEAT
         self._published = {id_: at for id_, at in self._published.items() if at > horizon}
         return [id_ for id_, since in due.items() if since > self._published.get(id_, _NEVER)]
 
     def _publish(self, ids: Sequence[str]) -> None:
         if ids:
             published = self._publisher.publish(ids)
-            self._published.update(dict.fromkeys(published, datetime.now(UTC)))
+            self._published.update(dict.fromkeys(published, self._store.now()))
 
     def _tell(self, problem: BrokerUnavailable | None) -> None:
         """Log once that the broker is away, and once that it is back."""

@@ -62,7 +62,12 @@ class Publisher:
         if self._connection is None:
             self._connect()
         # Redis knows no empty queues: so it is declared, as workers do, and not only looked at.
-        declared = self._producer.channel.queue_declare(QUEUE, durable=True, auto_delete=False)
+        declared = self._producer.channel.queue_declare(
+            QUEUE,
+            durable=True,
+            auto_delete=False,
+            arguments=self._app.amqp.queues[QUEUE].queue_arguments,
+        )
         return max(0, self._window - int(declared.message_count))
 
     def _connect(self) -> None:

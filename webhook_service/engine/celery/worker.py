@@ -11,19 +11,22 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from billiard import current_process
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
-from webhook_service.driver import WebhookDriver
 from webhook_service.engine.celery.app import add_task, make_app
 from webhook_service.engine.celery.child import Child
 from webhook_service.engine.celery.consumer import Consumer, use_redis_transport
+from webhook_service.engine.notify import with_notices
 from webhook_service.errors import WebhookServiceError
-from webhook_service.plugins.discovery import DRIVERS, Plugins, discover
-from webhook_service.plugins.instances import new_drivers
+from webhook_service.plugins.instances import allowed_drivers, new_drivers
 from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings
 from webhook_service.store.store import open_store
+from webhook_service.telemetry.observer import Observers
+from webhook_service.telemetry.traces import trace_to
+from webhook_service.telemetry.worker_metrics import child_counters, worker_metrics
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +43,7 @@ class Worker:
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
-        self._plugins: Plugins[WebhookDriver[Any, Any]] = discover(
-            DRIVERS, "driver", WebhookDriver, settings.drivers
-        )
+        self._plugins = allowed_drivers(settings)
         # Imported before the fork: children share the code, and no step's time is spent on it.
         log.debug("drivers: %s", ", ".join(self._plugins.names))
         open_store(settings).close()
@@ -50,6 +51,7 @@ class Worker:
         self._concurrency = concurrency
         self._app = make_app(settings)
         self._child: Child | None = None
+        self._end_traces: Callable[[], None] = lambda: None
 
     def run(self, on_ready: Callable[[], None]) -> int:
         """Take executions until a signal ends it; gives the exit code."""
@@ -70,7 +72,8 @@ class Worker:
             without_heartbeat=True,
             quiet=True,
         )
-        worker.start()
+        with worker_metrics(self._settings.metrics_listen):
+            worker.start()
         return worker.exitcode or 0
 
     def _execute(self, execution: str, redelivered: bool) -> None:
@@ -90,10 +93,13 @@ class Worker:
 
     def _open(self) -> Child:
         settings = self._settings
+        self._end_traces = trace_to(settings.otlp_endpoint)
+        store = open_store(settings, settings.lease_seconds)
         return Child(
-            open_store(settings, settings.lease_seconds),
-            new_drivers(self._plugins, settings.driver_options),
+            store,
+            with_notices(new_drivers(self._plugins, settings.driver_options), settings),
             Registries(settings),
+            Observers(child_counters(current_process().index, store.now)),
             settings.step_seconds,
             settings.rollout_seconds,
         )
@@ -107,6 +113,7 @@ class Worker:
     def _close(self, **_: Any) -> None:
         if self._child is not None:
             self._child.close()
+            self._end_traces()
 
 
 def _keep_logging(**_: Any) -> None:

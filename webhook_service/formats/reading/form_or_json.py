@@ -11,7 +11,7 @@ from typing import Any
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.reading import forms
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 
 _FIELD = "payload"
 
@@ -23,11 +23,11 @@ def loads(body: bytes, headers: Mapping[str, str]) -> Any:
         InvalidPayload: it is neither, or the JSON is not strict.
     """
     if not _is_form(body, headers):
-        return read_json(body)
+        return read_known(body)
     payload = forms.loads(body).get(_FIELD)
     if payload is None:
         raise InvalidPayload(f"The form has no field `{_FIELD}`.")
-    return read_json(payload.encode())
+    return read_known(payload.encode())
 
 
 def _is_form(body: bytes, headers: Mapping[str, str]) -> bool:

@@ -23,6 +23,10 @@ from webhook_service.images import (
 from webhook_service.model.delivery import Reason
 
 _NAME = re.compile(r"[A-Za-z0-9._:/\[\]-]+")
+# As in the examples of Amazon's and Google's documentation, and of relays that shorten for people.
+_SHORTENED = re.compile(
+    r"(?:sha256:[0-9a-fA-F]{1,63}|sha512:[0-9a-fA-F]{1,127})(?:(?:\.\.\.?|…)[0-9a-fA-F]{0,63})?"
+)
 _PSEUDO_TAG = re.compile(r"sha(?:256|512):[0-9a-fA-F]+")
 # Where clients keep what belongs to an image by digest: cosign's signatures, attestations and
 # SBOMs, and the referrers index of the OCI distribution spec ("Referrers Tag Schema").
@@ -47,23 +51,28 @@ class Pushed:
 def event_of(pushed: Pushed) -> PushEvent | Dropped:
     """Check and normalise a push. Drop it if it has no tag of its own, or is no image.
 
+    A shortened digest names no image. The tag does, so the push is one without a digest.
+
     Raises:
         InvalidPayload: no registry sends such a repository, tag or digest.
     """
     image = image_of(pushed.host, pushed.path, pushed.field)
-    if pushed.digest and not is_digest(pushed.digest):
-        raise InvalidPayload(f"The digest of the push to `{pushed.field}` is not a digest.")
+    digest = pushed.digest or None
+    if digest and not is_digest(digest):
+        if not _SHORTENED.fullmatch(digest):
+            raise InvalidPayload(f"The digest of the push to `{pushed.field}` is not a digest.")
+        digest = None
     if not pushed.tag or _PSEUDO_TAG.fullmatch(pushed.tag):
-        return Dropped(str(image.at(None, pushed.digest)), Reason.UNTAGGED)
+        return Dropped(str(image.at(None, digest)), Reason.UNTAGGED)
     if not is_tag(pushed.tag):
         raise InvalidPayload(f"The tag of the push to `{pushed.field}` is not a tag.")
     if _ATTACHED_TAG.fullmatch(pushed.tag):
-        return Dropped(str(image.at(pushed.tag, pushed.digest)), Reason.NOT_AN_IMAGE)
+        return Dropped(str(image.at(pushed.tag, digest)), Reason.NOT_AN_IMAGE)
     return PushEvent(
         registry=image.registry,
         repository=image.repository,
         tag=pushed.tag,
-        digest=pushed.digest or None,
+        digest=digest,
         media_type=pushed.media_type,
         pushed_at=pushed.pushed_at,
         actor=pushed.actor,

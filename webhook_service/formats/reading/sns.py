@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from webhook_service.errors import InvalidPayload
 from webhook_service.formats.reading.fields import Fields
-from webhook_service.formats.reading.strict_json import read_json
+from webhook_service.formats.reading.strict_json import read_known
 
 NOTIFICATION = "Notification"
 SUBSCRIBED = "SubscriptionConfirmation"
@@ -33,7 +33,7 @@ def message(envelope: Fields) -> Fields:
     """
     text = envelope.text("Message", _MAX_MESSAGE)
     try:
-        value = read_json(text.encode())
+        value = read_known(text.encode())
     except InvalidPayload as exc:
         raise InvalidPayload(f"In `{envelope.name('Message')}`: {exc.message}") from None
     return Fields.of(value, envelope.name("Message"))
@@ -47,7 +47,7 @@ def subscription(body: bytes) -> tuple[str, str] | None:
     Amazon's.
     """
     try:
-        envelope = Fields.of(read_json(body))
+        envelope = Fields.of(read_known(body))
     except InvalidPayload:
         return None
     kind, url = envelope_type(envelope), envelope.note("SubscribeURL", _MAX_URL)

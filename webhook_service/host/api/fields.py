@@ -1,53 +1,17 @@
-"""Small request bodies: their fields, checked."""
+"""Small parts of requests, checked: the fields of a body, and If-Match."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
 
 from webhook_service.errors import InvalidRequest, UnknownField
-from webhook_service.model.execution import ExecutionState
-from webhook_service.model.replays import MAX_REPLAYS
-from webhook_service.receiving.body import describe
+from webhook_service.receiving.bodies.receiver import describe
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class _Fields(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-
-class ReplayFields(_Fields):
-    """Of a replay of one execution."""
-
-    as_of: StrictBool = False
-
-
-class ReplayAllFields(ReplayFields):
-    """Of a replay of all executions that a filter finds."""
-
-    receiver: str | None = None
-    state: ExecutionState = ExecutionState.FAILED
-    reason: str | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    limit: int = Field(default=MAX_REPLAYS, strict=True)
-    dry_run: StrictBool = False
-
-
-class RollbackFields(_Fields):
-    """Of a rollback."""
-
-    to: str | None = Field(default=None, max_length=1000)
-    repository: str | None = Field(default=None, max_length=1000)
-
-
-class NoFields(_Fields):
-    """Of a request that needs no body."""
 
 
 def read_fields(model: type[M], body: Any) -> M:
@@ -63,3 +27,31 @@ def read_fields(model: type[M], body: Any) -> M:
         kinds = {error["type"] for error in exc.errors(include_input=False, include_url=False)}
         refusal = UnknownField if kinds == {"extra_forbidden"} else InvalidRequest
         raise refusal(f"Bad request body: {describe(exc)}") from exc
+
+
+def asked_version(request: Request) -> int | None:
+    """The version that If-Match asks for: https://www.rfc-editor.org/rfc/rfc9110#name-if-match.
+
+    Raises:
+        InvalidRequest: it is no ETag of an answer.
+    """
+    asked = request.headers.get("if-match", "*").strip()
+    if asked == "*":
+        return None
+    if not re.fullmatch(r'"[0-9]{1,18}"', asked):
+        raise InvalidRequest('If-Match: must be the ETag of an answer, such as "3", or *.')
+    return int(asked.strip('"'))
+
+
+def asks_for_none(request: Request) -> bool:
+    """Whether If-None-Match says that there must be nothing yet.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match
+
+    Raises:
+        InvalidRequest: it says anything else.
+    """
+    asked = request.headers.get("if-none-match")
+    if asked not in (None, "*"):
+        raise InvalidRequest("If-None-Match: must be *, for a receiver that is not there yet.")
+    return asked is not None

@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from webhook_service.host.api.access import Guard, no_project
-from webhook_service.host.api.schemas import schemas
+from webhook_service.host.api.callers.access import Guard, no_project
+from webhook_service.host.api.document.operation import Operation, operation
+from webhook_service.host.api.document.schemas import schemas
 from webhook_service.host.http.address import Addresses, path_of
 from webhook_service.host.http.links import PREFIX
 from webhook_service.host.http.query import read_query
 from webhook_service.host.http.routes import by_method
-from webhook_service.host.http.wire import Json, answer, collection, version_json
+from webhook_service.host.wire import Json, answer, collection, version_json
+from webhook_service.resources import VersionResource
 from webhook_service.service import WebhookService
 
 READY_SECONDS = 1.0
@@ -81,6 +83,7 @@ class Meta:
         await self._readiness.check()
         return PlainTextResponse("ok\n")
 
+    @operation(Operation("getVersion", VersionResource, scope="version"))
     async def version(self, request: Request) -> Response:
         """Where everything is; a token's project need not be named."""
         project = read_query(request).get("projectId")

@@ -6,15 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.host.api.access import Action, Guard
-from webhook_service.host.api.fields import RollbackFields, read_fields
+from webhook_service.host.api.callers.access import Action, Guard
+from webhook_service.host.api.callers.threads import Threads
+from webhook_service.host.api.document.operation import Operation, operation
+from webhook_service.host.api.fields import read_fields
 from webhook_service.host.api.receivers import MISSING
-from webhook_service.host.api.threads import Threads
 from webhook_service.host.http.address import path_of
 from webhook_service.host.http.body import BodyLimits, json_body
 from webhook_service.host.http.links import PREFIX
 from webhook_service.host.http.routes import by_method
-from webhook_service.host.http.wire import answer, collection, execution_json, revision_json
+from webhook_service.host.wire import answer, collection, execution_json, revision_json
+from webhook_service.resources import ExecutionResource, RevisionResource, RollbackRequest
 from webhook_service.service import WebhookService
 
 
@@ -37,6 +39,7 @@ class Revisions:
             *by_method(f"{one}/rollback", POST=self.roll_back),
         ]
 
+    @operation(Operation("listRevisions", RevisionResource, many=True))
     async def history(self, request: Request) -> Response:
         """What the receiver has deployed, newest first in each slot."""
         caller = await self._guard.admit(request, missing=MISSING)
@@ -45,11 +48,12 @@ class Revisions:
         data = [revision_json(revision, caller.links) for revision in found]
         return answer(caller.links, collection(caller.links, path_of(request), "revision", data))
 
+    @operation(Operation("rollBackReceiver", ExecutionResource, body=RollbackRequest))
     async def roll_back(self, request: Request) -> Response:
         """Deploy what ran before; the answer is the new execution."""
         caller = await self._guard.admit(request, Action.ROLLBACK, MISSING)
         body = await json_body(request, self._limits, optional=True)
-        asked = read_fields(RollbackFields, body)
+        asked = read_fields(RollbackRequest, body)
         made = await self._call(
             self._people.roll_back,
             caller.project,

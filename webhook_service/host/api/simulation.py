@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from webhook_service.errors import InvalidRequest, UnknownField
-from webhook_service.model.as_json import change_to_json
+from webhook_service.host.api.fields import read_fields
+from webhook_service.host.wire import change_resource
 from webhook_service.model.delivery import Call
 from webhook_service.receiving.simulate import PlannedWork, Simulation
-
-Json = dict[str, Any]
-_FIELDS = {"body", "headers"}
+from webhook_service.resources import (
+    SimulatedIgnoredResource,
+    SimulatedWorkResource,
+    SimulateRequest,
+    SimulationResource,
+)
 
 
 def pasted_call(value: Any) -> Call:
@@ -20,36 +22,37 @@ def pasted_call(value: Any) -> Call:
 
     Raises:
         InvalidRequest: it is not of this form.
+        UnknownField: it has a field that no call has.
     """
-    if not isinstance(value, Mapping) or "body" not in value:
-        raise InvalidRequest('Bad request body: give the call as {"body": …, "headers": {…}}.')
-    if unknown := sorted(value.keys() - _FIELDS):
-        raise UnknownField(f"A simulation has no field {unknown[0][:100]!r}.")
-    headers, body = value.get("headers") or {}, value["body"]
-    texts = isinstance(headers, Mapping) and all(isinstance(v, str) for v in headers.values())
-    if not texts:
-        raise InvalidRequest("Bad request body: headers must be an object of texts.")
-    content = body if isinstance(body, str) else json.dumps(body)
-    return Call(content.encode(), {name.lower(): text for name, text in headers.items()})
+    sent = read_fields(SimulateRequest, value)
+    content = sent.body if isinstance(sent.body, str) else json.dumps(sent.body)
+    headers = {name.lower(): text for name, text in (sent.headers or {}).items()}
+    return Call(content.encode(), headers)
 
 
-def simulation_json(simulation: Simulation) -> Json:
+def simulation_json(simulation: Simulation) -> dict[str, Any]:
     """What a call would do."""
-    return {
-        "type": "simulation",
-        "ignored": [
-            {"subject": item.subject, "reason": item.reason, "message": item.message}
+    return SimulationResource(
+        type="simulation",
+        ignored=[
+            SimulatedIgnoredResource(
+                subject=item.subject,
+                reason=item.reason,
+                message=item.message,
+                receiver=item.receiver,
+            )
             for item in simulation.ignored
         ],
-        "planned": [_planned_json(work) for work in simulation.planned],
-    }
+        planned=[_planned(work) for work in simulation.planned],
+    ).as_json()
 
 
-def _planned_json(work: PlannedWork) -> Json:
-    return {
-        "subject": work.subject,
-        "slot": work.slot,
-        "identity": work.identity,
-        "changes": [change_to_json(change) for change in work.plan.changes],
-        "notes": list(work.plan.notes),
-    }
+def _planned(work: PlannedWork) -> SimulatedWorkResource:
+    return SimulatedWorkResource(
+        subject=work.subject,
+        slot=work.slot,
+        identity=work.identity,
+        changes=[change_resource(change) for change in work.plan.changes],
+        notes=list(work.plan.notes),
+        receiver=work.receiver,
+    )

@@ -71,6 +71,14 @@ class Addresses:
         Raises:
             InvalidRequest: the Host header is no host.
         """
+        return Links(self._base_url or self.reached(request), project)
+
+    def reached(self, request: HTTPConnection) -> str:
+        """The address that the caller used, whatever the base URL is.
+
+        Raises:
+            InvalidRequest: the Host header is no host.
+        """
         hosts = request.headers.getlist("host") or [_own_host(request)]
         if len(hosts) > 1:
             raise InvalidRequest("The request has more than one Host header.")
@@ -82,7 +90,12 @@ class Addresses:
         if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
             raise InvalidRequest("The Host header is not a host name.")
         prefix = quote(request.scope.get("root_path", ""))
-        return Links(self._base_url or f"{scheme}://{host}{prefix}", project)
+        return f"{scheme}://{host}{prefix}"
+
+    @property
+    def base_url(self) -> str | None:
+        """What links begin with, if that is set."""
+        return self._base_url
 
 
 def network_of(address: str) -> str:

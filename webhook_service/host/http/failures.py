@@ -21,10 +21,11 @@ from webhook_service.errors import (
     Unavailable,
     UnsupportedBody,
     WebhookServiceError,
+    WrongMethod,
 )
 from webhook_service.host.http.address import Addresses, path_of
 from webhook_service.host.http.links import Links
-from webhook_service.host.http.wire import error_json
+from webhook_service.host.wire import error_json
 
 INTERNAL = "Internal error; the service's log has the details."
 # Answers hold keys and tokens: nobody keeps them, passes their URL on, or guesses what they are.
@@ -71,7 +72,9 @@ class Failures:
             async def watched(message: Message) -> None:
                 nonlocal started
                 if not started:
-                    message["headers"] = [*message.get("headers", ()), *CAREFUL]
+                    said = [*message.get("headers", ())]
+                    names = {name for name, _ in said}
+                    message["headers"] = said + [item for item in CAREFUL if item[0] not in names]
                 started = True
                 await send(message)
 
@@ -97,6 +100,8 @@ class Failures:
             headers["Retry-After"] = str(exc.retry_after)
         if isinstance(exc, Unauthenticated):
             headers["WWW-Authenticate"] = 'Bearer realm="webhook-service"'
+        if isinstance(exc, WrongMethod):
+            headers["Allow"] = "POST"
         if isinstance(exc, _CLOSING):
             headers["Connection"] = "close"
         return self._answer(request, exc.status, exc.code, exc.message, headers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
@@ -14,6 +16,21 @@ MAX_FIELDS = 100
 _NOT_FILTERS = frozenset({"projectId", "limit", "marker"})
 # A proxy that checks them and this service must not see two different ones.
 _DECIDING = ("projectId", "key", "token")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryField:
+    """A field of the query string.
+
+    Attributes:
+        values: the ones that it can have; any text if left out.
+        needed: whether a request without it is refused.
+    """
+
+    name: str
+    description: str
+    values: type[StrEnum] | None = None
+    needed: bool = False
 
 
 def read_query(request: HTTPConnection) -> dict[str, str]:
@@ -38,13 +55,17 @@ def read_query(request: HTTPConnection) -> dict[str, str]:
     return fields
 
 
-def page_request(query: Mapping[str, str]) -> PageRequest:
+def page_request(query: Mapping[str, str], fields: Iterable[QueryField] = ()) -> PageRequest:
     """The page that a query asks for: ``limit``, ``marker``, and the rest as filters.
 
+    Args:
+        fields: which of them have certain values only.
+
     Raises:
-        InvalidRequest: the limit is no number, or out of range.
+        InvalidRequest: the limit is no number, or out of range; or a value that a field never has.
     """
     filters = {name: value for name, value in query.items() if name not in _NOT_FILTERS}
+    _require_values(filters, fields)
     limit = query.get("limit")
     if limit is None:
         return PageRequest(marker=query.get("marker"), filters=filters)
@@ -53,17 +74,38 @@ def page_request(query: Mapping[str, str]) -> PageRequest:
     return PageRequest(int(limit), query.get("marker"), filters)
 
 
-def receivers_request(query: Mapping[str, str], filters: Collection[str]) -> PageRequest:
+def receivers_request(query: Mapping[str, str], fields: Collection[QueryField]) -> PageRequest:
     """The receivers that a query asks for, as v1.6 and its clients have it.
 
     Without a limit, or with one below 1, it is all of them; a larger one than is possible is the
     largest. Fields that nothing is known of (``sort``, ``include``, ``name_ne``) are ignored.
 
     Args:
-        filters: the fields that count.
+        fields: those that count.
+
+    Raises:
+        InvalidRequest: a value that a field never has.
     """
-    known = {name: value for name, value in query.items() if name in filters}
+    known = known_values(query, fields)
     limit = query.get("limit", "")
     is_number = limit.isascii() and limit.isdigit() and int(limit[:9]) > 0
     most = min(int(limit[:9]), MAX_LIMIT) if is_number else WHOLE_LIST
     return PageRequest(most, query.get("marker"), known)
+
+
+def known_values(query: Mapping[str, str], fields: Collection[QueryField]) -> dict[str, str]:
+    """The fields that count.
+
+    Raises:
+        InvalidRequest: a value that a field never has.
+    """
+    names = {field.name for field in fields}
+    known = {name: value for name, value in query.items() if name in names}
+    _require_values(known, fields)
+    return known
+
+
+def _require_values(filters: Mapping[str, str], fields: Iterable[QueryField]) -> None:
+    for field in fields:
+        if field.values and filters.get(field.name) not in (None, *field.values):
+            raise InvalidRequest(f"{field.name} must be one of {', '.join(field.values)}.")

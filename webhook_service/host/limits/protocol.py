@@ -8,8 +8,10 @@ head is complete. And it reads what follows the head of a request with ``Upgrade
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, ClassVar
 
+from cryptography.x509 import load_der_x509_certificate
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
@@ -18,6 +20,7 @@ from webhook_service.host.limits.connections import Connections
 from webhook_service.host.limits.memory import MIB
 from webhook_service.telemetry.logs import sparing
 
+Extension = dict[object, object]
 # Bytes are counted per slice, so each limit of bytes holds within so many.
 SLICE = 4096
 # A chunk of one byte takes six bytes on the wire.
@@ -55,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     admitted: ClassVar[Connections | None] = None
 
     _address: str | None = None
+    _certificate: Extension | None = None
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
     _refused = False
@@ -63,9 +67,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _body = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if not self._enter(transport):
+        client = get_remote_addr(transport)
+        if self._address is None and not self.enter(client[0] if client else ""):
             return transport.abort()
         super().connection_made(transport)
+        self._certificate = shown_certificate(transport)
         # uvicorn goes by the handlers that the application's logging has: URLs hold keys.
         self.access_log = False
         self._begin()
@@ -111,6 +117,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._certificate is not None:
+            self.scope["extensions"] = {"tls": self._certificate}
         self._fields = self._framing = self._body = 0
         if self._timer is None:
             self._begin()
@@ -175,8 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._address is None:
             return
-        if self.admitted is not None:
-            self.admitted.leave(self._address)
+        self.leave()
         self._end()
         super().connection_lost(exc)
 
@@ -193,13 +200,22 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _enter(self, transport: asyncio.Transport) -> bool:
-        client = get_remote_addr(transport)
-        address = client[0] if client else ""
+    def enter(self, address: str) -> bool:
+        """Count this connection, whose first moment may be before there is a transport.
+
+        Returns:
+            Whether it may stay.
+        """
         if self.admitted is not None and not self.admitted.admit(address):
             return False
         self._address = address
         return True
+
+    def leave(self) -> None:
+        """Count this connection no more."""
+        if self.admitted is not None and self._address is not None:
+            self.admitted.leave(self._address)
+        self._address = None
 
     def _begin(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self._head_is_due)
@@ -214,6 +230,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._timer = self.loop.call_later(self.rest_seconds, self.transport.close)
+
+
+def shown_certificate(transport: asyncio.BaseTransport) -> Extension | None:
+    """The caller's certificate, which TLS has verified, as ASGI's extension ``tls`` has it.
+
+    https://asgi.readthedocs.io/en/latest/specs/tls.html
+    """
+    found = transport.get_extra_info("ssl_object")
+    der = found.getpeercert(binary_form=True) if found is not None else None
+    if der is None:
+        return None
+    name = load_der_x509_certificate(der).subject.rfc4514_string()
+    return {"client_cert_name": name, "client_cert_chain": [ssl.DER_cert_to_PEM_cert(der)]}
 
 
 def bounded(**limits: Any) -> type[BoundedProtocol]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar
 
 from webhook_service.errors import InvalidConfig
+from webhook_service.model.inbox import InboxSpec
 from webhook_service.model.receiver import HIDDEN, ReceiverSpec, Verify
 
+SpecT = TypeVar("SpecT", ReceiverSpec, InboxSpec)
 
-def part_secrets(
-    spec: ReceiverSpec, names: Collection[str], stored: ReceiverSpec | None = None
-) -> ReceiverSpec:
-    """The same receiver with its secrets apart from what answers show.
+
+def part_secrets(spec: SpecT, names: Collection[str], stored: SpecT | None = None) -> SpecT:
+    """The same receiver or inbox with its secrets apart from what answers show.
 
     Args:
         names: the options of the receiver's scheme that are secrets.
@@ -30,7 +32,7 @@ def part_secrets(
     return spec.model_copy(update={"verify": verify})
 
 
-def _kept(name: str, verify: Verify, stored: ReceiverSpec | None) -> object:
+def _kept(name: str, verify: Verify, stored: ReceiverSpec | InboxSpec | None) -> object:
     if stored is not None and stored.verify.scheme == verify.scheme:
         if name in stored.verify.secrets:
             return stored.verify.secrets[name]

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, insert
+from sqlalchemy import Connection, Row, insert
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.as_json import time_from_json
-from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.store.database import Database
-from webhook_service.store.pages import Filter, fetch
-from webhook_service.store.sealing import Sealer
+from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry, FieldChange
+from webhook_service.store.database.database import Database
+from webhook_service.store.filters import Filter, Indexed
+from webhook_service.store.pages import fetch
+from webhook_service.store.secrets.sealing import Sealer
 from webhook_service.store.tables import audit
 
-
-def _does(text: str) -> ColumnElement[bool]:
-    if text not in list(AuditAction):
-        raise InvalidRequest(
-            f"There is no action {text[:100]!r}; possible: {', '.join(AuditAction)}."
-        )
-    return audit.c.action == text
-
-
 _FILTERS: Mapping[str, Filter] = {
-    "receiver": audit.c.receiver,
-    "actor": audit.c.actor,
-    "via": audit.c.via,
-    "action": _does,
-    "subject": audit.c.subject,
-    "id": audit.c.id,
+    "receiver": Indexed(audit.c.receiver, names_project=True),
+    "actor": Indexed(audit.c.actor),
+    "via": Indexed(audit.c.via),
+    "action": Indexed(audit.c.action),
+    "subject": Indexed(audit.c.subject, names_project=True),
+    "id": Indexed(audit.c.id, names_project=True),
     "since": lambda text: audit.c.at >= time_from_json("since", text),
     "until": lambda text: audit.c.at < time_from_json("until", text),
 }
@@ -60,8 +52,16 @@ class AuditStore:
         Raises:
             InvalidRequest: a filter cannot be used.
         """
-        with self._database.read() as connection:
+        _require_action((page.filters or {}).get("action"))
+        with self._database.browse() as connection:
             return fetch(connection, self._sealer, project, audit.c.id, page, _FILTERS, _entry)
+
+
+def _require_action(name: str | None) -> None:
+    if name is not None and name not in list(AuditAction):
+        raise InvalidRequest(
+            f"There is no action {name[:100]!r}; possible: {', '.join(AuditAction)}."
+        )
 
 
 def write_audited(database: Database, job: Audited[T]) -> T:
@@ -72,18 +72,24 @@ def write_audited(database: Database, job: Audited[T]) -> T:
     """
 
     def whole(connection: Connection) -> tuple[T, Sequence[AuditEntry]]:
-        result, entries = job(connection)
-        if entries:
-            connection.execute(insert(audit), [_row(entry) for entry in entries])
+        result, told = job(connection)
+        entries = [replace(entry, at=database.now()) for entry in told]
+        add_entries(connection, entries)
         return result, entries
 
     result, entries = database.write(whole)
     for entry in entries:
-        _log(entry)
+        log_entry(entry)
     return result
 
 
-def _log(entry: AuditEntry) -> None:
+def add_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
+    """Store what the audit says, within the transaction of what it tells of."""
+    if entries:
+        connection.execute(insert(audit), [_row(entry) for entry in entries])
+
+
+def log_entry(entry: AuditEntry) -> None:
     """Of what changed only the names: logs go further than answers do."""
     fields = ", ".join(change.field for change in entry.changes)
     actor = entry.actor
@@ -92,6 +98,13 @@ def _log(entry: AuditEntry) -> None:
         *(entry.id, entry.action, entry.subject, entry.project, actor.name, actor.via),
         f" {actor.address}" if actor.address else "",
         f": {fields}" if fields else "",
+        extra={
+            "project": entry.project,
+            "receiver": entry.receiver,
+            "audit": entry.id,
+            "action": entry.action,
+            "actor": actor.name,
+        },
     )
 
 

@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, or_, select
 
 from webhook_service.errors import NotFound
 from webhook_service.model.delivery import Delivery, DeliveryState, Item, Refusal
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
+from webhook_service.store.filters import Begins, Filter, Indexed
 from webhook_service.store.pages import fetch
-from webhook_service.store.sealing import Sealer
-from webhook_service.store.tables import deliveries
+from webhook_service.store.secrets.sealing import Sealer
+from webhook_service.store.tables import deliveries, listeners
 
-_FILTERS = {
-    "receiver": deliveries.c.receiver,
-    "state": deliveries.c.state,
-    "reason": deliveries.c.reason,
-    "id": deliveries.c.id,
+
+def of_receiver(id_: str) -> ColumnElement[bool]:
+    """The calls on a receiver, and those on its inboxes that it had a say in."""
+    heard = select(listeners.c.inbox).where(listeners.c.receiver == id_)
+    said = cast(deliveries.c["items"], Text).contains(f'"receiver":"{id_}"', autoescape=True)
+    return or_(deliveries.c.receiver == id_, and_(deliveries.c.receiver.in_(heard), said))
+
+
+_CALLED = Indexed(deliveries.c.receiver, names_project=True)
+_FILTERS: Mapping[str, Filter] = {
+    "receiver": _CALLED,
+    "inbox": _CALLED,
+    "state": Indexed(deliveries.c.state),
+    "reason": Indexed(deliveries.c.reason),
+    "id": Indexed(deliveries.c.id, names_project=True),
+    "idPrefix": Begins(deliveries.c.id),
 }
+
+
+def filters_for(connection: Connection, receiver: str | None) -> Mapping[str, Filter]:
+    """What deliveries may be filtered on: those of a receiver that listens are found otherwise."""
+    listens = select(listeners.c.inbox).where(listeners.c.receiver == receiver)
+    if receiver is None or connection.execute(listens).first() is None:
+        return _FILTERS
+    return {**_FILTERS, "receiver": of_receiver}
 
 
 class DeliveryStore:
@@ -43,16 +63,18 @@ class DeliveryStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound("Delivery not found")
-        return _delivery(row, row.body)
+        return delivery_from_row(row, row.body)
 
     def page(self, project: str, page: PageRequest) -> Page[Delivery]:
         """The project's deliveries, newest first."""
-        order = deliveries.c.seq
-        with self._database.read() as connection:
-            return fetch(connection, self._sealer, project, order, page, _FILTERS, _delivery)
+        order, build = deliveries.c.seq, delivery_from_row
+        with self._database.browse() as connection:
+            known = filters_for(connection, (page.filters or {}).get("receiver"))
+            return fetch(connection, self._sealer, project, order, page, known, build)
 
 
-def _delivery(row: Row[Any], body: bytes | None = None) -> Delivery:
+def delivery_from_row(row: Row[Any], body: bytes | None = None) -> Delivery:
+    """A delivery from a row of its table."""
     items = tuple(Item(**item) for item in row.items)
     return Delivery(
         id=row.id,

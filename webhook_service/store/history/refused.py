@@ -11,7 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.model.delivery import Delivery
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
+from webhook_service.store.notices import tell_refused
 from webhook_service.store.tables import REFUSED, deliveries
 
 KEPT = 20
@@ -48,6 +49,7 @@ def _store(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[None]
     connection.execute(insert(deliveries), list(rows))
     for receiver in sorted({row["receiver"] for row in rows}):
         connection.execute(_FORGET, {"of": receiver})
+    tell_refused(connection, rows)
     return [None] * len(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,18 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, se
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.failpoints import failpoint
-from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry
 from webhook_service.model.execution import ENDED, Execution
+from webhook_service.model.history.replays import Replayed, ReplayFilter
 from webhook_service.model.ids import EXECUTION, new_id
-from webhook_service.model.replays import Replayed, ReplayFilter
-from webhook_service.store.database import Database
+from webhook_service.model.notice import Happened
+from webhook_service.model.people.audit import APPLICATION, Actor, AuditAction, AuditEntry
+from webhook_service.store.database.database import Database
 from webhook_service.store.history.approvals import asked_again, keep_newest
 from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place, told_of
 from webhook_service.store.limits.open_executions import OpenExecutions
+from webhook_service.store.notices import tell
 from webhook_service.store.tables import executions, receivers
 
 BATCH = 50
@@ -58,7 +60,7 @@ class ReplayStore:
             if row.state not in ENDED:
                 raise InvalidRequest(f"The execution is {row.state}: cancel it, or let it end.")
             self._open.require_room_for(connection, project, 1)
-            made = _replay(connection, row, replay_id, as_of, by)
+            made = _replay(connection, row, replay_id, as_of, by, self._database.now())
             return made, [_told(by, row, made)]
 
         made = write_audited(self._database, job)
@@ -90,7 +92,8 @@ class ReplayStore:
             connection: Connection, ids: Sequence[str]
         ) -> tuple[list[tuple[str, str]], Sequence[AuditEntry]]:
             self._open.require_room_for(connection, project, len(ids))
-            return _replay_some(connection, ids=ids, as_of=as_of, by=by)
+            now = self._database.now()
+            return _replay_some(connection, ids=ids, as_of=as_of, by=by, now=now)
 
         found = self.find(project, wanted)
         made: list[tuple[str, str]] = []
@@ -124,11 +127,11 @@ def _meant(project: str, wanted: ReplayFilter) -> Sequence[ColumnElement[bool]]:
 
 
 def _replay_some(
-    connection: Connection, *, ids: Sequence[str], as_of: bool, by: Actor
+    connection: Connection, *, ids: Sequence[str], as_of: bool, by: Actor, now: datetime
 ) -> tuple[list[tuple[str, str]], Sequence[AuditEntry]]:
     """The ids of those that were replayed, each with that of its replay."""
     rows = _not_replayed(connection, ids)
-    made = [_replay(connection, row, new_id(EXECUTION), as_of, by) for row in rows]
+    made = [_replay(connection, row, new_id(EXECUTION), as_of, by, now) for row in rows]
     pairs = list(zip(rows, made, strict=True))
     return [(old.id, new.id) for old, new in pairs], [_told(by, old, new) for old, new in pairs]
 
@@ -147,9 +150,13 @@ def _not_replayed(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def _replay(
-    connection: Connection, row: Row[Any], replay_id: str, as_of: bool, by: Actor
+    connection: Connection,
+    row: Row[Any],
+    replay_id: str,
+    as_of: bool,
+    by: Actor,
+    now: datetime,
 ) -> Row[Any]:
-    now = datetime.now(UTC)
     values = {
         "ordered": row.ordered if as_of else newest_place(connection, row.slot, now),
         "replay_of": row.id,
@@ -159,4 +166,6 @@ def _replay(
     copy = add_copy(connection, row, replay_id, now, values)
     if copy.approvals_needed is not None and copy.coalesce:
         keep_newest(connection, copy.slot, now)
+    if copy.approvals_needed is not None:
+        tell(connection, [copy.id], now, Happened.HELD)
     return copy

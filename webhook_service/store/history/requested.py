@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from webhook_service.errors import NotFound
-from webhook_service.model.audit import Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.execution import ExecutionState
+from webhook_service.model.notification import owner_of
+from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.store.tables import OPEN, executions, slots
 
 # What a copy has in common with what it repeats: the push, and where it belongs.
@@ -86,7 +87,8 @@ def told_of(by: Actor, action: AuditAction, row: Row[Any], **after: str) -> Audi
         for name, value in after.items()
         if not (name == "state" and value == row.state)
     )
-    return AuditEntry(by, action, row.project, row.id, row.receiver, changes)
+    project = owner_of(row.project)
+    return AuditEntry(by, action, project, row.id, row.receiver, changes)
 
 
 def newest_place(connection: Connection, slot: str, now: datetime) -> datetime:

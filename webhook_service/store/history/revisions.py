@@ -1,27 +1,34 @@
-"""Revisions in SQL: the executions that succeeded, by receiver and slot, and rollbacks to them."""
+"""Revisions in SQL: the executions that changed their target, and rollbacks to them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, TextClause, func, select
 
 from webhook_service.driver import PushEvent
 from webhook_service.failpoints import failpoint
 from webhook_service.model.as_json import event_to_json
-from webhook_service.model.audit import APPLICATION, Actor, AuditAction, AuditEntry, FieldChange
 from webhook_service.model.execution import Execution
+from webhook_service.model.history.revision import WayBack
+from webhook_service.model.people.audit import (
+    APPLICATION,
+    Actor,
+    AuditAction,
+    AuditEntry,
+    FieldChange,
+)
 from webhook_service.model.receiver import Receiver
-from webhook_service.model.revision import WayBack
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.history.audit import write_audited
 from webhook_service.store.history.executions import execution_from_row
 from webhook_service.store.history.requested import add_copy, find, newest_place
-from webhook_service.store.tables import ACTIVE, SETTLED, SUCCEEDED, executions
+from webhook_service.store.tables import ACTIVE, REVISION, SETTLED, SUCCEEDED, executions
 
 MAX_REVISIONS = 50
+MAX_GOOD = 10
 MAX_SLOTS = 20
 
 
@@ -34,20 +41,22 @@ class RevisionStore:
     def by_slot(self, project: str, receiver: str) -> list[list[Execution]]:
         """The newest 50 revisions of each of the receiver's 20 newest slots, the newest first.
 
-        What other receivers of the project did to such a slot is among them.
+        What other receivers of the project did to such a slot is among them. They stand in the
+        order in which they changed it; where all of them failed, those that succeeded before
+        follow.
         """
-        latest = func.max(executions.c.finished)
+        latest = func.max(executions.c.changed)
         slots = (
             select(executions.c.slot)
-            .where(executions.c.receiver == receiver, executions.c.project == project, SUCCEEDED)
+            .where(executions.c.receiver == receiver, executions.c.project == project, REVISION)
             .group_by(executions.c.slot)
             .order_by(latest.desc())
             .limit(MAX_SLOTS)
         )
         with self._database.read() as connection:
             names = connection.execute(slots).scalars().all()
-            found = [connection.execute(_succeeded(name)).all() for name in names]
-        return [_pushes(rows) for rows in found if _pushes(rows)]
+            found = [_of_slot(connection, name) for name in names]
+        return [pushes for pushes in found if pushes]
 
     def active(self, slot: str) -> list[Execution]:
         """What runs, follows its rollout or tidies up in a slot, newest first; pushes only."""
@@ -67,14 +76,15 @@ class RevisionStore:
 
         def job(connection: Connection) -> tuple[Row[Any], Sequence[AuditEntry]]:
             row = find(connection, receiver.project, way.undone.id)
-            now = datetime.now(UTC)
+            now = self._database.now()
             values = {
                 "receiver": receiver.id,
                 "driver": receiver.spec.driver,
                 "event": event_to_json(way.event),
                 "identity": execution_id,
                 "ordered": newest_place(connection, row.slot, now),
-                "rolls_back": row.identity,
+                "rolls_back": way.rolls_back,
+                "back_to": dict(way.images) or None,
                 "requested_by": by.name,
             }
             made = add_copy(connection, row, execution_id, now, values)
@@ -94,12 +104,27 @@ def _told(by: Actor, receiver: Receiver, made: Row[Any], undone: Row[Any]) -> Au
     return AuditEntry(by, action, receiver.project, receiver.id, receiver.id, changes)
 
 
-def _succeeded(slot: str) -> Select[Any]:
+def _of_slot(connection: Connection, slot: str) -> list[Execution]:
+    rows = [
+        row
+        for which, most in ((REVISION, MAX_REVISIONS), (SUCCEEDED, MAX_GOOD))
+        for row in connection.execute(_newest(slot, which, most))
+    ]
+    by_id = {row.id: row for row in rows}
+    return _pushes(sorted(by_id.values(), key=_age, reverse=True))
+
+
+def _age(row: Row[Any]) -> tuple[datetime, int]:
+    # A host of 0.1.0, beside this one during an upgrade, says when it finished only.
+    return row.changed or row.finished or row.created, row.seq
+
+
+def _newest(slot: str, which: TextClause, most: int) -> Select[Any]:
     return (
         select(executions)
-        .where(executions.c.slot == slot, SUCCEEDED)
-        .order_by(executions.c.finished.desc())
-        .limit(MAX_REVISIONS)
+        .where(executions.c.slot == slot, which)
+        .order_by(executions.c.changed.desc())
+        .limit(most)
     )
 
 

@@ -18,8 +18,8 @@ from functools import partial
 from sqlalchemy import Connection, delete
 
 from webhook_service.errors import LimitReached, StoreUnavailable
-from webhook_service.store.database import Database
-from webhook_service.store.dialects import insert_into
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.dialects import insert_into
 from webhook_service.store.limits.limits import Limits
 from webhook_service.store.tables import stored_bytes
 
@@ -46,18 +46,18 @@ class DailyBytes:
     """Counts what calls store, and refuses those of receivers and projects that have had enough.
 
     Args:
-        now: the time; a test's clock.
+        now: the time; the database's if left out.
     """
 
     def __init__(
         self,
         database: Database,
         limits: Limits,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._database = database
         self._limits = limits
-        self._now = now
+        self._now = now or database.now
         self._lock = threading.Lock()
         self._day = self._now().date()
         self._counts: defaultdict[str, _Count] = defaultdict(_Count)

@@ -20,7 +20,7 @@ from math import inf
 from sqlalchemy import Connection, bindparam, func, select
 
 from webhook_service.errors import LimitReached, StoreUnavailable
-from webhook_service.store.database import Database
+from webhook_service.store.database.database import Database
 from webhook_service.store.tables import OPEN, executions
 
 STEPS = 100

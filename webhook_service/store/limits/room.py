@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from webhook_service.store.database import Database
-from webhook_service.store.dialects import sqlite_file
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.dialects import sqlite_file
 from webhook_service.store.limits.daily_bytes import DailyBytes
 from webhook_service.store.limits.free_space import FreeSpace
 from webhook_service.store.limits.limits import Limits

@@ -3,7 +3,8 @@
 1. What has come due goes to where claims look.
 2. Of each project that has something ready the longest due is read; projects take turns.
 3. In each slot one execution may run: of pushes the newest, unless a newer one ran before it (the
-   slot's watermark); of raw requests, which are not coalesced, the next. What it overtakes ends.
+   slot's watermark); of raw requests, which are not coalesced, the next. What it overtakes ends,
+   and what is active there is asked to give way to it.
 4. Those are taken, for the time of a lease and with the next fence, each attempt counted before it
    runs.
 
@@ -27,21 +28,30 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    false,
     func,
+    null,
+    or_,
     select,
     text,
     update,
 )
 
+from webhook_service.driver import Interruption
 from webhook_service.failpoints import failpoint
 from webhook_service.model.delivery import Reason
-from webhook_service.model.execution import Claim, ExecutionState
-from webhook_service.model.receiver import ReceiverState, TagRule
-from webhook_service.model.registry_rule import RegistryRule
+from webhook_service.model.execution import GIVING_WAY, Claim, ExecutionState
+from webhook_service.model.notification import is_notification
+from webhook_service.model.receiver import TagRule
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.store.history.executions import execution_from_row
-from webhook_service.store.projects import some_projects
+from webhook_service.store.people.projects import some_projects
 from webhook_service.store.queue import attempts, slots
 from webhook_service.store.queue.capacity import Capacity
+from webhook_service.store.queue.holding import Holding, hold, holding
+from webhook_service.store.queue.interruptions import ask_way
+from webhook_service.store.queue.owners import Owner, owners_of
+from webhook_service.store.queue.repeats import repeats
 from webhook_service.store.queue.slots import Ending, place, superseded
 from webhook_service.store.tables import (
     ACTIVE,
@@ -51,7 +61,6 @@ from webhook_service.store.tables import (
     READY,
     Moment,
     executions,
-    receivers,
 )
 
 Candidate = Row[Any]
@@ -72,16 +81,8 @@ _DUE = (
 )
 _MAKE_READY = update(executions).where(_E.seq.in_(_DUE)).values(queue="ready")
 _MOVE = update(executions).where(_E.seq.in_(_SEQS), OPEN).values(queue=bindparam("to"))
-# Held without a time: only ``resume`` lets it go.
-_HOLD = (
-    update(executions)
-    .where(_E.seq.in_(_SEQS), OPEN)
-    .values(state=ExecutionState.HELD, reason=Reason.SUSPENDED.value, due=None, queue="later")
-)
-_RECEIVERS: Select[Any] = select(
-    *(receivers.c.id, receivers.c.config, receivers.c.match, receivers.c.registry),
-    *(receivers.c.state, receivers.c.sealed_config),
-).where(receivers.c.id.in_(bindparam("ids", expanding=True)))
+_GAVE_WAY = _E.reason == GIVING_WAY
+_FOR_NEWER = _E.interruption != Interruption.ABORT
 _BEGIN = (
     update(executions)
     .where(_E.seq.in_(_SEQS), OPEN)
@@ -91,6 +92,11 @@ _BEGIN = (
         fence=_E.fence + 1,
         attempt=_E.attempt + case((text("state = 'waiting'"), 0), else_=1),
         due=None,
+        # Nobody newer has begun, so what gave way goes on.
+        settled=case((_GAVE_WAY, false()), else_=_E.settled),
+        reason=case((_GAVE_WAY, null()), else_=_E.reason),
+        interruption=case((_GAVE_WAY & _FOR_NEWER, null()), else_=_E.interruption),
+        interrupted_by=case((_GAVE_WAY & _FOR_NEWER, null()), else_=_E.interrupted_by),
     )
     .returning(executions)
 )
@@ -113,9 +119,15 @@ def _candidates() -> Select[Any]:
     # The rows of the subqueries are not locked: whoever runs the newest one reads it again.
     other = executions.alias("other")
     same_slot = other.c.slot == _E.slot
+    # An image that is too young does not stand in the way of an older one.
+    old_enough = or_(
+        other.c.state != ExecutionState.HELD.value,
+        other.c.reason.is_distinct_from(Reason.MINIMUM_AGE.value),
+        other.c.queue != "later",
+    )
     newest = (
         select(other.c.seq)
-        .where(same_slot, OPEN, PENDING, other.c.coalesce, other.c.due.is_not(None))
+        .where(same_slot, OPEN, PENDING, other.c.coalesce, other.c.due.is_not(None), old_enough)
         .order_by(other.c.ordered.desc(), other.c.seq.desc())
         .limit(1)
     )
@@ -123,7 +135,8 @@ def _candidates() -> Select[Any]:
     active = select(other.c.seq).where(same_slot, ACTIVE)
     return select(
         *(_E.seq, _E.id, _E.project, _E.receiver, _E.slot, _E.coalesce, _E.ordered),
-        *(_E.state, _E.settled, _E.due, _E.queue, _E.rolls_back),
+        *(_E.state, _E.settled, _E.due, _E.queue, _E.rolls_back, _E.interruption),
+        *(_E.created, _E.let_through),
         newest.scalar_subquery().label("newest"),
         active.scalar_subquery().label("active"),
     ).with_for_update(skip_locked=True, of=executions)
@@ -137,6 +150,8 @@ _OF_PROJECT = (
     .limit(bindparam("count"))
 )
 _NAMED = _CANDIDATES.where(OPEN, _E.id == bindparam("id"))
+_OF_EXECUTION = select(_E.slot).where(_E.id == bindparam("id")).scalar_subquery()
+_INTERRUPTED = _CANDIDATES.where(OPEN, _E.slot == _OF_EXECUTION, _E.interruption.is_not(None))
 _BY_SEQ = _CANDIDATES.where(OPEN, _E.seq.in_(_SEQS))
 
 
@@ -178,6 +193,11 @@ def find_named(connection: Connection, now: datetime, *, execution: str) -> Foun
     return Found(connection.execute(_NAMED, {"id": execution}).all())
 
 
+def find_in_the_way(connection: Connection, now: datetime, *, execution: str) -> Found:
+    """What was asked to give way in the slot of an execution."""
+    return Found(connection.execute(_INTERRUPTED, {"id": execution}).all())
+
+
 def _projects_after(connection: Connection, served: str, count: int) -> list[str]:
     """Up to ``count`` projects that have something ready: those after ``served``, then the rest."""
     found = list(connection.execute(_PROJECTS, {"after": served, "count": count}).scalars())
@@ -212,18 +232,30 @@ def claim_together(
     newest = _newest_pushes(connection, [*chosen, *behind])
     first = [_first_of_slot(row, newest.get(row.slot), now) for row in chosen]
     wanted = [row for row in first if row is not None]
-    known = _receivers_of(connection, wanted)
+    # Of what waits behind others the newest may ask them to give way.
+    waiting = {row.slot for row in behind} & newest.keys()
+    asking = [newest[slot] for slot in waiting if newest[slot].due <= now]
+    known = owners_of(connection, {row.receiver for row in (*wanted, *asking)})
     # Held before anything gives way to it: another receiver may deploy to the same slot.
-    held = [row for row in wanted if _is_suspended(row, known)]
-    run, endings = _decide(connection, [row for row in wanted if row not in held], newest)
+    held = _held(connection, wanted, known, now)
+    not_yet = _held(connection, asking, known, now)
+    held |= {seq: each for seq, each in not_yet.items() if each.reason is Reason.MINIMUM_AGE}
+    young = {seq for seq, each in held.items() if each.reason is Reason.MINIMUM_AGE}
+    old_enough = {slot: row for slot, row in newest.items() if row.seq not in young}
+    run, endings = _decide(connection, [row for row in wanted if row.seq not in held], old_enough)
 
+    asking = [row for row in asking if row.seq not in not_yet]
+    endings += repeats(connection, asking, known)
     endings += [_orphaned(row) for row in run if row.receiver not in known]
     run = [row for row in run if row.receiver in known]
     slots.end(connection, endings, now)
     claims = _begin(connection, run, known, now, until)
 
-    moved = len(endings) + _hold(connection, held) + _move(connection, early, "later")
-    moved += _put_behind(connection, behind, {each.row.seq for each in endings})
+    moved = len(endings) + hold(connection, held.values()) + _move(connection, early, "later")
+    gone = {each.row.seq for each in endings} | held.keys()
+    left = [row for row in behind if row.seq not in gone]
+    asking = [row for row in asking if row.seq not in gone]
+    moved += _put_behind(connection, left, asking, now)
     # What ended may have been the first of its slot, for which others wait behind.
     busy = {row.slot for row in (*run, *behind)}
     slots.let_next_go(connection, {each.row.slot for each in endings} - busy)
@@ -251,12 +283,6 @@ def _decide(
         superseded(row, latest[row.slot].id)
         for row in slots.waiting_pushes(connection, latest)
         if place(row) < place(latest[row.slot])
-    ]
-    running = {row.slot: row for row in run}
-    endings += [
-        superseded(row, running[row.slot].id)
-        for row in slots.settled(connection, running)
-        if row.seq != running[row.slot].seq
     ]
     return run, endings
 
@@ -294,40 +320,29 @@ def _first_of_slot(row: Candidate, newest: Candidate | None, now: datetime) -> C
 
 def _is_push(row: Candidate) -> bool:
     """Whether the candidate competes for its slot by its place; one that waited has won it."""
-    return bool(row.coalesce) and row.state != ExecutionState.WAITING
+    return bool(row.coalesce) and row.state != ExecutionState.WAITING and not row.settled
 
 
-def _receivers_of(connection: Connection, rows: Sequence[Candidate]) -> Mapping[str, Row[Any]]:
-    """What the candidates' receivers say now, by id; a deleted one is missing."""
-    ids = {row.receiver for row in rows}
-    found = connection.execute(_RECEIVERS, {"ids": list(ids)}) if ids else ()
-    return {row.id: row for row in found}
-
-
-def _is_suspended(row: Candidate, known: Mapping[str, Row[Any]]) -> bool:
-    """Whether nothing more of the candidate's receiver may begin.
-
-    A rollout that is followed goes on to its end, and people may undo one at any time.
-    """
-    receiver = known.get(row.receiver)
-    if receiver is None or receiver.state != ReceiverState.SUSPENDED:
-        return False
-    return row.state != ExecutionState.WAITING and row.rolls_back is None
-
-
-def _hold(connection: Connection, rows: Sequence[Candidate]) -> int:
-    seqs = [row.seq for row in rows]
-    return connection.execute(_HOLD, {"seqs": seqs}).rowcount if seqs else 0
+def _held(
+    connection: Connection,
+    rows: Sequence[Candidate],
+    known: Mapping[str, Owner],
+    now: datetime,
+) -> dict[int, Holding]:
+    """Those that may not begin yet, by their numbers."""
+    found = (holding(connection, row, known.get(row.receiver), now) for row in rows)
+    return {each.seq: each for each in found if each is not None}
 
 
 def _orphaned(row: Candidate) -> Ending:
-    return Ending(row, ExecutionState.CANCELLED, "The receiver was deleted.")
+    owner = "notification" if is_notification(row.receiver) else "receiver"
+    return Ending(row, ExecutionState.CANCELLED, f"The {owner} was deleted.")
 
 
 def _begin(
     connection: Connection,
     run: Sequence[Candidate],
-    known: Mapping[str, Row[Any]],
+    known: Mapping[str, Owner],
     now: datetime,
     until: datetime,
 ) -> list[Claim]:
@@ -346,12 +361,13 @@ def _begin(
     return claims
 
 
-def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool, projects: Set[str]) -> Claim:
+def _as_claim(row: Row[Any], receiver: Owner, resumed: bool, projects: Set[str]) -> Claim:
     rule = receiver.registry
     return Claim(
         execution=execution_from_row(row),
         config=receiver.config,
         tags=TagRule.model_validate(receiver.match["tags"]),
+        mirrors=receiver.match.get("mirrors") or {},
         registry=None if rule is None else RegistryRule.model_validate(rule),
         named=row.named,
         attempt=row.attempt,
@@ -361,15 +377,20 @@ def _as_claim(row: Row[Any], receiver: Row[Any], resumed: bool, projects: Set[st
         watched=row.watched,
         sealed_config=receiver.sealed_config,
         shared=bool(projects - {row.project}),
+        settled=row.settled,
+        when=receiver.match.get("when"),
     )
 
 
-def _put_behind(connection: Connection, rows: Sequence[Candidate], ended: set[int]) -> int:
+def _put_behind(
+    connection: Connection, rows: Sequence[Candidate], asking: Sequence[Candidate], now: datetime
+) -> int:
     # Only behind what stays active until this commits. Another host may have just ended it, and
     # let nobody go, as nobody was behind yet: what is put there then would wait for ever.
     active = slots.still_active(connection, {row.active for row in rows})
-    waiting = [row for row in rows if row.active in active and row.seq not in ended]
-    return _move(connection, waiting, "behind")
+    waiting = [row for row in rows if row.slot in active]
+    asking = [row for row in asking if row.slot in active]
+    return _move(connection, waiting, "behind") + ask_way(connection, asking, active, now)
 
 
 def _move(connection: Connection, rows: Iterable[Candidate], to: Literal["later", "behind"]) -> int:

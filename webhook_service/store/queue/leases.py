@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, func, update
 
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ExecutionState
+from webhook_service.store.notices import tell
 from webhook_service.store.queue import attempts, slots
 from webhook_service.store.queue.attempts import AttemptOutcome
 from webhook_service.store.tables import Moment, executions
@@ -68,3 +69,4 @@ def take_back(
     connection.execute(_TAKE_BACK, values)
     attempts.close(connection, outcomes)
     slots.let_next_go(connection, {row.slot for row in rows})
+    tell(connection, [row.id for row in rows if row.lost + 1 >= MAX_LOST_LEASES], now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Select, TextClause, bindparam, exists, func, 
 from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
-from webhook_service.store.database import Database, wait
+from webhook_service.store.database.database import Database
+from webhook_service.store.database.write import wait
 from webhook_service.store.queue import attempts, slots
 from webhook_service.store.queue.bad_slots import claim_slot_by_slot
 from webhook_service.store.queue.capacity import Capacity
@@ -27,13 +28,14 @@ from webhook_service.store.queue.claim import (
     Claimed,
     Found,
     claim_together,
+    find_in_the_way,
     find_named,
     find_ready,
 )
-from webhook_service.store.queue.clock import ClockWatch, make_due_again
+from webhook_service.store.queue.leaps import ClockWatch, make_due_again
 from webhook_service.store.queue.leases import RENEWALS, WORKER_LOST, take_back
 from webhook_service.store.queue.results import Result, record, still_valid
-from webhook_service.store.sealing import Sealer
+from webhook_service.store.secrets.sealing import Sealer
 from webhook_service.store.tables import ACTIVE, BEHIND, LATER, READY, RUNNING, Moment, executions
 
 # Each round ends or moves what is in the way of a claim, some hundreds at most.
@@ -107,10 +109,6 @@ _OVERDUE = (_overdue(READY), _overdue(LATER))
 _FORGOTTEN = _forgotten()
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Fenced(StoreUnavailable):
     """The lease was lost and the execution handed to another worker: this result is refused."""
 
@@ -122,7 +120,7 @@ class Queue:
 
     Args:
         lease: seconds a claim is valid unless it is renewed.
-        clock: the time, aware of its zone.
+        clock: the time, aware of its zone; the database's if left out.
         sealer: opens the configs with secrets of the receivers.
     """
 
@@ -130,12 +128,12 @@ class Queue:
         self,
         database: Database,
         lease: float = 30.0,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] | None = None,
         sealer: Sealer | None = None,
     ) -> None:
         self._sealer = sealer
         self._database = database
-        self._now = clock
+        self.now = clock or database.now
         self.lease = timedelta(seconds=lease)
         self._served = ""
         self._watch = ClockWatch()
@@ -165,10 +163,15 @@ class Queue:
     def claim_execution(self, execution_id: str) -> Claim | None:
         """Take this execution if it may run now, or the newer one of its slot that runs instead.
 
+        If another one has to give way to it first, that one is taken.
+
         Args:
             execution_id: what a message of a broker named; it may have run long ago.
         """
-        claims, _ = self._claim(partial(find_named, execution=execution_id), Capacity(1))
+        for find in (find_named, find_in_the_way):
+            claims, moved = self._claim(partial(find, execution=execution_id), Capacity(1))
+            if claims or not moved:
+                break
         failpoint("claim.committed")
         return claims[0] if claims else None
 
@@ -196,14 +199,14 @@ class Queue:
         Returns:
             Since when each has been due, by id.
         """
-        values = {"now": self._now() - age, "count": limit}
+        values = {"now": self.now() - age, "count": limit}
         with self._database.read() as connection:
             rows = [row for query in _OVERDUE for row in connection.execute(query, values)]
         return {row.id: row.due for row in sorted(rows, key=lambda row: row.due)[:limit]}
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Extend the leases of claims that are still being worked on."""
-        until = self._now() + self.lease
+        until = self.now() + self.lease
         values = [
             {"of_id": claim.execution.id, "held": claim.fence, "until": until} for claim in claims
         ]
@@ -212,7 +215,7 @@ class Queue:
 
     def doubt(self, execution_id: str) -> None:
         """Cut a lease short whose worker may be gone; one that lives renews it twice meanwhile."""
-        until = self._now() + 2 * self.lease / RENEWALS
+        until = self.now() + 2 * self.lease / RENEWALS
         values = {"of_id": execution_id, "until": until}
         self._database.write(lambda connection: connection.execute(_DOUBT, values))
 
@@ -222,7 +225,7 @@ class Queue:
         Returns:
             How many were still ours.
         """
-        now = self._now()
+        now = self.now()
 
         def job(connection: Connection) -> int:
             valid = still_valid(connection, claims)
@@ -245,7 +248,7 @@ class Queue:
         Returns:
             How many were still ours.
         """
-        now = self._now()
+        now = self.now()
 
         def job(connection: Connection) -> int:
             valid = still_valid(connection, claims)
@@ -260,10 +263,10 @@ class Queue:
 
         One that was lost three times in a row fails: it may be what kills its workers.
         """
-        now = self._now()
-        went_back = self._watch.went_back(now)
+        went_back = self._watch.went_back(self.now())
 
         def job(connection: Connection) -> int:
+            now = self.now()
             if went_back:
                 make_due_again(connection, now)
             lost = connection.execute(_LOST, {"now": now}).all()
@@ -283,7 +286,7 @@ class Queue:
         """
         failpoint("record.before")
         # Workers record at the same time: the writer takes all that wait together.
-        if not wait(self._database.submit(record, Result(claim, verdict, self._now()))):
+        if not wait(self._database.submit(record, Result(claim, verdict, self.now()))):
             raise Fenced(
                 f"Execution {claim.execution.id} is no longer ours; its result is refused."
             )
@@ -293,7 +296,7 @@ class Queue:
         """Claim in one transaction, or slot by slot if something in one of them makes it fail."""
 
         def job(connection: Connection, claim: ClaimCandidates = claim_together) -> Claimed:
-            now = self._now()
+            now = self.now()
             candidates, ready = find(connection, now)
             claims, moved = claim(connection, candidates, capacity, now, now + self.lease)
             return Claimed(claims, ready + moved)

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.sql.dml import Insert
 
-from webhook_service.model.execution import ExecutionState
-from webhook_service.store.dialects import insert_into
+from webhook_service.model.delivery import Reason
+from webhook_service.model.execution import GIVING_WAY, ExecutionState
+from webhook_service.store.database.dialects import insert_into
 from webhook_service.store.queue import attempts
 from webhook_service.store.queue.attempts import AttemptOutcome
 from webhook_service.store.tables import (
@@ -23,7 +24,6 @@ from webhook_service.store.tables import (
     BEHIND,
     OPEN,
     PENDING,
-    SETTLED,
     Moment,
     executions,
     slots,
@@ -35,16 +35,16 @@ Place = tuple[datetime, int]
 _E = executions.c
 _SLOTS: BindParameter[Any] = bindparam("slots", expanding=True)
 _SEQS: BindParameter[Any] = bindparam("seqs", expanding=True)
-_LINE = (_E.seq, _E.id, _E.slot, _E.ordered, _E.state, _E.settled)
+_LINE = (_E.seq, _E.id, _E.slot, _E.ordered, _E.state, _E.settled, _E.reason)
 _WAITING_PUSHES: Select[Any] = (
     select(*_LINE)
-    .where(_E.slot.in_(_SLOTS), OPEN, PENDING, _E.coalesce)
+    .where(_E.slot.in_(_SLOTS), OPEN, PENDING, _E.coalesce, ~_E.settled)
     .order_by(_E.slot, _E.ordered, _E.seq)
     .limit(MAX_ENDED)
     .with_for_update(skip_locked=True)
 )
 _SETTLED: Select[Any] = (
-    select(*_LINE).where(_E.slot.in_(_SLOTS), SETTLED).with_for_update(skip_locked=True)
+    select(*_LINE).where(_E.slot.in_(_SLOTS), OPEN, _E.settled).with_for_update(skip_locked=True)
 )
 # Hosts lock watermarks in the same order, so that none waits for another in a circle.
 _MARKS: Select[Any] = (
@@ -53,9 +53,11 @@ _MARKS: Select[Any] = (
     .order_by(slots.c.slot)
     .with_for_update()
 )
-# Locked for reading: whoever ends one of them waits until this transaction has.
-_STILL_ACTIVE = (
-    select(_E.seq).where(_E.seq.in_(_SEQS), ACTIVE).with_for_update(read=True, skip_locked=True)
+# Locked: whoever ends one of them waits until this transaction has.
+_STILL_ACTIVE: Select[Any] = (
+    select(*_LINE, _E.coalesce, _E.interruption)
+    .where(_E.seq.in_(_SEQS), ACTIVE)
+    .with_for_update(skip_locked=True)
 )
 _NEXT_BEHIND = select(func.min(_E.seq)).where(_E.slot.in_(_SLOTS), BEHIND).group_by(_E.slot)
 _LET_GO = update(executions).where(_E.seq.in_(_SEQS), BEHIND).values(queue="ready")
@@ -67,6 +69,7 @@ _END = (
         finished=bindparam("now", type_=Moment),
         message=bindparam("said"),
         superseded_by=bindparam("by"),
+        reason=func.coalesce(bindparam("why"), _E.reason),
         due=None,
         lease_until=None,
     )
@@ -81,6 +84,7 @@ class Ending:
     state: ExecutionState
     message: str
     by: str | None = None
+    reason: Reason | None = None
 
 
 def place(row: Row[Any]) -> Place:
@@ -90,7 +94,7 @@ def place(row: Row[Any]) -> Place:
 
 def superseded(row: Row[Any], by: str) -> Ending:
     """The end of what gives way to a newer push: a settled one has done its work."""
-    if row.settled:
+    if row.settled and row.reason != GIVING_WAY:
         message = f"Complete; a newer push took over its tidying up: {by}."
         return Ending(row, ExecutionState.SUCCEEDED, message)
     message = f"A newer push to the same target runs instead: {by}."
@@ -107,6 +111,7 @@ def end(connection: Connection, endings: Sequence[Ending], now: datetime) -> Non
             "to_state": each.state.value,
             "said": each.message,
             "by": each.by,
+            "why": each.reason and each.reason.value,
             "now": now,
         }
         for each in endings
@@ -130,10 +135,11 @@ def settled(connection: Connection, names: Iterable[str]) -> Sequence[Row[Any]]:
     return connection.execute(_SETTLED, {"slots": wanted}).all() if wanted else ()
 
 
-def still_active(connection: Connection, seqs: Iterable[int]) -> set[int]:
-    """Which of some executions are active and stay so until this transaction ends."""
+def still_active(connection: Connection, seqs: Iterable[int]) -> Mapping[str, Row[Any]]:
+    """Which of some executions are active and stay so until this transaction ends, by slot."""
     wanted = list(seqs)
-    return set(connection.execute(_STILL_ACTIVE, {"seqs": wanted}).scalars()) if wanted else set()
+    found = connection.execute(_STILL_ACTIVE, {"seqs": wanted}) if wanted else ()
+    return {row.slot: row for row in found}
 
 
 def watermarks(connection: Connection, names: Iterable[str]) -> Mapping[str, Row[Any]]:

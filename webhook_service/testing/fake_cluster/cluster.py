@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -222,6 +223,13 @@ class FakeCluster:
     def allow_all(self) -> None:
         """Takes all denials back."""
         self._access.allow_all()
+
+    def mutate(self, change: Callable[[Object], None]) -> None:
+        """Says what an admission plug-in makes of objects that are created or changed.
+
+        ``change`` gets each object, with its kind, and changes it in place.
+        """
+        self._api.mutate = change
 
     def answer(self, namespace: str, service: str, answer: Answer) -> None:
         """Says what the pods of a Service answer to requests through the Service proxy.

@@ -5,9 +5,9 @@ A test says what the pods answer; without that they refuse connections and log n
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import SystemRandom
 from typing import TypeAlias
 
 from webhook_service.testing.fake_cluster.api.statuses import ApiError, bad_request, not_found
@@ -116,7 +116,7 @@ class PodAnswers:
         pods = [pod for each in names if (pod := self._store.find(PODS, namespace, each))]
         if not pods:
             raise unavailable(f'no endpoints available for service "{identifier}"')
-        return random.choice(pods)
+        return SystemRandom().choice(pods)
 
 
 def unavailable(message: str) -> ApiError:

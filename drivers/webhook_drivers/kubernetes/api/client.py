@@ -10,7 +10,15 @@ from urllib.parse import quote, urlencode
 
 from webhook_drivers.kubernetes.api.faults import failure
 from webhook_drivers.kubernetes.api.grants import Grant
-from webhook_drivers.kubernetes.api.resources import EVENTS, PODS, SERVICES, Address, Json, Resource
+from webhook_drivers.kubernetes.api.resources import (
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    SERVICES,
+    Address,
+    Json,
+    Resource,
+)
 from webhook_drivers.kubernetes.api.transport import NAME, ApiReply, ApiRequest, Transport
 from webhook_service import DriverError
 
@@ -24,6 +32,8 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 REVIEWS = Resource("SelfSubjectAccessReview", "authorization.k8s.io", "v1", "")
 REVIEWS_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+_READING = {"User-Agent": NAME, "Accept": JSON_TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,18 @@ class Cluster:
         return self._call("get", address, "GET", address.path)
 
     def find(
-        self, resource: Resource, namespace: str, selector: str = "", *, cached: bool = False
+        self,
+        resource: Resource,
+        namespace: str,
+        selector: str = "",
+        *,
+        fields: str = "",
+        cached: bool = False,
     ) -> tuple[Json, ...]:
         """All objects of a kind in a namespace, by label selector, each complete with its kind.
 
         Args:
+            fields: a field selector, of those that the kind has.
             cached: from the API server's memory, which may lag behind by moments. Otherwise it
                 reads all objects of the namespace from its store, whatever the selector.
                 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
@@ -64,7 +81,8 @@ class Cluster:
         after = ""
         while True:
             paging = {"limit": str(PAGE), "continue": after}
-            query = {"labelSelector": selector, **({"resourceVersion": "0"} if cached else paging)}
+            chosen = {"labelSelector": selector, "fieldSelector": fields}
+            query = {**chosen, **({"resourceVersion": "0"} if cached else paging)}
             said = urlencode({key: value for key, value in query.items() if value})
             page = self._call("list", address, "GET", f"{address.path}?{said}")
             found += page.get("items") or ()
@@ -78,6 +96,23 @@ class Cluster:
             if not after:
                 head = {"apiVersion": resource.api_version, "kind": resource.kind}
                 return tuple({**head, **item} for item in found)
+
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that the project may touch: those of the cluster, if we may list them.
+
+        Our own account lists them: one ServiceAccount of a namespace is never meant to.
+        """
+        query = urlencode({"limit": str(PAGE)})
+        ask = ApiRequest(method="GET", path=f"/api/v1/namespaces?{query}", headers=_READING)
+        reply = self.transport.exchange(ask)
+        if reply.status in (401, 403):
+            return self.grant.named
+        if not reply.ok:
+            address = Address(NAMESPACES, "", "")
+            raise failure("list", address, reply.status, reply.headers, reply.body)
+        found = self.transport.object(reply).get("items") or ()
+        names = (str(item["metadata"]["name"]) for item in found)
+        return tuple(sorted(name for name in names if self.grant.allows(name)))
 
     def create(self, address: Address, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; one of the name that exists already is a ``Conflict``."""

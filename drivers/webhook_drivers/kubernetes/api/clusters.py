@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.config_files import (
+    ConfigFiles,
+    kubeconfigs,
+    referenced,
+    run_plugins,
+)
+from webhook_drivers.kubernetes.api.credential_plugins import PLUGIN_SECONDS, Patience, plugin_words
 from webhook_drivers.kubernetes.api.faults import cut
 from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_drivers.kubernetes.api.transport import CONNECT_TIMEOUT, TIMEOUT, Transport
-from webhook_service import DriverError
+from webhook_service import DriverError, Retry
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 POOL_SIZE = 32
+DEFAULT_KUBECONFIG = "~/.kube/config"
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+log = logging.getLogger(__name__)
 
 
 class ClusterOptions(BaseModel):
@@ -76,6 +88,7 @@ class Clusters:
     Args:
         options: the service's driver options, see ``KubernetesOptions``; without a kubeconfig
             the cluster that this process runs in, else the default kubeconfig.
+        plugin_seconds: how long to wait for a credential plug-in.
     """
 
     def __init__(
@@ -83,12 +96,16 @@ class Clusters:
         options: Mapping[str, Any],
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
+        plugin_seconds: float = PLUGIN_SECONDS,
     ) -> None:
         self._options = KubernetesOptions.model_validate(dict(options))
         self._grants = Grants(self._options.namespaces)
         self._timeouts = (connect_timeout, timeout)
+        self._plugin_seconds = plugin_seconds
+        self._patience: dict[tuple[str, ClusterOptions], Patience] = {}
         # By name too: what a transport says of itself must not be another receiver's name.
         self._transports: dict[tuple[str, ClusterOptions], Transport] = {}
+        self._locks: dict[tuple[str, ClusterOptions], Lock] = {}
         self._lock = Lock()
 
     def get(self, name: str | None = None, project: str = "", *, shared: bool = False) -> Cluster:
@@ -105,6 +122,11 @@ class Clusters:
         grant = self._grants.of(project, shown, shared=shared, default=name is None)
         return Cluster(self._transport(shown, options), grant, options.account)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clusters that the operator names; the default one has no name."""
+        return tuple(sorted(self._options.clusters))
+
     def shown(self, name: str | None) -> str:
         """The name of a cluster in grants and messages, also of the default one."""
         return name or self._options.kube_context or "default"
@@ -117,16 +139,55 @@ class Clusters:
 
     def _transport(self, name: str, options: ClusterOptions) -> Transport:
         with self._lock:
+            own = self._locks.setdefault((name, options), Lock())
+        with own:
             known = self._transports.get((name, options))
-            if known and not known.refused:
+            if known and not known.refused and not known.files.changed:
                 return known
-            made = self._transports[name, options] = _connect(options, name, self._timeouts)
-            if known:
+            made = self._connected(name, options, known)
+            self._transports[name, options] = made
+            if known and known is not made:
                 known.close()
             return made
 
+    def _connected(self, name: str, options: ClusterOptions, known: Transport | None) -> Transport:
+        files = _files(options)
+        try:
+            return _connect(options, name, self._timeouts, files, self._patient(name, options))
+        except DriverError as error:
+            if known is None or known.refused:
+                raise
+            # It works as it is. Whoever writes the file may not have ended; then it changes again.
+            log.warning("Cluster %s keeps what it was connected by: %s", name, error.message)
+            known.files = files
+            return known
 
-def _connect(options: ClusterOptions, name: str, timeouts: tuple[float, float]) -> Transport:
+    def _patient(self, name: str, options: ClusterOptions) -> Patience | None:
+        """Kept over connections: a plug-in that hangs is not started again beside itself."""
+        if options.in_cluster or not run_plugins(_kubeconfigs(options)):
+            return None
+        return self._patience.setdefault((name, options), Patience(name, self._plugin_seconds))
+
+
+def _kubeconfigs(options: ClusterOptions) -> list[Path]:
+    return kubeconfigs(options.kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG)
+
+
+def _files(options: ClusterOptions) -> ConfigFiles:
+    """All that a connection is made from, as it is now."""
+    if options.in_cluster:
+        return ConfigFiles.now([Path(TOKEN_FILE), Path(TOKEN_FILE).with_name("ca.crt")])
+    paths = _kubeconfigs(options)
+    return ConfigFiles.now([*paths, *referenced(paths)])
+
+
+def _connect(
+    options: ClusterOptions,
+    name: str,
+    timeouts: tuple[float, float],
+    files: ConfigFiles,
+    patience: Patience | None,
+) -> Transport:
     try:
         from kubernetes.client import ApiClient, Configuration
     except ImportError as error:
@@ -136,12 +197,22 @@ def _connect(options: ClusterOptions, name: str, timeouts: tuple[float, float]) 
             code="client_missing",
         ) from error
     configuration = Configuration()
-    _load(configuration, options)
+
+    def load() -> list[str]:
+        with plugin_words() as said:
+            _load(configuration, options)
+        return said
+
+    if said := patience.call(load) if patience else load():
+        # Not for ever: the plug-in asks somebody who may be away.
+        raise Retry(
+            f"The credential plug-in of cluster {name} failed: {said[-1]}", code="plugin_failed"
+        )
     configuration.connection_pool_maxsize = POOL_SIZE
     # Said, not derived: renewing credentials sets the host again on every call, which would
     # look through the whole environment for proxies each time.
     configuration.proxy = configuration.proxy
-    return Transport(ApiClient(configuration), name, *timeouts)
+    return Transport(ApiClient(configuration), name, *timeouts, files, patience)
 
 
 def _load(configuration: Configuration, options: ClusterOptions) -> None:

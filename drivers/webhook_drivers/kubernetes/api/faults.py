@@ -21,6 +21,9 @@ GRANT = (
     "bind the Role that `python -m webhook_drivers.kubernetes.manifests roles` prints to the "
     "account of webhook-service there."
 )
+QUOTA = "exceeded quota"
+# How webhooks, ValidatingAdmissionPolicies and Pod Security begin what they say.
+POLICY = ("denied the request", "denied request", "violates PodSecurity", "admission webhook")
 TRANSIENT = frozenset({401, 408, 410, 425, 429})
 
 
@@ -43,9 +46,16 @@ def failure(
     if status == 404:
         return DriverError(_not_found(address, said), code="not_found")
     if status == 403:
-        return DriverError(_forbidden(verb, address, said), code="forbidden")
-    text = f"The cluster refused to {verb} {address} ({status}), so nothing was changed: {said}"
+        return _forbidden(verb, address, said)
+    if is_policy(said):
+        return _by_policy(verb, address, said)
+    text = f"The cluster refused to {verb} {address} ({status}): {said}"
     return DriverError(text, code="refused")
+
+
+def is_policy(said: str) -> bool:
+    """Whether admission refused, and not RBAC or the schema: webhooks choose any status."""
+    return any(words in said for words in POLICY)
 
 
 def denied(verb: str, address: Address) -> str:
@@ -65,11 +75,20 @@ def _not_found(address: Address, said: str) -> str:
     return f"{_object(address)} was not found: create it, or correct the receiver's config."
 
 
-def _forbidden(verb: str, address: Address, said: str) -> str:
-    # Admission plug-ins and quotas answer 403 too; only RBAC says "cannot".
-    if " cannot " in said or not said:
-        return f"{denied(verb, address)} The cluster says: {said}"
-    return f"The cluster refused to {verb} {address}, so nothing was changed: {said}"
+def _forbidden(verb: str, address: Address, said: str) -> DriverError:
+    if QUOTA in said:
+        text = f"A quota of namespace {address.namespace} does not let us {verb} {address}: {said}"
+        return DriverError(text, code="quota_exceeded")
+    # Admission plug-ins say "is forbidden" too, and only authorizers that somebody "cannot".
+    if not is_policy(said) and (" cannot " in said or "is forbidden" not in said):
+        text = f"{denied(verb, address)} The cluster says: {said}"
+        return DriverError(text, code="forbidden")
+    return _by_policy(verb, address, said)
+
+
+def _by_policy(verb: str, address: Address, said: str) -> DriverError:
+    text = f"A policy of the cluster does not let us {verb} {address}: {said}"
+    return DriverError(text, code="policy_denied")
 
 
 def _object(address: Address) -> str:

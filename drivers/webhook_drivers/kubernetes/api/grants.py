@@ -78,6 +78,13 @@ class Grant:
             return True
         return (self.alone or namespace == self.own) and not fnmatchcase(namespace, SYSTEM)
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The namespaces that it names, where the cluster does not let us list them."""
+        last = [pattern.rpartition("/")[2] for pattern in self.patterns]
+        names = {name for name in [*last, self.own or ""] if name and "*" not in name}
+        return tuple(sorted(name for name in names if self.allows(name)))
+
 
 def _matches(pattern: str, cluster: str, namespace: str) -> bool:
     where, slash, name = pattern.rpartition("/")

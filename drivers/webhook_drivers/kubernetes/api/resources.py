@@ -66,7 +66,13 @@ class Address:
         return f"{self.resource.kind} {self.namespace}/{self.name}"
 
 
+NAMESPACES = Resource("Namespace", "", "v1", "namespaces")
 EVENTS = Resource("Event", "", "v1", "events")
 PODS = Resource("Pod", "", "v1", "pods")
 SERVICES = Resource("Service", "", "v1", "services")
 REPLICASETS = Resource("ReplicaSet", "apps", "v1", "replicasets")
+
+APPLICATIONS = Resource("Application", "argoproj.io", "v1alpha1", "applications")
+KUSTOMIZATIONS = Resource("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations")
+HELM_RELEASES = Resource("HelmRelease", "helm.toolkit.fluxcd.io", "v2", "helmreleases")
+KNATIVE_SERVICES = Resource("Service", "serving.knative.dev", "v1", "services")

@@ -14,8 +14,10 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from webhook_drivers.kubernetes.api.breaker import Breaker
+from webhook_drivers.kubernetes.api.config_files import ConfigFiles
+from webhook_drivers.kubernetes.api.credential_plugins import Patience
 from webhook_drivers.kubernetes.api.resources import Json
-from webhook_service import Retry, fault_of
+from webhook_service import Retry, fault_of, span
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -26,6 +28,7 @@ CONNECT_TIMEOUT = 5.0
 TIMEOUT = 30.0
 MAX_REPLY = 10 * 1024 * 1024
 CHUNK = 64 * 1024
+NO_FILES = ConfigFiles({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,11 @@ class Transport:
     """Exchanges with one API server, behind its circuit breaker; used by many threads at once.
 
     Attributes:
-        refused: whether its credentials were refused; they may be newer in the kubeconfig by now.
+        refused: whether its credentials were refused; a plug-in may have newer ones by now.
+        files: those that it was made from.
+
+    Args:
+        patience: for how long to wait for its credential plug-in, if it has one.
     """
 
     def __init__(
@@ -75,12 +82,18 @@ class Transport:
         name: str,
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
+        files: ConfigFiles = NO_FILES,
+        patience: Patience | None = None,
     ) -> None:
         self.name = name
+        self.files = files
         self.timeout = timeout
         self.refused = False
         self._api = api
+        # As kubectl reads it; a line break at the end would be a part of it.
+        self._host = str(api.configuration.host).strip().rstrip("/")
         self._connect_timeout = connect_timeout
+        self._patience = patience
         self._breaker = Breaker(name)
 
     def exchange(self, ask: ApiRequest) -> ApiReply:
@@ -89,9 +102,17 @@ class Transport:
         Raises:
             Retry: no usable answer came, or the breaker lets nobody ask now.
         """
-        with self._guard(ask):
+        asked = {
+            "http.request.method": ask.method,
+            "url.path": ask.path.partition("?")[0],
+            "k8s.cluster.name": self.name,
+        }
+        with self._guard(ask), span(ask.method, "client", asked) as traced:
             try:
                 reply = self._exchange(ask)
+                traced.set({"http.response.status_code": reply.status})
+            except Retry:
+                raise
             except _UnusableReply as error:
                 raise Retry(f"The answer of cluster {self.name} is no use: {error}.") from error
             except Exception as error:  # the client, its credential plug-ins, urllib3, sockets
@@ -131,10 +152,9 @@ class Transport:
 
         timeout = ask.timeout or self.timeout
         deadline = monotonic() + timeout
-        configuration = self._api.configuration
         response = self._api.rest_client.pool_manager.urlopen(
             ask.method,
-            configuration.host + ask.path,
+            self._host + ask.path,
             body=ask.body,
             headers={**ask.headers, **self._credentials()},
             timeout=Timeout(connect=min(self._connect_timeout, timeout), total=timeout),
@@ -156,8 +176,12 @@ class Transport:
 
     def _credentials(self) -> dict[str, str]:
         """The headers that prove who we are; this renews expired credentials."""
+        return self._patience.call(self._renewed) if self._patience else self._renewed()
+
+    def _renewed(self) -> dict[str, str]:
         return {
-            str(setting["key"]): str(setting["value"])
+            # Trimmed as kubectl does: files end with a line break, which no header may hold.
+            str(setting["key"]): " ".join(str(setting["value"]).split())
             for setting in self._api.configuration.auth_settings().values()
             if setting.get("in") == "header" and setting.get("value")
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
-from typing import ClassVar, Self
+from itertools import islice
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,16 +15,33 @@ from webhook_drivers.kubernetes.api.faults import denied
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import CREATE_EVENTS, Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
+from webhook_drivers.kubernetes.images import dry_run
 from webhook_drivers.kubernetes.images.containers import missing_containers
-from webhook_drivers.kubernetes.images.fleet import Fleet, Member
+from webhook_drivers.kubernetes.images.fleet import Fleet, Member, interrupt, meant_for
 from webhook_drivers.kubernetes.images.push import Push
+from webhook_drivers.kubernetes.images.rollout import too_slow
 from webhook_drivers.kubernetes.images.target_config import DnsLabel, WorkloadTarget
 from webhook_drivers.kubernetes.images.update import ImageUpdate
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS, containers
+from webhook_drivers.kubernetes.live import offers
+from webhook_drivers.kubernetes.live.deployers import deployer, warning
 from webhook_drivers.kubernetes.strategies import AnyStrategy
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
 from webhook_drivers.v16 import LegacyPush
-from webhook_service import Context, DriverConfig, DriverError, Outcome, Plan, PushEvent, Retry
+from webhook_service import (
+    Context,
+    DriverConfig,
+    DriverError,
+    Interruption,
+    Observed,
+    Offer,
+    Outcome,
+    Plan,
+    PushEvent,
+    Retry,
+)
+
+MAX_WARNINGS = 10
 
 
 class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
@@ -49,6 +67,11 @@ class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
     rollback_on_failure: bool = Field(
         default=False,
         description="Go back to the images before, if the rollout fails or takes too long.",
+    )
+    on_newer: Literal["takeOver", "wait"] = Field(
+        default="takeOver",
+        description="What a push does whose target still rolls an older one out: take over at "
+        "once, or wait for its end.",
     )
 
     @field_validator("containers")
@@ -93,13 +116,51 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
     ) -> tuple[str, ...]:
         return self._change(config, event, context).running_tags()
 
+    def observe(
+        self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
+    ) -> tuple[Observed, ...]:
+        return self._change(config, event, context).observe()
+
     def preview(self, config: DeploymentUpdateConfig, event: PushEvent, context: Context) -> Plan:
-        return self._change(config, event, context).plan()
+        change = self._change(config, event, context)
+        return change.plan() if isinstance(change, Fleet) else dry_run.plan(change)
 
     def execute(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
     ) -> Outcome:
         return self._change(config, event, context).step()
+
+    def interrupt(
+        self,
+        config: DeploymentUpdateConfig,
+        event: PushEvent,
+        context: Context,
+        why: Interruption,
+    ) -> Outcome:
+        if why is Interruption.NEWER and config.on_newer == "wait":
+            return self.execute(config, event, context)
+        return interrupt(self._change(config, event, context), why)
+
+    def warnings(self, config: DeploymentUpdateConfig, context: Context) -> tuple[str, ...]:
+        cluster = self.cluster(config, context)
+        found = _find(cluster, config).items()
+        said = (text for where, obj in found for text in _warnings(cluster, config, where, obj))
+        return tuple(islice(said, MAX_WARNINGS))
+
+    def offers(self, config: Mapping[str, Any], context: Context) -> tuple[Offer, ...]:
+        if not config and self._clusters.names:
+            return offers.clusters(self._clusters.names, self._clusters.shown(None))
+        parts = [config.get(name) for name in ("cluster", "namespace", "kind", "name")]
+        if not all(part is None or isinstance(part, str) for part in parts):
+            return ()
+        named, namespace, kind, name = parts
+        cluster = self._clusters.get(named, context.project, shared=context.shared)
+        if not namespace:
+            return offers.namespaces(cluster, config)
+        if not name:
+            return offers.workloads(cluster, config)
+        known = kind in WORKLOADS and "containers" not in config
+        return offers.whole_or_part(cluster, config) if known else ()
 
     def problems(self, config: DeploymentUpdateConfig, context: Context) -> Iterator[str]:
         config.refuse_built_in()
@@ -117,6 +178,8 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
             yield f"There is no {_chosen(config)}: create one, or correct the selector."
         for address, obj in found.items():
             yield from config.strategy.problems(cluster, address, obj)
+            min_ready = config.strategy.min_ready(obj)
+            yield from too_slow(address, min_ready, config.timeout_seconds)
             has = containers(config.workload, obj)
             names = {item.name for item in has}
             if absent := [name for name in config.containers if name not in names]:
@@ -129,10 +192,11 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
         update = self._update(config, event, context)
         if config.name:
             return update
-        members = [
-            Member(replace(update, push=replace(update.push, address=address)), obj)
-            for address, obj in _find(update.cluster, config).items()
-        ]
+        members = []
+        for address, obj in _find(update.cluster, config).items():
+            own = meant_for(str(address), event, context)
+            push = replace(update.push, address=address, event=own)
+            members.append(Member(replace(update, push=push), obj))
         return Fleet(members=members, context=context, chosen=_chosen(config))
 
     def _update(
@@ -145,6 +209,7 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
             context=context,
             wanted=config.containers,
             pin=config.pin,
+            in_place=not config.strategy.reverts,
         )
         return ImageUpdate(
             cluster=self.cluster(config, context),
@@ -171,6 +236,14 @@ def _missing_rights(cluster: Cluster, config: DeploymentUpdateConfig) -> Iterato
     if lacking := [verb for verb in verbs if not cluster.may(verb, address)]:
         yield denied(" and ".join(lacking), address)
     yield from missing(cluster, config.strategy.rights, config.namespace)
+
+
+def _warnings(
+    cluster: Cluster, config: DeploymentUpdateConfig, address: Address, obj: Json
+) -> Iterator[str]:
+    if tool := deployer(obj):
+        yield warning(address, tool)
+    yield from config.strategy.warnings(cluster, address, obj)
 
 
 def _chosen(config: DeploymentUpdateConfig) -> str:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from webhook_drivers.kubernetes.api.client import MAX_LOG, Cluster
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.resources import PODS, Address, Json
 from webhook_drivers.kubernetes.api.rights import Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
-from webhook_drivers.kubernetes.images.containers import desired, repository
+from webhook_drivers.kubernetes.images.containers import Sought, advice, desired
 from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
-from webhook_drivers.kubernetes.images.target_config import ClusterConfig, DnsLabel, DnsSubdomain
+from webhook_drivers.kubernetes.images.target_config import (
+    ClusterConfig,
+    DnsLabel,
+    DnsSubdomain,
+    one_of,
+)
 from webhook_drivers.kubernetes.images.workloads import Container
 from webhook_drivers.kubernetes.jobs.jobs import (
     CRON_JOBS,
@@ -28,7 +33,6 @@ from webhook_drivers.kubernetes.jobs.jobs import (
     job_name,
     job_spec,
     manifest,
-    trouble_of,
 )
 from webhook_drivers.kubernetes.jobs.parameters import (
     Parameters,
@@ -38,6 +42,7 @@ from webhook_drivers.kubernetes.jobs.parameters import (
     unknown_places,
     values_of,
 )
+from webhook_drivers.kubernetes.pods.trouble import trouble_of
 from webhook_drivers.text import tail
 from webhook_drivers.v16 import LegacyPush
 from webhook_service import (
@@ -60,6 +65,8 @@ GRACE = 60.0
 
 class JobRunConfig(ClusterConfig, Parameters, LegacyPush):
     """Which Job a push runs, and what it is told."""
+
+    model_config = ConfigDict(json_schema_extra=one_of("cronJob", "template"))
 
     namespace: DnsLabel = Field(description="Where the template is, and the Job runs.")
     cron_job: DnsSubdomain | None = Field(
@@ -154,7 +161,8 @@ class JobRun(ClusterDriver[JobRunConfig]):
         cluster, job = self.cluster(config, context), config.job(context.execution)
         built = _built(cluster.get(config.source), config, event, context)
         cluster.create(job, built, dry_run=True)
-        return Plan((_change(job),))
+        # The name of the Job follows from its execution, and there is none yet.
+        return Plan(notes=(f"{config.source} would be run as a Job of its own.",))
 
     def _start(
         self, cluster: Cluster, config: JobRunConfig, event: PushEvent, context: Context
@@ -208,14 +216,15 @@ def _built(source: Json, config: JobRunConfig, event: PushEvent, context: Contex
     refuse_obeyed(config)
     refuse_code(container, str(config.source), config)
     image = str(container.get("image") or "")
-    if not context.named and repository(image) != event.reference.name:
+    sought = Sought.of(event, context)
+    if not context.named and not sought.runs_in(image):
+        otherwise = "name the repository with its registry in `match.repositories`."
         raise TargetConflict(
             f"Container {container.get('name')} of {config.source} runs {image[:256]}, not "
-            f"{event.reference.name}, so no Job was run: name the repository with its registry in "
-            "`match.repositories`."
+            f"{sought.pushed}, so no Job was run: {advice(sought.pushed, [image]) or otherwise}"
         )
     if config.use_image:
-        (after,) = desired([Container(str(container.get("name")), image)], event, pin=True)
+        (after,) = desired([Container(str(container.get("name")), image)], event, sought, pin=True)
         container["image"] = after.image
     container.update(parametrised(container, config, values_of(event, context)))
     name = config.job(context.execution).name

@@ -16,7 +16,7 @@ from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
 from webhook_drivers.kubernetes.images import unfinished_mark
-from webhook_drivers.kubernetes.images.containers import repository
+from webhook_drivers.kubernetes.images.containers import Sought, advice
 from webhook_drivers.kubernetes.images.push_record import is_newer
 from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_paused, progress
 from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
@@ -127,6 +127,8 @@ class Restart(ClusterDriver[RestartConfig]):
     def preview(self, config: RestartConfig, event: PushEvent, context: Context) -> Plan:
         obj = self.cluster(config, context).get(config.address)
         _refuse(config, obj, event, context)
+        if context.identity and Restarted.read(obj).identity == context.identity:
+            return Plan(notes=(f"{config.address} was restarted by this push already.",))
         return Plan((_next(config, obj, context).change(config.address),))
 
     def _start(self, config: RestartConfig, event: PushEvent, context: Context) -> Outcome:
@@ -194,9 +196,11 @@ def _refuse(config: RestartConfig, obj: Json, event: PushEvent, context: Context
             code="paused",
         )
     unfinished_mark.refuse(obj, config.address, "restart", "")
-    running = {repository(item.image) for item in containers(config.workload, obj)}
-    if not context.named and event.reference.name not in running:
+    sought = Sought.of(event, context)
+    images = [item.image for item in containers(config.workload, obj)]
+    if not context.named and not any(map(sought.runs_in, images)):
+        otherwise = "name the repository with its registry in `match.repositories`."
         raise TargetConflict(
-            f"No container of {config.address} runs {event.reference.name}, so nothing was "
-            "changed: name the repository with its registry in `match.repositories`."
+            f"No container of {config.address} runs {sought.pushed}, so nothing was changed: "
+            f"{advice(sought.pushed, images) or otherwise}"
         )

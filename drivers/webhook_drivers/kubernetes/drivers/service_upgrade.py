@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -25,16 +26,33 @@ from webhook_drivers.kubernetes.api.labels import (
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import CREATE_EVENTS, Right, missing
 from webhook_drivers.kubernetes.drivers.base import ClusterDriver
-from webhook_drivers.kubernetes.images.fleet import Fleet, Member
+from webhook_drivers.kubernetes.images.fleet import Fleet, Member, interrupt, meant_for
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.update import ImageUpdate
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS, Workload, dig, pod_template
+from webhook_drivers.kubernetes.live.deployers import deployer, warning
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
-from webhook_drivers.v16 import AddressType, LegacyConfig, implied_by, is_below_one, shown
-from webhook_service import Context, DriverConfig, Outcome, Plan, PushEvent
+from webhook_drivers.v16 import (
+    DEPRECATED,
+    AddressType,
+    LegacyConfig,
+    implied_by,
+    is_below_one,
+    shown,
+)
+from webhook_service import (
+    Context,
+    DriverConfig,
+    Interruption,
+    Observed,
+    Outcome,
+    Plan,
+    PushEvent,
+)
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 MAX_BATCH, MAX_INTERVAL = 1000, 86400
+MAX_WARNINGS = 10
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -47,10 +65,14 @@ class ServiceUpgradeConfig(LegacyConfig, ByLabels):
     )
     tag: str = Field(max_length=128, description="The tag to deploy; pushes of others are ignored.")
     payload_format: Literal["dockerhub", "alicloud", "azure"] = Field(
-        default="dockerhub", description="Who sends the pushes; source.format knows others."
+        default="dockerhub",
+        description="Who sends the pushes; source.format knows others.",
+        json_schema_extra=DEPRECATED,
     )
     address_type: AddressType = Field(
-        default="registry", description="alicloud only: the host of the registry."
+        default="registry",
+        description="alicloud only: the host of the registry.",
+        json_schema_extra=DEPRECATED,
     )
     batch_size: int = Field(default=1, ge=1, strict=True, description="How many pods at a time.")
     interval_millis: int = Field(
@@ -129,11 +151,21 @@ class ServiceUpgrade(ClusterDriver[ServiceUpgradeConfig]):
     ) -> tuple[str, ...]:
         return self._fleet(config, event, context).running_tags()
 
+    def observe(
+        self, config: ServiceUpgradeConfig, event: PushEvent, context: Context
+    ) -> tuple[Observed, ...]:
+        return self._fleet(config, event, context).observe()
+
     def preview(self, config: ServiceUpgradeConfig, event: PushEvent, context: Context) -> Plan:
         return self._fleet(config, event, context).plan()
 
     def execute(self, config: ServiceUpgradeConfig, event: PushEvent, context: Context) -> Outcome:
         return self._fleet(config, event, context).step()
+
+    def interrupt(
+        self, config: ServiceUpgradeConfig, event: PushEvent, context: Context, why: Interruption
+    ) -> Outcome:
+        return interrupt(self._fleet(config, event, context), why)
 
     def problems(self, config: ServiceUpgradeConfig, context: Context) -> Iterable[str]:
         cluster, namespace = self.cluster(config, context), config.home(context)
@@ -143,6 +175,12 @@ class ServiceUpgrade(ClusterDriver[ServiceUpgradeConfig]):
             what = advice(config.service_selector)
             return [f"There are no {_chosen(config, context)}. {what}"]
         return ()
+
+    def warnings(self, config: ServiceUpgradeConfig, context: Context) -> tuple[str, ...]:
+        found = _find(self.cluster(config, context), config, config.home(context))
+        managed = ((address, deployer(obj)) for _, address, obj in found)
+        said = (warning(address, tool) for address, tool in managed if tool)
+        return tuple(islice(said, MAX_WARNINGS))
 
     def _fleet(self, config: ServiceUpgradeConfig, event: PushEvent, context: Context) -> Fleet:
         cluster = self.cluster(config, context)
@@ -163,7 +201,12 @@ class ServiceUpgrade(ClusterDriver[ServiceUpgradeConfig]):
     ) -> ImageUpdate:
         return ImageUpdate(
             cluster=cluster,
-            push=Push(workload=workload, address=address, event=event, context=context),
+            push=Push(
+                workload=workload,
+                address=address,
+                event=meant_for(str(address), event, context),
+                context=context,
+            ),
             strategy=config.strategy(workload),
             timeout=config.timeout_seconds,
             rollback=config.rollback_on_failure,

@@ -6,11 +6,13 @@ already, and nothing else, unless the receiver names that repository.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 from webhook_drivers.kubernetes.images.workloads import Container
 from webhook_service import (
+    Context,
     DriverError,
     Image,
     PushEvent,
@@ -19,9 +21,52 @@ from webhook_service import (
     parse_image,
 )
 
+DOCKER_HUB = "docker.io"
+OTHERWISE = (
+    "correct the receiver, or name the container in `containers` and the repository in "
+    "`match.repositories`."
+)
+TO_REPLACE = "name the repository with its registry in `match.repositories` if it is to replace it."
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The repository that a push is of, and the names by which a workload may run it.
+
+    Attributes:
+        pushed: its name where it was pushed.
+        mirrors: other names by which the cluster pulls it; the first is the one to write.
+        named: whether the receiver names the pushed repository.
+    """
+
+    pushed: str
+    mirrors: tuple[str, ...] = ()
+    named: bool = False
+
+    @classmethod
+    def of(cls, event: PushEvent, context: Context, rewritten: Sequence[str] = ()) -> Self:
+        """
+        Args:
+            rewritten: names that an admission plug-in gave it.
+        """
+        mirrors = (*context.pulled_as(event.reference), *rewritten)
+        return cls(event.reference.name, mirrors, context.named)
+
+    def runs_in(self, image: str) -> bool:
+        """Whether an image is of this repository."""
+        return repository(image) in (self.pushed, *self.mirrors)
+
+    def at(self, image: str) -> str:
+        """The repository as a container spells it; as the cluster pulls it, where it is new."""
+        if not self.runs_in(image):
+            return next(iter(self.mirrors), self.pushed)
+        path = image.partition("@")[0]
+        head, slash, last = path.rpartition("/")
+        return head + slash + last.partition(":")[0]
+
 
 def select(
-    target: str, found: Sequence[Container], event: PushEvent, wanted: Sequence[str], named: bool
+    target: str, found: Sequence[Container], sought: Sought, wanted: Sequence[str]
 ) -> tuple[Container, ...]:
     """The containers that this push changes, with the images they run now.
 
@@ -29,40 +74,53 @@ def select(
         target: the workload's name for messages, such as ``Deployment shop/shop``.
         found: all containers of the workload.
         wanted: the containers that the config names; without them all that run the repository.
-        named: whether the receiver names the pushed repository.
 
     Raises:
         TargetConflict: a container runs something else, or none runs the repository.
         DriverError: the workload has no container of a wanted name.
     """
-    pushed = event.reference.name
     if wanted:
-        return _named(target, found, pushed, wanted, named)
-    chosen = tuple(item for item in found if repository(item.image) == pushed)
+        return _named(target, found, sought, wanted)
+    chosen = tuple(item for item in found if sought.runs_in(item.image))
     if not chosen:
         raise TargetConflict(
-            f"No container of {target} runs {pushed} (it runs {_images(found)}), so nothing was "
-            "changed: correct the receiver, or name the container in `containers` and the "
-            "repository in `match.repositories`."
+            f"No container of {target} runs {sought.pushed} (it runs {_images(found)}), so nothing "
+            f"was changed: {advice(sought.pushed, [item.image for item in found]) or OTHERWISE}"
         )
     return chosen
 
 
 def _named(
-    target: str, found: Sequence[Container], pushed: str, wanted: Sequence[str], named: bool
+    target: str, found: Sequence[Container], sought: Sought, wanted: Sequence[str]
 ) -> tuple[Container, ...]:
     by_name = {item.name: item for item in found}
     if missing := [name for name in wanted if name not in by_name]:
         raise DriverError(missing_containers(target, missing, found), code="container_not_found")
     chosen = tuple(by_name[name] for name in wanted)
     for item in chosen:
-        if not named and repository(item.image) != pushed:
+        if not sought.named and not sought.runs_in(item.image):
             raise TargetConflict(
-                f"Container {item.name} of {target} runs {item.image[:256]}, not {pushed}, so "
-                "nothing was changed: name the repository with its registry in "
-                "`match.repositories` if it is to replace it."
+                f"Container {item.name} of {target} runs {item.image[:256]}, not {sought.pushed}, "
+                f"so nothing was changed: {advice(sought.pushed, [item.image]) or TO_REPLACE}"
             )
     return chosen
+
+
+def advice(pushed: str, images: Iterable[str]) -> str:
+    """What to say of a mirror, if one of the images looks like the pushed one under its name."""
+    registry, _, path = pushed.partition("/")
+    paths = [path, *([path.removeprefix("library/")] if registry == DOCKER_HUB else [])]
+    for image in images:
+        name = repository(image) or ""
+        for each in paths:
+            mirror = name.removesuffix(f"/{each}")
+            if mirror not in (name, registry, DOCKER_HUB):
+                said = f'{{"{registry}": "{mirror}"}}'
+                return (
+                    f"if {mirror} is a mirror of {registry}, say so in `match.mirrors`, as {said}; "
+                    "pushes then keep it."
+                )
+    return ""
 
 
 def missing_containers(target: str, missing: Sequence[str], found: Sequence[Container]) -> str:
@@ -71,7 +129,9 @@ def missing_containers(target: str, missing: Sequence[str], found: Sequence[Cont
     return f"{target} has no container {', '.join(missing)} (it has {names}): correct `containers`."
 
 
-def desired(chosen: Sequence[Container], event: PushEvent, pin: bool) -> tuple[Container, ...]:
+def desired(
+    chosen: Sequence[Container], event: PushEvent, sought: Sought, pin: bool
+) -> tuple[Container, ...]:
     """The same containers with the images that the push asks for.
 
     Raises:
@@ -86,7 +146,7 @@ def desired(chosen: Sequence[Container], event: PushEvent, pin: bool) -> tuple[C
             "deploy: push a tag.",
             code="no_reference",
         )
-    return tuple(replace(item, image=_spelling(item.image, event) + suffix) for item in chosen)
+    return tuple(replace(item, image=sought.at(item.image) + suffix) for item in chosen)
 
 
 def repository(image: str) -> str | None:
@@ -106,15 +166,6 @@ def _parse(image: str) -> Image | None:
         return parse_image(image)
     except WebhookServiceError:
         return None
-
-
-def _spelling(current: str, event: PushEvent) -> str:
-    """The repository as the workload spells it (``nginx``); in full where it is a new one."""
-    if repository(current) != event.reference.name:
-        return event.reference.name
-    path = current.partition("@")[0]
-    head, slash, last = path.rpartition("/")
-    return head + slash + last.partition(":")[0]
 
 
 def _images(found: Sequence[Container]) -> str:

@@ -14,25 +14,33 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.images import dry_run
 from webhook_drivers.kubernetes.images.update import ImageUpdate
+from webhook_drivers.kubernetes.strategies.interrupted import Interrupted
 from webhook_service import (
     Change,
     Context,
     Done,
     DriverError,
+    GiveWay,
+    Interruption,
+    Observed,
     Outcome,
     Plan,
+    PushEvent,
     Retry,
     Superseded,
     TargetConflict,
     Unchanged,
     Wait,
+    parse_image,
 )
 
 MAX_TARGETS = 200
 MAX_ACTIONS = 25
 """Targets that one step may begin or end: up to four calls each, well within a step's 30 s."""
 MAX_FAULTS = 3
+MAX_SEEN = 2000
 MAX_SHOWN = 5
 SOON, LATER = 0.1, 1.0
 End = Literal["done", "unchanged", "superseded", "failed"]
@@ -44,10 +52,15 @@ class Member:
 
     update: ImageUpdate
     obj: Json
+    why: Interruption | None = None
 
     @property
     def name(self) -> str:
         return str(self.update.push.address)
+
+    @property
+    def gives_way(self) -> bool:
+        return self.why in (Interruption.NEWER, Interruption.ROLLBACK)
 
     def concerned(self) -> bool:
         """Whether the push means this workload: it has a container that may take the image."""
@@ -62,7 +75,10 @@ class Member:
     def step(self, state: Mapping[str, Any]) -> Outcome:
         push = self.update.push
         push = replace(push, context=replace(push.context, state=state))
-        return replace(self.update, push=push).step(self.obj)
+        update = replace(self.update, push=push)
+        if self.why is None:
+            return update.step(self.obj)
+        return update.decide(Interrupted(update, self.why).step, self.obj)
 
 
 class MemberState(BaseModel):
@@ -79,9 +95,12 @@ class MemberState(BaseModel):
 
 
 class FleetState(BaseModel):
+    """What is remembered of all: ``back`` says that those which were done are to go back too."""
+
     model_config = ConfigDict(frozen=True)
 
     targets: dict[str, MemberState]
+    back: bool = False
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self | None:
@@ -103,6 +122,7 @@ class Fleet:
     members: Sequence[Member]
     context: Context
     chosen: str
+    why: Interruption | None = None
 
     def step(self) -> Outcome:
         """Do the next step of every workload that has not ended.
@@ -114,6 +134,9 @@ class Fleet:
         """
         state = FleetState.read(self.context.state)
         targets = dict(state.targets) if state else self._opening()
+        targets = {name: _awake(target) for name, target in targets.items()}
+        if self.why is Interruption.ABORT and not (state and state.back):
+            targets = {name: _reopened(target) for name, target in targets.items()}
         after = self._advance(targets)
         if all(target.end for target in targets.values()):
             return self._ended(targets)
@@ -121,10 +144,15 @@ class Fleet:
 
     def plan(self) -> Plan:
         """What the first step would change."""
-        plans = [member.update.plan(member.obj) for member in self._concerned()]
+        plans = [dry_run.plan(member.update, member.obj) for member in self._concerned()]
         changes = tuple(change for plan in plans for change in plan.changes)
         notes = tuple(dict.fromkeys(note for plan in plans for note in plan.notes))
         return Plan(changes, notes)
+
+    def observe(self) -> tuple[Observed, ...]:
+        """What the members run of the repository."""
+        seen = (member.update.observe(member.obj) for member in self.members)
+        return tuple(item for each in seen for item in each)[:MAX_SEEN]
 
     def running_tags(self) -> tuple[str, ...]:
         found = [member.update.running_tags(member.obj) for member in self._concerned()]
@@ -134,7 +162,9 @@ class Fleet:
         return {member.name: MemberState() for member in self._concerned()}
 
     def _concerned(self) -> list[Member]:
-        found = [member for member in self.members if member.concerned()]
+        back_to = self.context.back_to
+        meant = [each for each in self.members if not back_to or each.name in back_to]
+        found = [member for member in meant if member.concerned()]
         if len(found) > MAX_TARGETS:
             raise DriverError(
                 f"{len(found)} {self.chosen} run the pushed repository, more than {MAX_TARGETS}, "
@@ -176,33 +206,65 @@ class Fleet:
             raise faults[0]
         return min([*pauses, *(max(LATER, error.after) for error in faults)], default=LATER)
 
-    def _wait(self, targets: Mapping[str, MemberState], after: float) -> Wait:
+    @property
+    def _gives_way(self) -> bool:
+        return self.why in (Interruption.NEWER, Interruption.ROLLBACK)
+
+    def _wait(self, targets: Mapping[str, MemberState], after: float) -> Wait | GiveWay:
         ended = sum(target.end is not None for target in targets.values())
         going = [target for target in targets.values() if not target.end]
-        return Wait(
-            after,
-            FleetState(targets=dict(targets)).model_dump(mode="json", by_alias=True),
-            f"{ended} of {len(targets)} {self.chosen} are done; {going[0].message or 'begun'}",
-            _changes(targets),
-            settled=all(target.settled for target in going),
-        )
+        state = FleetState(targets=dict(targets), back=self.why is Interruption.ABORT)
+        said = f"{ended} of {len(targets)} {self.chosen} are done; {going[0].message or 'begun'}"
+        kept, changes = state.model_dump(mode="json", by_alias=True), _changes(targets)
+        settled = all(target.settled for target in going)
+        if settled and self._gives_way:
+            return GiveWay(after, kept, said, changes)
+        return Wait(after, kept, said, changes, settled=settled)
 
     def _ended(self, targets: Mapping[str, MemberState]) -> Outcome:
         by_end = {
             end: {name: target for name, target in targets.items() if target.end == end}
             for end in ("failed", "done", "superseded", "unchanged")
         }
-        updated = f"{len(by_end['done'])} of {len(targets)} {self.chosen} were updated."
+        how = "were updated" if self.why is None else "went back"
+        updated = f"{len(by_end['done'])} of {len(targets)} {self.chosen} {how}."
         if failed := by_end["failed"]:
             codes = {target.code for target in failed.values()}
             code = codes.pop() if len(codes) == 1 else "partly_failed"
+            if code == "rolled_back" and by_end["done"]:
+                code = "partly_failed"  # the others keep the push
             message = f"{len(failed)} of {len(targets)} {self.chosen} failed: {_texts(failed)}"
             raise DriverError(f"{message} {updated}", code=code, changes=_changes(targets))
-        if by_end["done"]:
+        if by_end["done"] and not (self._gives_way and by_end["superseded"]):
             return Done(_changes(targets), updated)
         if by_end["superseded"]:
             raise Superseded(_texts(by_end["superseded"]))
         return Unchanged(_texts(by_end["unchanged"]))
+
+
+def meant_for(name: str, event: PushEvent, context: Context) -> PushEvent:
+    """The push as it is for one member: a rollback may bring each one back to its own image."""
+    if (text := context.back_to.get(name)) is None:
+        return event
+    image = parse_image(text)
+    return replace(
+        event,
+        registry=image.registry,
+        repository=image.repository,
+        tag=image.tag,
+        digest=image.digest,
+    )
+
+
+def _awake(target: MemberState) -> MemberState:
+    """Whether it is settled, or gives way, is to be said anew by each step."""
+    return target.model_copy(update={"settled": False})
+
+
+def _reopened(target: MemberState) -> MemberState:
+    """One that has ended with a change, as it goes back like those that have not."""
+    ended = target.end in ("done", "failed")
+    return MemberState(changes=target.changes) if ended else target
 
 
 def _stepped(member: Member | None, name: str, target: MemberState) -> tuple[MemberState, float]:
@@ -212,6 +274,9 @@ def _stepped(member: Member | None, name: str, target: MemberState) -> tuple[Mem
     try:
         outcome = member.step(target.state)
     except Superseded as error:
+        if member.gives_way and not target.changes:
+            # It has not begun, and begins if the newer push is refused.
+            return target.model_copy(update={"settled": True, "message": error.message}), LATER
         return target.model_copy(update=_end("superseded", error.reason, error.message)), 0.0
     except Retry:
         raise
@@ -226,6 +291,9 @@ def _after(target: MemberState, outcome: Outcome) -> tuple[MemberState, float]:
         case Wait(after, state, message, changes, settled):
             update = {"state": dict(state), "message": message, "changes": changes}
             return target.model_copy(update={**update, "settled": settled}), after
+        case GiveWay(after, state, message, changes):
+            update = {"state": dict(state), "message": message, "changes": changes}
+            return target.model_copy(update={**update, "settled": True}), after
         case Done(changes, message):
             return target.model_copy(update={**_end("done", "", message), "changes": changes}), 0.0
         case Unchanged(reason):
@@ -245,3 +313,11 @@ def _texts(targets: Mapping[str, MemberState]) -> str:
     shown = [target.message for target in list(targets.values())[:MAX_SHOWN]]
     more = len(targets) - len(shown)
     return " ".join([*shown, f"And {more} more."] if more > 0 else shown)
+
+
+def interrupt(change: ImageUpdate | Fleet, why: Interruption) -> Outcome:
+    """Do the next step of a push that is to stop, on one workload or on all of a fleet."""
+    if isinstance(change, Fleet):
+        members = [replace(member, why=why) for member in change.members]
+        return replace(change, members=members, why=why).step()
+    return change.decide(Interrupted(change, why).step)

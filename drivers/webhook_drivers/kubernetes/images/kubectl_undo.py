@@ -7,12 +7,12 @@ because the controller gives each the annotations that the Deployment had at its
 
 from __future__ import annotations
 
+from webhook_drivers.kubernetes.api import pod_selector
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.resources import REPLICASETS, Json
 from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.push_record import Record, is_newer
-from webhook_drivers.kubernetes.images.target_config import label_selector
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS, dig, is_owned
 from webhook_service import DriverError, Retry
 
@@ -24,15 +24,13 @@ def taken_back(cluster: Cluster, push: Push, obj: Json, now: float) -> Record | 
 
     None also for other kinds, whose annotations stay as they are, and without the right to look.
     """
-    labels = dig(obj, "spec", "selector", "matchLabels")
-    if push.workload is not WORKLOADS["Deployment"] or not labels:
+    wanted = pod_selector.as_text(pod_selector.of(obj))
+    if push.workload is not WORKLOADS["Deployment"] or not wanted:
         return None
     if push.record(obj).generation == dig(obj, "metadata").get("generation"):
         return None  # nothing was undone: its spec is as the recorded push left it
     try:
-        sets = cluster.find(
-            REPLICASETS, push.address.namespace, label_selector(labels), cached=True
-        )
+        sets = cluster.find(REPLICASETS, push.address.namespace, wanted, cached=True)
     except Retry:
         raise
     except DriverError:

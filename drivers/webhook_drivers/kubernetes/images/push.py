@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from webhook_drivers.kubernetes.api.resources import Address, Json
+from webhook_drivers.kubernetes.images.containers import Sought, repository
 from webhook_drivers.kubernetes.images.push_plan import Intent, intend
 from webhook_drivers.kubernetes.images.push_record import (
     CHANGE_CAUSE,
+    MAX_ALIASES,
     PUSH,
     Record,
-    is_newer,
     read,
-    seconds,
     written,
 )
-from webhook_drivers.kubernetes.images.rollout import is_paused
+from webhook_drivers.kubernetes.images.rollout import has_completed, is_paused
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.workloads import (
     Workload,
+    annotation,
     containers,
+    dig,
     image_patch,
     template_annotation,
     with_metadata,
     with_spec,
 )
-from webhook_service import Context, DriverError, PushEvent, Superseded, TargetConflict
+from webhook_drivers.kubernetes.live.deployers import deployer, writer
+from webhook_service import Context, DriverError, PushEvent, TargetConflict
 
 NO_SPEC: Mapping[str, object] = {}
 NO_NOTES: Mapping[str, str | None] = {}
@@ -42,6 +45,7 @@ class Push:
     Args:
         wanted: the containers that the config names.
         pin: whether to deploy the digest of the push.
+        in_place: whether it replaces the pods of the workload itself, and of no second one.
     """
 
     workload: Workload
@@ -50,6 +54,7 @@ class Push:
     context: Context
     wanted: tuple[str, ...] = ()
     pin: bool = True
+    in_place: bool = True
 
     @property
     def kind(self) -> str:
@@ -76,7 +81,7 @@ class Push:
 
     def is_ours(self, record: Record) -> bool:
         """Whether this very execution wrote it; a replay has a new order key and starts anew."""
-        return record.is_of(self.context.execution) and record.order_key == self.context.order_key
+        return record.is_by(self.context)
 
     def is_undone(self, record: Record) -> bool:
         held = {item.identity for item in record.held}
@@ -86,6 +91,53 @@ class Push:
         """What containers of these names run."""
         found = containers(self.workload, obj)
         return {item.name: item.image for item in found if item.name in names}
+
+    def sought(self, obj: Json) -> Sought:
+        """What a container must run for the push to change it."""
+        record = self.record(obj)
+        rewritten = (*record.aliases, *self.rewritten(obj, record))
+        return Sought.of(self.event, self.context, rewritten)
+
+    def rewritten(self, obj: Json, record: Record) -> tuple[str, ...]:
+        """The repositories that came back for what the last push sent: admission rewrote it.
+
+        Only while nobody has changed the spec since: what runs then is what came back.
+        """
+        if record.generation != dig(obj, "metadata").get("generation"):
+            return ()
+        known = (self.repository, *self.context.pulled_as(self.event.reference), *record.aliases)
+        came = {
+            name: image
+            for name, image in self.images(obj, record.previous).items()
+            if image != record.previous[name]
+        }
+        found = {repository(image) for image in came.values()} - {*known, None}
+        return tuple(sorted(name for name in found if name))
+
+    def renaming(self, obj: Json) -> Json | None:
+        """The patch that remembers what admission made of this push's images; None without any."""
+        record = self.record(obj)
+        names = self.rewritten(obj, record) if self.is_ours(record) else ()
+        if not names:
+            return None
+        record = record.model_copy(update={"aliases": (*names, *record.aliases)[:MAX_ALIASES]})
+        cause = annotation(obj, CHANGE_CAUSE) or self.cause
+        notes = written(obj, self.repository, record, cause)
+        return with_metadata({}, obj["metadata"].get("resourceVersion"), notes)
+
+    def shown(self, images: Iterable[str]) -> str:
+        """The image that runs, as people read it: also where its name is not the pushed one."""
+        others = sorted(each for each in set(images) if repository(each) != self.repository)
+        return f"{', '.join(others)}, pushed as {self.image}" if others else self.image
+
+    def has_reached(self, obj: Json, state: RolloutState) -> bool:
+        """Whether the pod template has what this push wrote, and not what somebody else did."""
+        push = template_annotation(self.workload, obj, PUSH)
+        if push and push == self.context.identity:
+            return True
+        pushed = {change.after for change in state.changes}
+        runs = self.images(obj, state.previous).items()
+        return any(image in pushed and image != state.previous[name] for name, image in runs)
 
     def intent(self, obj: Json) -> Intent:
         """What the push would change now.
@@ -98,6 +150,7 @@ class Push:
             containers(self.workload, obj),
             self.event,
             self.context,
+            self.sought(obj),
             wanted=self.wanted,
             pin=self.pin,
             applied=self.record(obj).identity,
@@ -164,11 +217,17 @@ class Push:
         Raises:
             Superseded: the workload already got a newer push of the repository.
         """
-        if is_newer(record.order_key, self.context.order_key, now):
-            raise Superseded(
-                f"{self.address} already got a newer push of {self.repository}, "
-                f"delivery {record.delivery[:64]}."
-            )
+        record.refuse_older(self.address, self.repository, self.context, now)
+
+    def last_good(self, obj: Json, intent: Intent) -> tuple[dict[str, str], str | None]:
+        """The images to go back to, with the push annotation that goes with them.
+
+        Those that are there; but where their own rollout never completed, those before them.
+        """
+        before, now = self.record(obj), (intent.previous, intent.current_push)
+        if not self.in_place or before.previous.keys() != intent.previous.keys():
+            return now
+        return now if has_completed(self.kind, obj) else (before.previous, before.previous_push)
 
     def held_back(self, obj: Json, record: Record) -> str | None:
         """Why this push is not deployed again, if it was taken back before."""
@@ -183,9 +242,10 @@ class Push:
             return None
         if self.images(obj, record.previous) != record.previous or not self.intent(obj).changed:
             return None
+        by = self._written_by(obj, next(iter(record.previous)), "by hand")
         return (
-            f"{self.image} was taken back on {self.address} by hand and is not deployed again by "
-            "the same push: push it again to deploy it."
+            f"{self.image} was taken back on {self.address} {by} and is not deployed again by the "
+            f"same push: {self._again(obj)}."
         )
 
     def remembering(self, obj: Json, taken_back: Record) -> Json:
@@ -218,18 +278,29 @@ class Push:
         for name, image in state.expected.items():
             if found.get(name) != image:
                 runs = found.get(name, "nothing: the container is gone")[:256]
+                by = self._written_by(obj, name, "by somebody else")
                 raise TargetConflict(
-                    f"Container {name} of {self.address} was changed by somebody else during the "
-                    f"rollout of {self.image}: it runs {runs} now. Push again to deploy it.",
+                    f"Container {name} of {self.address} was changed {by} during the rollout of "
+                    f"{self.image}: it runs {runs} now. To deploy it, {self._again(obj)}.",
                     changes=state.changes,
                 )
 
+    def _written_by(self, obj: Json, container: str, who: str) -> str:
+        """Who took a container's image back, with the name that it gives itself."""
+        found = writer(self.workload, obj, container)
+        return f"{who} ({found.name})" if found and not found.ours else who
+
+    def _again(self, obj: Json) -> str:
+        """What has to be done to deploy an image that somebody took back."""
+        found = deployer(obj)
+        if found is None:
+            return "push it again"
+        return f"pushing it again is in vain, for {found.name} {found.does}: {found.instead}"
+
     def _record(self, obj: Json, intent: Intent) -> Record:
         """The record of this push, which keeps what is held and holds what it rolls back."""
-        context, last = self.context, self.record(obj)
-        if context.rolls_back:
-            last = last.releasing(context.identity, self.event).holding(context.rolls_back)
-        return self._entry(last, intent.previous, intent.current_push)
+        last = self.record(obj).succeeding(self.context, self.event)
+        return self._entry(last, *self.last_good(obj, intent))
 
     def _held(self, obj: Json, state: RolloutState) -> Record:
         """The record of this push as it is undone."""
@@ -237,17 +308,7 @@ class Push:
         return entry.holding(self.context.identity)
 
     def _entry(self, last: Record, previous: dict[str, str], previous_push: str | None) -> Record:
-        return Record(
-            order_key=self.context.order_key,
-            identity=self.context.identity,
-            delivery=self.context.delivery,
-            execution=self.context.execution,
-            digest=self.event.digest,
-            pushed_at=seconds(self.event),
-            previous=previous,
-            previous_push=previous_push,
-            held=last.held,
-        )
+        return Record.of(self.event, self.context, last, previous, previous_push)
 
     def _undone(self, state: RolloutState) -> str:
         return f"rolled back from {self.cause}: {state.reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from webhook_drivers.kubernetes.images.containers import desired, select
+from webhook_drivers.kubernetes.images.containers import Sought, desired, select
 from webhook_drivers.kubernetes.images.push_record import PUSH, Record
 from webhook_drivers.kubernetes.images.workloads import Container
 from webhook_service import Change, Context, PushEvent
@@ -41,6 +41,10 @@ class Intent:
     def previous(self) -> dict[str, str]:
         return {item.name: item.image for item in self.current}
 
+    @property
+    def after(self) -> dict[str, str]:
+        return {item.name: item.image for item in self.desired}
+
     def since(self, record: Record) -> Intent:
         """The same push as seen before it was applied."""
         current = tuple(
@@ -67,6 +71,7 @@ def intend(
     found: Sequence[Container],
     event: PushEvent,
     context: Context,
+    sought: Sought,
     *,
     wanted: Sequence[str] = (),
     pin: bool = True,
@@ -84,9 +89,11 @@ def intend(
     Raises:
         TargetConflict, DriverError: see ``select`` and ``desired``.
     """
-    current = select(target, found, event, wanted, context.named)
-    after = desired(current, event, pin)
+    current = select(target, found, sought, wanted)
+    after = desired(current, event, sought, pin)
     floating = not any("@" in item.image for item in after)
-    settled = current == after and context.identity in (applied, current_push)
+    # A way back needs no new pods where those that serve run it already.
+    known = bool(context.rolls_back) or context.identity in (applied, current_push)
+    settled = current == after and known
     push = context.identity if floating and not settled else None
     return Intent(current, after, current_push, push or None)

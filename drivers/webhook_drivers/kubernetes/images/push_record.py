@@ -8,14 +8,15 @@ images, under the object's resourceVersion.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.workloads import annotation
-from webhook_service import PushEvent
+from webhook_service import Context, PushEvent, Superseded
 
 PUSHES = "webhook-service.io/pushes"
 PUSH = "webhook-service.io/push"
@@ -25,6 +26,7 @@ MAX_AHEAD = 300.0
 MICROS_DIGITS = 17
 MAX_REPOSITORIES = 20
 MAX_HELD = 10
+MAX_ALIASES = 5
 
 
 class Held(BaseModel):
@@ -61,6 +63,7 @@ class Record(BaseModel):
         previous_push: the pod template's push annotation that it replaced.
         generation: of the workload's spec, as the push left it.
         held: the last pushes of the repository that were rolled back, the newest last.
+        aliases: names that admission plug-ins gave the repository, the newest first.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -75,9 +78,55 @@ class Record(BaseModel):
     previous_push: str | None = None
     generation: int = 1
     held: tuple[Held, ...] = ()
+    aliases: tuple[str, ...] = ()
 
-    def is_of(self, execution: str) -> bool:
-        return bool(execution) and self.execution == execution
+    @classmethod
+    def of(
+        cls,
+        event: PushEvent,
+        context: Context,
+        last: Record,
+        previous: Mapping[str, str],
+        previous_push: str | None = None,
+    ) -> Self:
+        """The record of a push after another, which keeps what is held."""
+        return cls(
+            order_key=context.order_key,
+            identity=context.identity,
+            delivery=context.delivery,
+            execution=context.execution,
+            digest=event.digest,
+            pushed_at=seconds(event),
+            previous=dict(previous),
+            previous_push=previous_push,
+            held=last.held,
+            aliases=last.aliases,
+        )
+
+    def is_by(self, context: Context) -> bool:
+        """Whether this very execution wrote it; a replay has a new order key and starts anew."""
+        ours = bool(context.execution) and self.execution == context.execution
+        return ours and self.order_key == context.order_key
+
+    def refuse_older(self, address: Address, repository: str, context: Context, now: float) -> None:
+        """
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            Superseded: the object already got a newer push of the repository.
+        """
+        if is_newer(self.order_key, context.order_key, now):
+            raise Superseded(
+                f"{address} already got a newer push of {repository}, "
+                f"delivery {self.delivery[:64]}."
+            )
+
+    def succeeding(self, context: Context, event: PushEvent) -> Self:
+        """The same as a push begins after it: what that one rolls back is held, and it is not."""
+        if not context.rolls_back:
+            return self
+        return self.releasing(context.identity, event).holding(context.rolls_back)
 
     def holds(self, identity: str, event: PushEvent) -> bool:
         return any(item.covers(identity, event) for item in self.held)

@@ -15,6 +15,7 @@ from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.workloads import dig
 
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+ROLLED_OUT = "NewReplicaSetAvailable"
 
 
 class Stage(StrEnum):
@@ -66,10 +67,36 @@ def progress(kind: str, obj: Json, stale_deadline: str | None = None) -> Progres
     if kind == "Deployment":
         return _deployment(obj, stale_deadline)
     if dig(obj, "spec", "updateStrategy").get("type") == "OnDelete":
-        return _complete("pods are replaced when they are deleted (OnDelete): the next ones run")
+        return _on_delete(kind, obj)
     if kind in _STEPS:
         return _STEPS[kind](obj)
     return _any_kind(obj, stale_deadline)
+
+
+def has_completed(kind: str, obj: Json) -> bool:
+    """Whether the newest spec was rolled out whole at some time, also if pods are not well now."""
+    if not is_seen(obj):
+        return False
+    if kind == "Deployment":
+        return _progressing(obj).get("reason") == ROLLED_OUT or progress(kind, obj).complete
+    status = dig(obj, "status")
+    if kind == "StatefulSet" and "currentRevision" in status:
+        return bool(status["currentRevision"] == status.get("updateRevision"))
+    return progress(kind, obj).complete
+
+
+def too_slow(where: object, min_ready: int, timeout: float) -> list[str]:
+    """A sentence if a rollout cannot end in time, for its pods must be ready for longer.
+
+    Args:
+        min_ready, timeout: in seconds.
+    """
+    if min_ready < timeout:
+        return []
+    return [
+        f"A new pod of {where} must be ready for {min_ready} s (minReadySeconds), and the rollout "
+        f"has {timeout:g} s: set timeoutSeconds to more than that."
+    ]
 
 
 def is_seen(obj: Json) -> bool:
@@ -100,15 +127,30 @@ def _deployment(obj: Json, stale_deadline: str | None) -> Progress:
     if updated < wanted:
         return _going(f"{updated} of {wanted} new pods are created{_hindrance(obj)}")
     if (old := number(status, "replicas") - updated) > 0:
-        return _going(f"{old} old pods are to end")
+        return _going(ending(old))
     if available < updated:
         return _going(f"{available} of {updated} new pods are available")
-    return _complete(f"{available} of {wanted} pods run")
+    return _complete(running("Deployment", obj))
+
+
+def ending(pods: int) -> str:
+    """How many pods of the version before are still there."""
+    return "1 old pod is to end" if pods == 1 else f"{pods} old pods are to end"
+
+
+def running(kind: str, obj: Json) -> str:
+    """How many of the wanted pods run; to be followed by an image."""
+    wanted = number(obj.get("spec"), "replicas", 1)
+    if not wanted:
+        return f"the {kind} is scaled to 0, so no pod runs"
+    return f"{number(dig(obj, 'status'), 'availableReplicas')} of {wanted} pods run"
 
 
 def _stateful_set(obj: Json) -> Progress:
     spec, status = dig(obj, "spec"), dig(obj, "status")
     wanted, ready = number(spec, "replicas", 1), number(status, "readyReplicas")
+    if not wanted and not number(status, "replicas"):
+        return _complete(running("StatefulSet", obj))
     if ready < wanted:
         return _going(f"{ready} of {wanted} pods are ready")
     rolling = dig(spec, "updateStrategy", "rollingUpdate")
@@ -117,6 +159,8 @@ def _stateful_set(obj: Json) -> Progress:
         updated = number(status, "updatedReplicas")
         if updated < share:
             return _going(f"{updated} of {share} pods are updated")
+        if not share:
+            return _complete(f"its partition keeps all pods as they are: 0 of {wanted} pods run")
         return _complete(f"{min(share, wanted)} of {wanted} pods run")
     if status.get("updateRevision") != status.get("currentRevision"):
         return _going(f"{number(status, 'updatedReplicas')} of {wanted} pods are updated")
@@ -132,6 +176,20 @@ def _daemon_set(obj: Json) -> Progress:
     if available < wanted:
         return _going(f"{available} of {wanted} updated pods are available")
     return _complete(f"{available} of {wanted} pods run")
+
+
+def _on_delete(kind: str, obj: Json) -> Progress:
+    """Complete, because what is left is for people to do."""
+    status, daemon = dig(obj, "status"), kind == "DaemonSet"
+    pods = number(status, "currentNumberScheduled" if daemon else "replicas")
+    old = pods - number(status, "updatedNumberScheduled" if daemon else "updatedReplicas")
+    if old <= 0:
+        return _complete(f"{pods} of {pods} pods run")
+    where = f"kubectl -n {dig(obj, 'metadata').get('namespace')} delete pod"
+    return _complete(
+        f"its update strategy is OnDelete: {old} of {pods} pods keep what they run until you "
+        f"delete them, one after the other ({where} NAME); new pods run"
+    )
 
 
 def _is_silent(kind: str, obj: Json) -> bool:

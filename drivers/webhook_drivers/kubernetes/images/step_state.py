@@ -12,6 +12,13 @@ from pydantic.alias_generators import to_camel
 from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
 from webhook_service import Change
 
+SETTLED = "settled"
+"""The stage in which the push serves, and only tidying up is left."""
+UNBEGUN = "unbegun"
+"""The stage of a way back that could not be begun yet."""
+STRAIGHT = "straight"
+"""The stage of a push that changes the workload at once, although its strategy has several."""
+
 
 class Phase(StrEnum):
     ROLLING = "rolling"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from webhook_drivers.kubernetes.api.resources import Address, Resource, is_built_in
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS, Workload
@@ -28,6 +29,15 @@ LabelKey = Annotated[str, Field(max_length=317, pattern=rf"^({_LABEL}(\.{_LABEL}
 LabelValue = Annotated[str, Field(pattern=rf"^({_WORD})?$")]
 
 
+def one_of(*names: str) -> JsonDict:
+    """The rule of a JSON Schema that exactly one of some fields is given; null is none."""
+    return {
+        "oneOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+        ]
+    }
+
+
 class ClusterConfig(DriverConfig):
     """Which cluster a driver works on."""
 
@@ -41,6 +51,13 @@ class ClusterConfig(DriverConfig):
 
 class WorkloadTarget(ClusterConfig):
     """One workload of one cluster, or all of a kind and namespace that carry some labels."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            **one_of("name", "selector"),
+            "dependentRequired": {"apiVersion": ["plural"], "plural": ["apiVersion"]},
+        }
+    )
 
     namespace: DnsLabel = Field(description="The namespace of the workload.")
     name: DnsSubdomain | None = Field(

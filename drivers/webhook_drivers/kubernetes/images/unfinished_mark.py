@@ -1,12 +1,15 @@
 """The mark of a push that keeps pods beside a workload's own, until nothing of it is left.
 
 Meanwhile a Service may send to pods by their template's hash, or some of the wanted pods may be in
-a second Deployment. Whoever gives the workload another template then would lose them.
+a second Deployment. Whoever gives the workload another template then would lose them. So the mark
+says what is needed to tidy up after a strategy that the receiver no longer has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.workloads import annotation
@@ -17,14 +20,38 @@ UNFINISHED = "webhook-service.io/unfinished"
 UNMARKED: Mapping[str, str | None] = {UNFINISHED: None}
 
 
-def mark(strategy: str, repository: str) -> Mapping[str, str | None]:
-    """The annotation for the first PATCH of a push."""
-    return {UNFINISHED: f"{strategy} {repository}"}
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an unfinished push is of.
+
+    Attributes:
+        strategy: its type; empty if nothing is unfinished.
+        services: the Service that it moves, then its preview, where they are known.
+    """
+
+    strategy: str = ""
+    repository: str = ""
+    services: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, obj: Json) -> Self:
+        """The mark of a workload; what people broke names no Service."""
+        words = (annotation(obj, UNFINISHED) or "").split()
+        return cls(words[0], words[1], tuple(words[2:4])) if len(words) > 1 else cls()
+
+
+def mark(strategy: str, repository: str, *services: str) -> Mapping[str, str | None]:
+    """The annotation for the first PATCH of a push.
+
+    Args:
+        services: the names of the Service that it moves and of its preview.
+    """
+    return {UNFINISHED: " ".join((strategy, repository, *services))}
 
 
 def is_of(obj: Json, repository: str) -> bool:
     """Whether a push of this repository is marked."""
-    return _read(obj)[1] == repository
+    return Mark.read(obj).repository == repository
 
 
 def refuse(obj: Json, where: Address, strategy: str, repository: str) -> None:
@@ -34,19 +61,17 @@ def refuse(obj: Json, where: Address, strategy: str, repository: str) -> None:
         Retry: a push of another repository may still be under way.
         DriverError: nobody is: pushes of one repository to a workload run one after the other.
     """
-    began, whose = _read(obj)
-    if began in ("", strategy):
+    found = Mark.read(obj)
+    if found.strategy in ("", strategy):
         return
-    if whose != repository:
-        raise Retry(f"{where} is in use by a {began} push of {whose}: this one waits for its end.")
+    if found.repository != repository:
+        raise Retry(
+            f"{where} is in use by a {found.strategy} push of {found.repository}: this one waits "
+            "for its end."
+        )
     raise DriverError(
-        f"A {began} push to {where} was not brought to its end, so nothing was changed: push once "
-        f"more by a receiver with the strategy {began}, or tidy up by hand and remove the "
-        f"annotation {UNFINISHED}.",
+        f"A {found.strategy} push to {where} was not brought to its end, so nothing was changed: "
+        f"push once more by a receiver with the strategy {found.strategy}, or tidy up by hand and "
+        f"remove the annotation {UNFINISHED}.",
         code="unfinished",
     )
-
-
-def _read(obj: Json) -> tuple[str, str]:
-    strategy, _, repository = (annotation(obj, UNFINISHED) or "").partition(" ")
-    return strategy, repository

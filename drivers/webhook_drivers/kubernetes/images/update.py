@@ -8,28 +8,48 @@ and how far it is, is the strategy's to say; the order of pushes and the ends ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, Self
 
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.events import EventReason
 from webhook_drivers.kubernetes.api.faults import Conflict
+from webhook_drivers.kubernetes.api.optimistic import optimistically
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images import kubectl_undo, pods, unfinished_mark
 from webhook_drivers.kubernetes.images.containers import select, tag_of
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.push_plan import Intent
 from webhook_drivers.kubernetes.images.push_record import Record
-from webhook_drivers.kubernetes.images.rollout import Stage, deadline_mark
-from webhook_drivers.kubernetes.images.step_state import Phase, RolloutState
-from webhook_drivers.kubernetes.images.stopwatch import FIRST_WAIT
-from webhook_drivers.kubernetes.images.workloads import containers
+from webhook_drivers.kubernetes.images.rollout import Stage, deadline_mark, too_slow
+from webhook_drivers.kubernetes.images.step_state import (
+    SETTLED,
+    STRAIGHT,
+    UNBEGUN,
+    Phase,
+    RolloutState,
+)
+from webhook_drivers.kubernetes.images.stopwatch import FIRST_WAIT, LONGEST_WAIT
+from webhook_drivers.kubernetes.images.workloads import containers, from_cache
+from webhook_drivers.kubernetes.live.observe import observe
+from webhook_drivers.kubernetes.strategies import takeover
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
 from webhook_drivers.kubernetes.strategies.strategy import Look, Network, Step, Strategy, Task
-from webhook_service import Done, DriverError, Outcome, Plan, Retry, Unchanged, Wait
+from webhook_drivers.kubernetes.strategies.takeover import Takeover
+from webhook_service import (
+    Done,
+    DriverError,
+    Observed,
+    Outcome,
+    Retry,
+    Unchanged,
+    Wait,
+)
 
-MAX_CONFLICTS = 5
+LOOK_AT_PODS = 10.0
+"""Seconds after which people want to know why a rollout takes so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,84 +85,110 @@ class ImageUpdate:
         Raises:
             Superseded, TargetConflict, DriverError, Retry: see ``WebhookDriver.execute``.
         """
-        for _ in range(MAX_CONFLICTS):
-            look = self._look(seen)
-            seen = None
+        return self.decide(self._decide, seen)
+
+    def decide(self, step: Callable[[Look], Outcome], seen: Json | None = None) -> Outcome:
+        """Look and do a step, anew where others changed the object meanwhile.
+
+        Raises:
+            Retry: they do so again and again.
+        """
+        looks = chain([seen], repeat(None))
+
+        def look_and_do() -> Outcome:
             try:
-                return self._decide(look)
-            except Conflict:
-                continue
-        raise Retry(f"{self.push.address} was changed by others {MAX_CONFLICTS} times meanwhile.")
+                look = self.look(next(looks))
+            except Retry:
+                raise
+            except DriverError as error:
+                return self._unseen(error)
+            return step(look)
+
+        return optimistically(self.push.address, look_and_do)
 
     def running_tags(self, seen: Json | None = None) -> tuple[str, ...]:
         """The tags that the containers which this push would change run now."""
-        push = self.push
+        push, obj = self.push, self.look(seen).obj
         found = select(
             str(push.address),
-            containers(push.workload, self._look(seen).obj),
-            push.event,
+            containers(push.workload, obj),
+            push.sought(obj),
             push.wanted,
-            push.context.named,
         )
         return tuple(tag for item in found if (tag := tag_of(item.image)))
 
-    def plan(self, seen: Json | None = None) -> Plan:
-        """What the first step would change, after the cluster's own checks of it."""
-        push = self.push
-        look = self._look(seen)
-        obj = look.obj
-        record = push.record(obj)
-        if push.context.order_key:
-            push.refuse_older(record, self.now())
-        if push.context.identity and (held := push.held_back(obj, record)):
-            return Plan(notes=(held,))
-        push.refuse_paused(obj)
-        intent = push.intent(obj)
-        if not intent.needed:
-            return Plan(notes=(f"{push.address} already runs {push.image}.",))
-        unfinished_mark.refuse(obj, push.address, self.strategy.type, push.repository)
-        notes: tuple[str, ...] = ()
-        try:
-            self.task.patch(self.strategy.first_patch(self.task, look), dry_run=True)
-        except DriverError as error:
-            notes = (error.message,)
-        return Plan(intent.changes(push.address), notes)
+    def observe(self, seen: Json | None = None) -> tuple[Observed, ...]:
+        """What the containers that this push would change run now."""
+        return observe(self.push, self.look(seen).obj)
 
-    def _look(self, seen: Json | None) -> Look:
+    def hopeless(self, look: Look) -> list[str]:
+        """A sentence if the rollout could not end in time."""
+        return too_slow(self.push.address, self.strategy.min_ready(look.obj), self.timeout)
+
+    def look(self, seen: Json | None = None) -> Look:
+        """The live objects.
+
+        Args:
+            seen: the workload, if it was read just now.
+        """
         look: Look = Look(seen) if seen else self.strategy.look(self.task)
         return look
 
     def _decide(self, look: Look) -> Outcome:
         record = self.push.record(look.obj)
         self.push.refuse_older(record, self.now())
-        state = RolloutState.read(self.push.context.state)
+        state = self.state_at(look, record)
         if state is None:
             return self._start(look, record)
-        state = state.looked_at(self.now())
-        if state.phase is Phase.ROLLING and self.push.is_undone(record):
-            state = self._way_back(state)
-        return self._go_on(look, state)
+        begun = self.as_begun(look)
+        if begun is self and not takeover.is_under_way(self.push):
+            return self.go_on(look, state)
+        if state.phase is Phase.ROLLING and state.stage != SETTLED:
+            # The receiver has got another strategy while this push was on its way there.
+            return self._begin(look, self.push.intent(look.obj))
+        return begun.go_on(begun.look(), state)
 
-    def _go_on(self, look: Look, state: RolloutState) -> Outcome:
+    def as_begun(self, look: Look) -> Self:
+        """The same with the strategy that is under way, if the receiver has got another since."""
+        earlier = self._earlier(look)
+        return replace(self, strategy=earlier) if earlier else self
+
+    def _earlier(self, look: Look) -> Strategy[Any] | None:
+        return takeover.earlier(self.task, look.obj, self.strategy)
+
+    def state_at(self, look: Look, record: Record) -> RolloutState | None:
+        """Where this push stands, by what it remembers and else by what it wrote; None before."""
+        state = RolloutState.read(self.push.context.state)
+        if state is not None:
+            state = state.looked_at(self.now())
+        elif self.push.is_ours(record):
+            # Killed between a PATCH and the record of its ``Wait``.
+            state = self._opening(self.push.intent(look.obj).since(record), None)
+        if state and state.phase is Phase.ROLLING and self.push.is_undone(record):
+            state = self.way_back(state)
+        return state
+
+    def go_on(self, look: Look, state: RolloutState) -> Outcome:
+        """Do the next step of a push that has begun."""
+        if state.phase is Phase.ROLLBACK and state.stage == UNBEGUN:
+            return self._go_back(look, state.having(stage=""))
         if state.phase is Phase.ROLLBACK:
             return self._judge_back(self.strategy.retreat(self.task, look, state))
         return self._judge(self.strategy.follow(self.task, look, state))
 
     def _start(self, look: Look, record: Record) -> Outcome:
         push, obj = self.push, look.obj
-        if push.is_ours(record):
-            return self._resume(look, record)
         if held := push.held_back(obj, record):
-            return self._unchanged(look, held)
+            return self.unchanged(look, held)
         push.refuse_paused(obj)
         intent = push.intent(obj)
-        if intent.needed:
+        if intent.needed or self._earlier(look):
             return self._begin(look, intent)
         if push.context.rolls_back:
             self.task.patch(push.claim(obj))
-        return self._unchanged(look, f"{push.address} already runs {push.image}.")
+        return self.unchanged(look, f"{push.address} already runs {push.image}.")
 
-    def _unchanged(self, look: Look, reason: str) -> Outcome:
+    def unchanged(self, look: Look, reason: str) -> Outcome:
         """Nothing to do for this push; an earlier one may have left something to tidy up."""
         left = self.strategy.tidy(self.task, look)
         if left is None:
@@ -152,23 +198,38 @@ class ImageUpdate:
 
     def _begin(self, look: Look, intent: Intent) -> Outcome:
         push = self.push
+        if earlier := self._earlier(look):
+            return self._take_over(earlier)
         unfinished_mark.refuse(look.obj, push.address, self.strategy.type, push.repository)
         if newer := kubectl_undo.taken_back(self.cluster, push, look.obj, self.now()):
             push.refuse_older(newer, self.now())
             obj = push.remembering(look.obj, newer)
             look = replace(look, obj=obj)
             if held := push.held_back(obj, push.record(obj)):
-                return self._unchanged(look, held)
+                return self.unchanged(look, held)
+        if hopeless := self.hopeless(look):
+            raise DriverError(f"Nothing was changed: {hopeless[0]}", code="unfit")
+        images, rolled_by = self.push.last_good(look.obj, intent)
         state = self._opening(intent, deadline_mark(look.obj))
+        state = state.having(previous=images, previous_push=rolled_by)
         step = self.strategy.begin(self.task, look, state)
         self.task.emit(step.look.obj, EventReason.IMAGE_UPDATED, f"{self.push.cause}.")
         return self._judge(step)
 
-    def _resume(self, look: Look, record: Record) -> Outcome:
-        """Go on after a crash between a PATCH and the record of its ``Wait``."""
-        intent = self.push.intent(look.obj)
-        state = self._opening(intent.since(record), None)
-        return self._go_on(look, self._way_back(state) if self.push.is_undone(record) else state)
+    def _take_over(self, earlier: Strategy[Any]) -> Outcome:
+        """Tidy up after another strategy, and begin when nothing of it is left."""
+        if left := Takeover(self.task, earlier, self.timeout).step():
+            return left
+        look, push = self.look(), self.push
+        if self._earlier(look):
+            raise Retry(f"Something else is still left beside {push.address}.")
+        intent = push.intent(look.obj)
+        if intent.needed:
+            return self._begin(look, intent)
+        runs = f"{push.address} already runs {push.image}."
+        if push.is_ours(record := push.record(look.obj)):
+            return Done(intent.since(record).changes(push.address), runs)
+        return self.unchanged(look, runs)
 
     def _opening(self, intent: Intent, stale_deadline: str | None) -> RolloutState:
         now = self.now()
@@ -185,13 +246,24 @@ class ImageUpdate:
 
     def _judge(self, step: Step[Any]) -> Outcome:
         state, seen = step.state, step.progress
+        if renaming := self.push.renaming(step.look.obj):
+            self.task.patch(renaming)
         if seen.complete:
-            message = f"{seen.message} {self.push.image}."
+            runs = self.push.images(step.look.obj, state.expected).values()
+            cached = from_cache(self.push.workload, step.look.obj, state.previous, state.expected)
+            message = f"{seen.message} {self.push.shown(runs)}. {cached}".rstrip()
             self.task.emit(step.look.obj, EventReason.ROLLOUT_COMPLETE, message)
             return Done(state.changes, message)
-        if seen.failed or self._is_late(step):
+        if seen.failed or self.is_late(step):
             return self._fail(step)
-        return self._wait(step, seen.message)
+        return self.wait(step, f"{seen.message}{self._why(step)}")
+
+    def _why(self, step: Step[Any]) -> str:
+        """What its pods say, in brackets, once it takes longer than a start does."""
+        if not step.progress.going or step.state.watch.elapsed < LOOK_AT_PODS:
+            return ""
+        why = pods.trouble(self.cluster, step.look.obj)
+        return f" ({why})" if why else ""
 
     def _fail(self, step: Step[Any]) -> Outcome:
         seen, state = step.progress, step.state
@@ -199,10 +271,8 @@ class ImageUpdate:
         what = f"The rollout of {self.push.image} to {self.push.address}"
         why = pods.trouble(self.cluster, step.look.obj)
         reason = f"{what} {how}: {seen.message.rstrip('.')}{f' ({why})' if why else ''}."
-        if self.rollback or self.strategy.reverts:
-            back = self._roll_back(step.look, self._way_back(state, reason))
-            self.task.emit(step.look.obj, EventReason.ROLLOUT_FAILED, reason)
-            return self._judge_back(back)
+        if self.rollback or (self.strategy.reverts and state.stage != STRAIGHT):
+            return self._go_back(step.look, self.way_back(state, reason), reason)
         self.task.emit(step.look.obj, EventReason.ROLLOUT_FAILED, reason)
         code = "rollout_failed" if seen.failed else "rollout_timeout"
         raise DriverError(f"{reason} {self._advice()}", code=code, changes=state.changes)
@@ -212,32 +282,75 @@ class ImageUpdate:
         where = f"-n {address.namespace} describe {address.resource.plural} {address.name}"
         return f"Look at it and its pods (kubectl {where}), then push again or roll back."
 
-    def _roll_back(self, look: Look, state: RolloutState) -> Step[Any]:
+    def _go_back(self, look: Look, state: RolloutState, news: str = "") -> Outcome:
+        """Begin the way back, and tell the news, if there is any, once it is begun."""
         try:
-            return self.strategy.undo(self.task, look, state)
+            back = self.strategy.undo(self.task, look, state)
         except (Conflict, Retry):
             raise
         except DriverError as error:
-            message = f"{state.reason} It could not be rolled back: {error.message}"
-            raise DriverError(message, code="rollback_failed", changes=state.changes) from error
+            return self._hold_out(state, error)
+        if news:
+            self.task.emit(look.obj, EventReason.ROLLOUT_FAILED, news)
+        return self._judge_back(back)
+
+    def _unseen(self, error: DriverError) -> Outcome:
+        """What cannot be looked at cannot be brought to an end: what was begun goes back."""
+        state = RolloutState.read(self.push.context.state)
+        if state is None or error.reason == "not_found" or not self.strategy.reverts:
+            left = self.strategy.give_back(self.task)
+            changes = state.changes if state else error.changes
+            why = state.reason if state else ""
+            message = " ".join(filter(None, (why, error.message, left)))
+            raise DriverError(message, code=error.reason, changes=changes) from error
+        state = state.looked_at(self.now())
+        if state.stage == SETTLED and state.watch.elapsed <= self.strategy.tidy_seconds:
+            return Wait(LONGEST_WAIT, state.as_json(), error.message, state.changes, settled=True)
+        if state.phase is Phase.ROLLING:
+            what = f"The rollout of {self.push.image} to {self.push.address} failed"
+            state = self.way_back(state, f"{what}: {error.message}")
+        return self._hold_out(state, error)
+
+    def _hold_out(self, state: RolloutState, error: DriverError) -> Outcome:
+        """Try the way back again until its time is over: what is in its way may pass."""
+        if self.strategy.reverts and state.watch.elapsed < self.timeout:
+            waiting = state.having(stage=UNBEGUN)
+            message = f"rolling back: {error.message}"
+            return Wait(state.watch.pause, waiting.as_json(), message, state.changes)
+        message = f"{state.reason} It could not be rolled back: {error.message} {self._left}"
+        raise DriverError(
+            message.rstrip(), code="rollback_failed", changes=state.changes
+        ) from error
+
+    @property
+    def _left(self) -> str:
+        return self.strategy.left(self.task)
 
     def _judge_back(self, step: Step[Any]) -> Outcome:
         state, seen = step.state, step.progress
         previous = ", ".join(sorted(set(state.previous.values())))
         if seen.complete:
-            message = f"{state.reason} It was rolled back to {previous}: push a newer image."
+            runs = self.push.images(step.look.obj, state.previous)
+            how = f"It was rolled back to {previous}"
+            if runs and runs != state.previous:
+                images = ", ".join(sorted(set(runs.values())))
+                if _versions(runs) == _versions(state.previous):
+                    how += f", which runs as {images}"  # admission gives it another name
+                else:
+                    how = f"It was taken back, and {images} runs, which somebody else has set"
+            message = f"{state.reason} {how}: push a newer image."
             self.task.emit(step.look.obj, EventReason.ROLLED_BACK, message)
             raise DriverError(message, code="rolled_back", changes=state.changes)
-        if seen.failed or self._is_late(step):
+        if seen.failed or self.is_late(step):
             message = (
                 f"{state.reason} The rollback to {previous} did not complete within "
                 f"{self.timeout:g} s either ({seen.message}): look at the pods of "
-                f"{self.push.address}."
-            )
+                f"{self.push.address}. {self._left}"
+            ).rstrip()
             raise DriverError(message, code="rollback_failed", changes=state.changes)
-        return self._wait(step, f"rolling back: {seen.message}")
+        return self.wait(step, f"rolling back: {seen.message}{self._why(step)}")
 
-    def _way_back(self, state: RolloutState, reason: str = "") -> RolloutState:
+    def way_back(self, state: RolloutState, reason: str = "") -> RolloutState:
         """The state of the way back; its stages are counted from their own beginning."""
         failed = f"The rollout of {self.push.image} to {self.push.address} failed."
         now = self.now()
@@ -250,12 +363,14 @@ class ImageUpdate:
             reason=reason or failed,
         )
 
-    def _is_late(self, step: Step[Any]) -> bool:
+    def is_late(self, step: Step[Any]) -> bool:
+        """Whether a step has waited for longer than it may."""
         if step.progress.stage in (Stage.PAUSED, Stage.SETTLED):
             return False
         return step.state.watch.elapsed >= self.timeout
 
-    def _wait(self, step: Step, message: str) -> Wait:
+    def wait(self, step: Step, message: str) -> Wait:
+        """What a step that is not complete is to remember."""
         state = step.state
         after = step.progress.after
         return Wait(
@@ -265,3 +380,8 @@ class ImageUpdate:
             state.changes,
             settled=step.progress.stage is Stage.SETTLED,
         )
+
+
+def _versions(images: Mapping[str, str]) -> dict[str, str]:
+    """The tag and digest of each image, by container."""
+    return {name: image.rpartition("/")[2].partition(":")[2] for name, image in images.items()}

@@ -92,6 +92,29 @@ def annotation(obj: Json, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def from_cache(
+    workload: Workload, obj: Json, before: Mapping[str, str], after: Mapping[str, str]
+) -> str:
+    """The sentence for a tag that was pushed again, where nodes may start the image they have.
+
+    https://kubernetes.io/docs/concepts/containers/images/#image-pull-policy
+
+    Args:
+        before, after: the images of the containers of a push, by name.
+    """
+    spec = dig(pod_template(workload, obj), "spec")
+    for item in (item for key, _ in LISTS for item in spec.get(key) or ()):
+        name, policy = item.get("name"), item.get("imagePullPolicy")
+        again = name in after and before.get(name) == after[name] and "@" not in after[name]
+        if again and policy in ("IfNotPresent", "Never"):
+            return (
+                f"Container {name} has imagePullPolicy {policy}, and its tag was pushed again "
+                "without a digest: nodes that have the old image start it again. Let the receiver "
+                "deploy digests (`registry.resolve`, and `pin`), or set imagePullPolicy: Always."
+            )
+    return ""
+
+
 def is_owned(obj: Json, uid: object) -> bool:
     """Whether the object of this uid is an owner of another one."""
     owners = dig(obj, "metadata").get("ownerReferences") or ()

@@ -100,19 +100,6 @@ def failure_of(job: Json) -> str:
     return str(said)[:MAX_TEXT].rstrip(".")
 
 
-def trouble_of(pod: Json) -> str:
-    """Why a pod does not run, or how its containers ended; empty if all is well."""
-    for item in dig(pod, "status").get("containerStatuses") or ():
-        waiting, over = dig(item, "state", "waiting"), dig(item, "state", "terminated")
-        if waiting.get("message"):
-            return f"{waiting.get('reason')}: {waiting['message']}"[:MAX_TEXT]
-        if over.get("exitCode"):
-            return f"container {item.get('name')} ended with exit code {over['exitCode']}" + (
-                f" ({over['reason']})" if over.get("reason") else ""
-            )
-    return ""
-
-
 def _condition(job: Json, kind: str) -> Json:
     for item in dig(job, "status").get("conditions") or ():
         if item.get("type") == kind and item.get("status") == "True":

@@ -47,6 +47,7 @@ class Delegate(Strategy):
     rights: ClassVar[tuple[Right, ...]] = (
         Right(CANARIES, ("get",), optional=True),
         Right(ROLLOUTS, ("get", "patch"), optional=True),
+        Right(ROLLOUTS, ("patch",), "status", optional=True),
     )
     many: ClassVar[bool] = False
 
@@ -95,6 +96,9 @@ class Delegate(Strategy):
         return Step(look, state, self._seen(task, look.obj))
 
     def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
+        if task.push.workload.custom:
+            self._abort(task, look.obj)
+            look = self.look(task)
         patched = task.undo(task.push.undo_patch(look.obj, state))
         expected = task.push.images(patched, state.previous)
         return self.retreat(task, Look(patched), state.having(expected=expected))
@@ -105,6 +109,27 @@ class Delegate(Strategy):
         if task.push.workload.custom:
             return Step(look, state, self._seen(task, look.obj))
         return Step(look, state, Progress(Stage.COMPLETE, "its Canary went back"))
+
+    def _abort(self, task: Task, obj: Json) -> None:
+        """Let Argo Rollouts send all traffic to the old pods at once, if we may ask for it.
+
+        What ``kubectl argo rollouts abort`` does:
+        https://argo-rollouts.readthedocs.io/en/stable/generated/kubectl-argo-rollouts/kubectl-argo-rollouts_abort/
+        """
+        if argo(obj).stage not in (Stage.GOING, Stage.PAUSED):
+            return
+        try:
+            task.cluster.patch(
+                task.push.address,
+                {"status": {"abort": True}},
+                content_type=task.push.workload.patch_type,
+                subresource="status",
+            )
+        except Retry:
+            raise
+        except DriverError as error:
+            if error.reason not in ("forbidden", "not_found"):
+                raise
 
     def _seen(self, task: Task, obj: Json) -> Progress:
         if task.push.workload.custom:

@@ -20,6 +20,7 @@ from webhook_drivers.kubernetes.images.rollout import (
     Progress,
     Stage,
     deadline_mark,
+    ending,
     is_seen,
     number,
     progress,
@@ -55,7 +56,7 @@ class Recreate(Strategy):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
     """
 
-    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, kubectl_undo.RIGHT)
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, pods.READ_EVENTS, kubectl_undo.RIGHT)
 
     type: Literal["recreate"] = Field(
         default="recreate", description="Stop all old pods, then start the new ones."
@@ -105,6 +106,10 @@ class Recreate(Strategy):
             return Step(look, state.having(stage="draining"), left)
         patched = task.apply(task.push.patch(obj, *_refill(obj)))
         return self._applied(task, patched, state.at("starting", task.now()))
+
+    def is_beside(self, task: Task, look: Look) -> bool:
+        """Whether the wanted number of pods stands in an annotation only."""
+        return _is_drained(task, look.obj)
 
     def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
         push, obj = task.push, look.obj
@@ -200,7 +205,7 @@ def _left(obj: Json) -> Progress | None:
     if not is_seen(obj):
         return Progress(Stage.GOING, "waiting for the controller to see the change")
     pods = number(dig(obj, "status"), "replicas")
-    return Progress(Stage.GOING, f"{pods} old pods are to end") if pods else None
+    return Progress(Stage.GOING, ending(pods)) if pods else None
 
 
 def _noted(obj: Json) -> Json:

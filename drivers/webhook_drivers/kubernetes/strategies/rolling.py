@@ -8,12 +8,19 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.api.client import Cluster
+from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images import kubectl_undo, pods
-from webhook_drivers.kubernetes.images.rollout import deadline_mark, is_seen, progress
+from webhook_drivers.kubernetes.images.rollout import (
+    Progress,
+    deadline_mark,
+    is_seen,
+    number,
+    progress,
+)
 from webhook_drivers.kubernetes.images.step_state import RolloutState
-from webhook_drivers.kubernetes.images.workloads import Workload
+from webhook_drivers.kubernetes.images.workloads import Workload, dig
 from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Strategy, Task
 
 Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}%$")]
@@ -26,7 +33,7 @@ class Rolling(Strategy):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
     """
 
-    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, kubectl_undo.RIGHT)
+    rights: ClassVar[tuple[Right, ...]] = (pods.RIGHT, pods.READ_EVENTS, kubectl_undo.RIGHT)
 
     type: Literal["rolling"] = Field(
         default="rolling", description="Replace pods step by step, without a pause."
@@ -80,6 +87,20 @@ class Rolling(Strategy):
             spec["minReadySeconds"] = self.min_ready_seconds
         return spec
 
+    def min_ready(self, obj: Json) -> int:
+        return super().min_ready(obj) if self.min_ready_seconds is None else self.min_ready_seconds
+
+    def warnings(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        spec = dig(obj, "spec")
+        pods = number(spec, "replicas", 1)
+        partition = number(dig(spec, "updateStrategy", "rollingUpdate"), "partition")
+        if not pods or partition < pods:
+            return []
+        return [
+            f"{address} has a partition of {partition} and {pods} pods, so a push replaces none of "
+            "them: lower spec.updateStrategy.rollingUpdate.partition."
+        ]
+
     def look(self, task: Task) -> Look:
         return Look(task.cluster.get(task.push.address))
 
@@ -94,7 +115,8 @@ class Rolling(Strategy):
 
     def follow(self, task: Task, look: Look, state: RolloutState) -> Step:
         task.push.refuse_foreign(look.obj, state)
-        return Step(look, state, progress(task.push.kind, look.obj, state.stale_deadline))
+        seen = progress(task.push.kind, look.obj, state.stale_deadline)
+        return Step(look, state, _unblocked(task, look.obj, seen))
 
     def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
         patched = task.undo(task.push.undo_patch(look.obj, state))
@@ -105,10 +127,15 @@ class Rolling(Strategy):
         task.push.refuse_foreign(look.obj, state)
         # The controller keeps the failed rollout's condition; only the pods count now.
         seen = progress(task.push.kind, look.obj, deadline_mark(look.obj))
-        stateful = task.push.kind == "StatefulSet" and not task.push.workload.custom
-        if seen.going and stateful and is_seen(look.obj):
-            seen = replace(seen, message=seen.message + pods.unblock(task.cluster, look.obj))
-        return Step(look, state, seen)
+        return Step(look, state, _unblocked(task, look.obj, seen))
+
+
+def _unblocked(task: Task, obj: Json, seen: Progress) -> Progress:
+    """The same, after a StatefulSet got rid of a broken pod that keeps it from going on."""
+    stateful = task.push.kind == "StatefulSet" and not task.push.workload.custom
+    if not (seen.going and stateful and is_seen(obj)):
+        return seen
+    return replace(seen, message=seen.message + pods.unblock(task.cluster, obj, task.now()))
 
 
 def is_zero(value: int | str) -> bool:

@@ -19,9 +19,9 @@ from webhook_drivers.kubernetes.api.events import EventReason, emit
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images.push import Push
-from webhook_drivers.kubernetes.images.rollout import Progress
+from webhook_drivers.kubernetes.images.rollout import Progress, number
 from webhook_drivers.kubernetes.images.step_state import RolloutState
-from webhook_drivers.kubernetes.images.workloads import Workload
+from webhook_drivers.kubernetes.images.workloads import Workload, dig
 from webhook_service import DriverConfig
 from webhook_service.failpoints import failpoint
 
@@ -127,9 +127,38 @@ class Strategy(DriverConfig, ABC, Generic[LookT]):
         """What would stop it on this live workload, as sentences; changes nothing."""
         return []
 
+    def warnings(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        """What people should know of this live workload, as sentences; changes nothing."""
+        return []
+
+    def min_ready(self, obj: Json) -> int:
+        """How long a new pod must be ready before it counts, in seconds."""
+        return number(dig(obj, "spec"), "minReadySeconds")
+
     @abstractmethod
     def look(self, task: Task) -> LookT:
         """Read the live objects from which the next step is decided."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of the Services that it moves, as its mark on the workload has them."""
+        return ()
+
+    @property
+    def tidy_seconds(self) -> float:
+        """How long tidying up may take after a push serves, in seconds."""
+        return 0.0
+
+    def give_back(self, task: Task) -> str:
+        """Undo what can be undone although the workload is gone; say what is left, if anything.
+
+        Never fails.
+        """
+        return ""
+
+    def left(self, task: Task) -> str:
+        """What is left beside the workload, and how to remove it; empty if nothing is."""
+        return ""
 
     def first_patch(self, task: Task, look: LookT) -> Json:
         """The patch that a dry run asks the cluster about."""
@@ -141,6 +170,25 @@ class Strategy(DriverConfig, ABC, Generic[LookT]):
         None when nothing is left.
         """
         return None
+
+    def clear(self, task: Task, look: LookT, seconds: float) -> Progress | None:
+        """Remove what an earlier push left, for a push of another strategy; None when it is done.
+
+        Args:
+            seconds: for how long it has been tried.
+        """
+        return self.tidy(task, look)
+
+    def is_beside(self, task: Task, look: LookT) -> bool:
+        """Whether something of a push is beside the workload, and is to be withdrawn for the next.
+
+        If not, the next push changes the workload at once, whatever is half done.
+        """
+        return False
+
+    def is_decided(self, task: Task, look: LookT, state: RolloutState) -> bool:
+        """Whether a push that is to give way serves already, so that it comes to its end first."""
+        return False
 
     @abstractmethod
     def begin(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:

@@ -137,6 +137,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _dispatch(self, target: ApiPath, params: dict[str, str], media: str, body: Any) -> None:
         api, dry_run = self.service.api, params.get("dryRun") == "All"
+        agent = (self.headers.get("User-Agent") or "").partition("/")[0]
+        manager = params.get("fieldManager") or agent
         if target.resource is ACCESS_REVIEWS:
             if self.command != "POST":
                 raise method_not_allowed()
@@ -144,12 +146,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             return self._read(target, params)
         if self.command == "PATCH" and target.name:
-            patched, created = api.patch(target, media, body, params)
+            patched, created = api.patch(target, media, body, params, manager)
             return self._send(201 if created else 200, patched)
         if self.command == "POST" and not target.name:
-            return self._send(201, api.create(target, _object(body), dry_run))
+            return self._send(201, api.create(target, _object(body), dry_run, manager))
         if self.command == "PUT" and target.name:
-            return self._send(200, api.replace(target, _object(body), dry_run))
+            return self._send(200, api.replace(target, _object(body), dry_run, manager))
         if self.command == "DELETE" and not target.subresource:
             return self._delete(target, params, body or {})
         raise method_not_allowed()

@@ -21,6 +21,7 @@ from webhook_service.testing.fake_cluster.objects import (
     defaults,
     definitions,
     identity,
+    managed_fields,
     quotas,
     validation,
 )
@@ -57,10 +58,15 @@ def suffix(length: int = 5) -> str:
 
 
 class Api:
-    """Reads and writes of one cluster. Every method raises ``ApiError`` to refuse."""
+    """Reads and writes of one cluster. Every method raises ``ApiError`` to refuse.
+
+    Attributes:
+        mutate: changes what users write, as a mutating admission plug-in does.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self.mutate: Callable[[Object], None] = lambda _: None
 
     def get(self, target: ApiPath) -> Object:
         return subresources.present(target.subresource, self._find(target))
@@ -81,8 +87,10 @@ class Api:
         items = [{k: v for k, v in item.items() if k not in hidden} for item in page]
         return {**header, "metadata": metadata, "items": items}
 
-    def create(self, target: ApiPath, body: Object, dry_run: bool = False) -> Object:
-        """Stores a new object."""
+    def create(
+        self, target: ApiPath, body: Object, dry_run: bool = False, manager: str = ""
+    ) -> Object:
+        """Stores a new object; ``manager`` is who writes, as far as the caller says."""
         resource, item = target.resource, identity.addressed(target, body)
         metadata = item["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
@@ -95,6 +103,7 @@ class Api:
         if resource.status and not resource.custom:
             item["status"] = dict(EMPTY.get(resource.kind, {}))
         defaults.fill(resource, item)
+        self.mutate(item)
         with self._store.changed:
             if resource.namespaced and not self._exists(NAMESPACES, "", target.namespace):
                 raise not_found(NAMESPACES, target.namespace)
@@ -102,33 +111,43 @@ class Api:
             quotas.check(self._store, resource, item)
             if self._exists(resource, target.namespace, metadata["name"]):
                 raise already_exists(resource, metadata["name"])
+            managed_fields.note(resource, None, item, manager)
             return item if dry_run else self._store.insert(resource, item)
 
-    def replace(self, target: ApiPath, body: Object, dry_run: bool = False) -> Object:
+    def replace(
+        self, target: ApiPath, body: Object, dry_run: bool = False, manager: str = ""
+    ) -> Object:
         """PUT: the whole object, or the whole of a subresource."""
         name = (body.get("metadata") or {}).get("name")
         if name != target.name:
             raise identity.misnamed(name, target.name)
         if not target.subresource:
             body = identity.addressed(target, body)
-        return self._change(target, lambda _: body, dry_run)
+        return self._change(target, lambda _: body, dry_run, manager)
 
     def patch(
-        self, target: ApiPath, media: str, body: Any, params: Mapping[str, str]
+        self,
+        target: ApiPath,
+        media: str,
+        body: Any,
+        params: Mapping[str, str],
+        manager: str = "",
     ) -> tuple[Object, bool]:
         """PATCH in any of the four formats; the second value tells whether it created."""
         dry_run = params.get("dryRun") == "All"
         if media not in (CUSTOM if target.resource.custom else BUILT_IN):
             raise unsupported(target.resource, CUSTOM)
         if media == patches.JSON_PATCH:
-            changed = self._change(target, lambda old: patches.json_patch(old, body), dry_run)
-            return changed, False
+            edited = self._change(
+                target, lambda old: patches.json_patch(old, body), dry_run, manager
+            )
+            return edited, False
         if not isinstance(body, dict):
             raise bad_request("the patch is not an object")
         if media == patches.APPLY:
             return self._apply(target, body, params)
         merge = patches.merge if media == patches.MERGE else patches.strategic_merge
-        return self._change(target, lambda old: merge(old, body), dry_run), False
+        return self._change(target, lambda old: merge(old, body), dry_run, manager), False
 
     def delete(self, target: ApiPath, options: Object, dry_run: bool = False) -> Object:
         """DELETE, with what it owns unless ``propagationPolicy`` is ``Orphan``."""
@@ -164,7 +183,13 @@ class Api:
     def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
         return self._store.find(resource, namespace, name) is not None
 
-    def _change(self, target: ApiPath, edit: Callable[[Object], Object], dry_run: bool) -> Object:
+    def _change(
+        self,
+        target: ApiPath,
+        edit: Callable[[Object], Object],
+        dry_run: bool,
+        manager: str,
+    ) -> Object:
         resource, sub = target.resource, target.subresource
         with self._store.changed:
             old = self._find(target)
@@ -173,7 +198,9 @@ class Api:
             new = clone(subresources.absorb(sub, resource.status, old, written))
             identity.keep_identity(target, old, new)
             defaults.fill(resource, new)
+            self.mutate(new)
             validation.check(resource, new, old)
+            managed_fields.note(resource, old, new, "" if sub else manager)
             if not dry_run:
                 new = self._store.update(resource, new, by_user=not sub)
                 self._finish_deletion(resource, new)
@@ -189,10 +216,11 @@ class Api:
         with self._store.changed:
             if self._exists(target.resource, target.namespace, target.name):
                 merge = patches.merge if target.resource.custom else patches.strategic_merge
-                return self._change(target, lambda old: merge(old, body), dry_run), False
+                manager = params["fieldManager"]
+                return self._change(target, lambda old: merge(old, body), dry_run, manager), False
             if target.subresource:
                 raise not_found(target.resource, target.name)
-            return self.create(target, body, dry_run), True
+            return self.create(target, body, dry_run, params["fieldManager"]), True
 
     def _remove(self, resource: Resource, item: Object, orphan: bool) -> None:
         if item["metadata"].get("finalizers"):

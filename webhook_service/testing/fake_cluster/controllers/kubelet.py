@@ -7,7 +7,12 @@ from time import monotonic
 from webhook_service.testing.fake_cluster.controllers.controller import ControllerView, selects
 from webhook_service.testing.fake_cluster.objects.defaults import tag_of
 from webhook_service.testing.fake_cluster.objects.objects import controller_of, timestamp
-from webhook_service.testing.fake_cluster.objects.resources import ENDPOINTS, PODS, Object
+from webhook_service.testing.fake_cluster.objects.resources import (
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    PODS,
+    Object,
+)
 
 
 def is_broken(pod: Object) -> bool:
@@ -103,7 +108,33 @@ def reconcile_service(view: ControllerView, service: Object) -> float | None:
         view.create(ENDPOINTS, service, endpoints | ({"subsets": subsets}))
     else:
         view.store.update(ENDPOINTS, {**found, "subsets": subsets})
+    _write_slice(view, service, subsets)
     return None
+
+
+def _write_slice(view: ControllerView, service: Object, subsets: list[Object]) -> None:
+    """The same as an EndpointSlice."""
+    metadata = service["metadata"]
+    name = f"{metadata['name']}-{metadata['uid'][:5]}"
+    endpoints = [
+        {
+            "addresses": [address["ip"]],
+            "conditions": {"ready": ready, "serving": ready, "terminating": False},
+            "targetRef": address["targetRef"],
+            "nodeName": address["nodeName"],
+        }
+        for subset in subsets
+        for side, ready in (("addresses", True), ("notReadyAddresses", False))
+        for address in subset.get(side, ())
+    ]
+    ports = [port for subset in subsets for port in subset.get("ports", ())]
+    body: Object = {"addressType": "IPv4", "endpoints": endpoints, "ports": ports}
+    found = view.store.find(ENDPOINTSLICES, metadata["namespace"], name)
+    if found is None:
+        labels = {"kubernetes.io/service-name": metadata["name"]}
+        view.create(ENDPOINTSLICES, service, {"metadata": {"name": name, "labels": labels}, **body})
+    else:
+        view.store.update(ENDPOINTSLICES, {**found, **body})
 
 
 def _subsets(view: ControllerView, service: Object) -> list[Object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
-from webhook_service.testing.fake_cluster.objects import definitions
+from webhook_service.testing.fake_cluster.objects import definitions, schemas
 from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
 
 POD = {
@@ -32,6 +32,8 @@ def fill(resource: Resource, item: Object) -> None:
     """Completes ``item`` in place, as the server does on every write."""
     if resource.qualified in FILLERS:
         FILLERS[resource.qualified](item)
+    if resource.custom:
+        schemas.prune(resource.schema, item)
     _prune(item["metadata"])
 
 
@@ -136,7 +138,8 @@ def _service(item: Object) -> None:
 
 
 def _quota(item: Object) -> None:
-    item["status"] = {"hard": (item.get("spec") or {}).get("hard") or {}}
+    hard = (item.get("spec") or {}).get("hard") or {}
+    item["status"] = {**(item.get("status") or {}), "hard": hard}
 
 
 def _autoscaler(item: Object) -> None:

@@ -16,7 +16,11 @@ KNOWN = {
     "MachineDeployment": ("cluster.x-k8s.io/v1beta1", "machinedeployments"),
     "Rollout": ("argoproj.io/v1alpha1", "rollouts"),
     "Canary": ("flagger.app/v1beta1", "canaries"),
+    "Application": ("argoproj.io/v1alpha1", "applications"),
+    "Kustomization": ("kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
+    "HelmRelease": ("helm.toolkit.fluxcd.io/v2", "helmreleases"),
 }
+SCALED = ("MachineDeployment", "Rollout")
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 SCALE = {
     "specReplicasPath": ".spec.replicas",
@@ -26,18 +30,19 @@ SCALE = {
 
 
 def definition(kind: str) -> Object:
-    """The definition of a known kind, with the subresources ``status`` and ``scale``.
+    """The definition of a known kind, with the subresources that it has.
 
     Args:
-        kind: ``MachineDeployment`` (Cluster API), ``Rollout`` (Argo) or ``Canary`` (Flagger),
-            which has no ``scale``.
+        kind: ``MachineDeployment`` (Cluster API), ``Rollout`` and ``Application`` (Argo),
+            ``Canary`` (Flagger), ``Kustomization`` or ``HelmRelease`` (Flux).
 
     Raises:
         KeyError: another kind.
     """
     api_version, plural = KNOWN[kind]
     group, _, version = api_version.partition("/")
-    subresources: Object = {"status": {}} | ({} if kind == "Canary" else {"scale": SCALE})
+    subresources: Object = {} if kind == "Application" else {"status": {}}
+    subresources |= {"scale": SCALE} if kind in SCALED else {}
     served = {"name": version, "served": True, "storage": True, "subresources": subresources}
     served["schema"] = {"openAPIV3Schema": OPEN}
     names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
@@ -69,6 +74,7 @@ def served_by(item: Object) -> Iterator[Resource]:
                 scale="scale" in offered,
                 generation=True,
                 custom=True,
+                schema=version["schema"]["openAPIV3Schema"],
             )
 
 

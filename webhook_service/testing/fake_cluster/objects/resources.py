@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
@@ -23,6 +23,7 @@ class Resource:
         generation: whether a change of the spec raises ``metadata.generation``.
         annotated: whether a change of the annotations raises it too.
         custom: a custom resource: no strategic merge, as on a real server.
+        schema: of a custom resource, the structural schema that its definition has.
         connects: subresources that lead out of the API: ``log``, ``proxy``.
         fields: field selectors beyond ``metadata.name`` and ``metadata.namespace``.
         short: what kubectl calls it, for example ``deploy``.
@@ -37,6 +38,7 @@ class Resource:
     generation: bool = False
     annotated: bool = False
     custom: bool = False
+    schema: Object = field(default_factory=dict, compare=False)
     connects: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     short: str = ""

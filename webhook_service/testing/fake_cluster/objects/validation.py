@@ -16,7 +16,8 @@ from webhook_service.testing.fake_cluster.api.statuses import (
     required,
     wrong,
 )
-from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
+from webhook_service.testing.fake_cluster.objects import schemas
+from webhook_service.testing.fake_cluster.objects.resources import DEFINITIONS, Object, Resource
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_HINT = (
@@ -28,6 +29,8 @@ _STATEFUL_HINT = (
     "updates to statefulset spec for fields other than 'replicas', 'template', and "
     "'updateStrategy' are forbidden"
 )
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
+MAX_ANNOTATIONS = 256 * 1024
 INTEGERS = (
     "replicas",
     "minReadySeconds",
@@ -75,11 +78,24 @@ def _metadata(item: Object) -> Iterator[Cause]:
         yield required("metadata.name", "name or generateName is required")
     elif not _NAME.fullmatch(name) or len(name) > 253:
         yield wrong("metadata.name", json.dumps(name), _NAME_HINT)
+    yield from _annotations(item["metadata"], "metadata.annotations")
+
+
+def _annotations(metadata: Object, path: str) -> Iterator[Cause]:
+    """All of them together have a limit: bytes of names and values."""
+    found = metadata.get("annotations") or {}
+    if sum(len(f"{name}{value}".encode()) for name, value in found.items()) > MAX_ANNOTATIONS:
+        hint = f"Too long: must have at most {MAX_ANNOTATIONS} bytes"
+        yield Cause("FieldValueTooLong", path, hint)
 
 
 def _spec(resource: Resource, item: Object) -> Iterator[Cause]:
     spec = item.get("spec") or {}
-    if resource.qualified == "pods":
+    if resource.custom:
+        yield from schemas.violations(resource.schema, item, "")
+    elif resource is DEFINITIONS:
+        yield from schemas.faults_of_definition(item)
+    elif resource.qualified == "pods":
         yield from _containers(spec, "spec")
     elif resource.qualified == "events":
         yield from _event(item)
@@ -87,6 +103,7 @@ def _spec(resource: Resource, item: Object) -> Iterator[Cause]:
         yield from _not_negative(spec)
         if resource.qualified in SELECTING:
             yield from _selector(spec)
+        yield from _annotations(spec["template"].get("metadata") or {}, "spec.template.annotations")
         yield from _containers(spec["template"]["spec"], "spec.template.spec")
         yield from _deadline(spec)
         yield from _strategy(spec)

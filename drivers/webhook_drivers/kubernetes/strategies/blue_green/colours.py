@@ -9,13 +9,15 @@ from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.rollout import Progress, progress
 from webhook_drivers.kubernetes.images.workloads import with_metadata
 from webhook_drivers.kubernetes.strategies.second import deployment, routing
-from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT, HASH
+from webhook_drivers.kubernetes.strategies.second.counts import Count
+from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT, GREEN, HASH
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_drivers.kubernetes.strategies.strategy import Look, Task
 from webhook_service import DriverError, Retry
 from webhook_service.failpoints import failpoint
 
-GREEN = "green"
+REPLICAS = "webhook-service.io/blue-green-replicas"
+"""On people's Deployment: how many pods they want, see ``Count``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +25,30 @@ class Scene(Look):
     """People's Deployment, our second one, and the Service, as they are now.
 
     While the second one serves, ``obj`` is people's Deployment with the pods of the second.
+
+    Attributes:
+        stray: a second one that was made for an earlier Deployment of the same name.
+        service: None if somebody has deleted it.
     """
 
     main: Json
     second: Json | None
-    service: Json
+    stray: Json | None = None
+    service: Json | None
+
+    @property
+    def narrowed(self) -> Mapping[str, str]:
+        """What we added to the Service's selector."""
+        return routing.narrowed(self.service) if self.service else {}
+
+    @property
+    def switch(self) -> Switch:
+        return Switch.read(self.service) if self.service else Switch()
 
     @property
     def on_second(self) -> bool:
         """Whether the second Deployment serves."""
-        return self.second is not None and routing.selector(self.service).get(COLOR) == GREEN
+        return self.second is not None and self.narrowed.get(COLOR) == GREEN
 
     @property
     def serving(self) -> Json:
@@ -71,14 +87,37 @@ class Colours:
     @property
     def is_marked(self) -> bool:
         """Whether the Service says that this push moves it: no late worker moves it any more."""
-        narrowed = bool(routing.narrowed(self.scene.service))
-        return narrowed and Switch.read(self.scene.service).by == self.mark
+        return bool(self.scene.narrowed) and self.scene.switch.by == self.mark
 
     @property
     def may_still_move(self) -> bool:
         """Whether the pods that do not serve by the selector may still get traffic."""
-        narrowed = bool(routing.narrowed(self.scene.service))
-        return not narrowed or Switch.read(self.scene.service).at is not None
+        scene = self.scene
+        return scene.service is not None and (not scene.narrowed or scene.switch.at is not None)
+
+    @property
+    def count(self) -> Count:
+        """How many pods people want."""
+        return Count.read(self.scene.main, REPLICAS)
+
+    @property
+    def live(self) -> Json:
+        """The Service.
+
+        Raises:
+            DriverError: somebody has deleted it.
+        """
+        if self.scene.service is None:
+            raise DriverError(f"{self.service} was deleted meanwhile.", code="not_found")
+        return self.scene.service
+
+    def is_newest(self, narrowed: str) -> bool:
+        """Whether the Service is narrowed to the newest template of people's Deployment."""
+        noted = self.scene.switch.of
+        if noted:
+            return noted == routing.template_mark(self.scene.main)
+        found = routing.template_hash(self.task.cluster, self.scene.main)
+        return found in ("", narrowed)
 
     def labels(self, of_second: bool) -> Mapping[str, str]:
         """What tells the pods of one colour from those of the other."""
@@ -102,7 +141,12 @@ class Colours:
         return seen
 
     def scale(self, obj: Json, where: Address, replicas: int) -> Progress | None:
-        return self.write(obj, where, {"spec": {"replicas": replicas}})
+        notes = self.noting(replicas) if where == self.home else {}
+        return self.write(obj, where, {"spec": {"replicas": replicas}}, notes)
+
+    def noting(self, replicas: int) -> Mapping[str, str | None]:
+        """What goes with each PATCH that sets ``spec.replicas`` of people's Deployment."""
+        return {REPLICAS: self.count.leaving(replicas)}
 
     def write(
         self, obj: Json, where: Address, patch: Json, notes: Mapping[str, str | None] | None = None

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.push_record import PUSH
-from webhook_drivers.kubernetes.images.rollout import Progress, Stage
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage, progress, running
 from webhook_drivers.kubernetes.images.workloads import template_annotation
-from webhook_drivers.kubernetes.strategies.blue_green.colours import Colours
+from webhook_drivers.kubernetes.strategies.blue_green.colours import REPLICAS, Colours
+from webhook_drivers.kubernetes.strategies.blue_green.repair import Repair
 from webhook_drivers.kubernetes.strategies.second import autoscalers, deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
-from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_service.failpoints import failpoint
 
 LONGEST_LOOK = 30.0
+FULL = Progress(Stage.COMPLETE, "the pods of people's Deployment are there")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class Settling:
     def move(self) -> Progress | None:
         """Bring people's Deployment and Service to what serves, and remove the second."""
         colours, scene = self.colours, self.colours.scene
+        repaired = Repair(colours).move()
+        if repaired is None or not repaired.complete:
+            return _settled(repaired.message) if repaired else None
         names = (colours.home.name, colours.other.name)
         cluster, namespace = colours.task.cluster, colours.service.namespace
         if autoscalers.move(cluster, namespace, names, names[scene.on_second]):
@@ -76,6 +80,8 @@ class Settling:
         """Bring people's Deployment to what the second one serves, then the Service back to it."""
         colours, scene = self.colours, self.colours.scene
         main, other, where = scene.main, scene.serving, colours.home
+        # An autoscaler may have given the second one another number; nobody wants none by it.
+        pods = deployment.wanted(other) or colours.count.wanted
         images = deployment.images_of(other, deployment.pushed_names(main))
         push = template_annotation(DEPLOYMENT, other, PUSH)
         same = template_annotation(DEPLOYMENT, main, PUSH) == push
@@ -86,16 +92,18 @@ class Settling:
             if not deployment.is_empty(main):
                 return _settled(f"the old pods of {where} are to end")
             template = deployment.template_patch(main, images, {PUSH: push})
-            spec = {"template": template, "replicas": deployment.wanted(other)}
-            return colours.write(main, where, {"spec": spec})
-        seen = colours.fill(main, where, deployment.wanted(other))
+            spec = {"template": template, "replicas": pods}
+            return colours.write(main, where, {"spec": spec}, colours.noting(pods))
+        seen = colours.fill(main, where, pods)
         if seen is None or not seen.complete:
             return _settled(seen.message) if seen else None
-        return colours.move(colours.service, scene.service, {})
+        return colours.move(colours.service, colours.live, {})
 
     def _clear(self) -> Progress | None:
         colours, scene = self.colours, self.colours.scene
         other, where = scene.second, colours.other
+        if scene.service is None and (seen := self._refill()) is not FULL:
+            return seen
         if other is not None and not deployment.is_empty(other):
             if deployment.wanted(other):
                 return colours.scale(other, where, 0)
@@ -103,18 +111,29 @@ class Settling:
         if colours.preview and (live := routing.find(colours.task.cluster, colours.preview)):
             if routing.is_touched(live):
                 return colours.move(colours.preview, live, {})
-        if routing.is_touched(scene.service):
+        if scene.service is not None and routing.is_touched(scene.service):
             return colours.move(colours.service, scene.service, {})
         if other is not None:
             return self.remove(other)
         if unfinished_mark.is_of(scene.main, colours.task.push.repository):
-            colours.write(scene.main, colours.home, {}, unfinished_mark.UNMARKED)
-        pods = deployment.wanted(scene.main)
-        return Progress(Stage.COMPLETE, f"{pods} of {pods} pods run")
+            notes = {**unfinished_mark.UNMARKED, REPLICAS: None}
+            colours.write(scene.main, colours.home, {}, notes)
+        return Progress(Stage.COMPLETE, running(DEPLOYMENT.resource.kind, scene.main))
+
+    def _refill(self) -> Progress | None:
+        """Bring the pods of people's Deployment back, which was emptied on the way home.
+
+        Somebody has deleted the Service meanwhile, so nothing else says that it does not serve.
+        """
+        colours, main = self.colours, self.colours.scene.main
+        if deployment.wanted(main) != colours.count.wanted:
+            return colours.scale(main, colours.home, colours.count.wanted)
+        seen = progress(DEPLOYMENT.resource.kind, main)
+        return FULL if seen.complete or seen.failed else _settled(seen.message)
 
     def _left(self) -> float:
         """How long the old pods are still kept, in seconds."""
-        at = Switch.read(self.colours.scene.service).at
+        at = self.colours.scene.switch.at
         if at is None or self.keep_seconds is None:
             return 0.0
         return at + self.keep_seconds - self.colours.task.now()

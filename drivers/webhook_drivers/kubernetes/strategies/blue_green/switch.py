@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.push_record import PUSH
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, progress
-from webhook_drivers.kubernetes.strategies.blue_green.colours import GREEN, Colours
+from webhook_drivers.kubernetes.images.workloads import template_annotation
+from webhook_drivers.kubernetes.strategies.blue_green.colours import Colours
+from webhook_drivers.kubernetes.strategies.blue_green.repair import Repair
 from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
 from webhook_drivers.kubernetes.strategies.second import deployment, routing
-from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT, GREEN
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
 from webhook_service.failpoints import failpoint
 
@@ -37,6 +39,9 @@ class Switchover:
         """
         colours, scene = self.colours, self.colours.scene
         other, where = scene.second, colours.other
+        repaired = Repair(colours).move()
+        if repaired is None or not repaired.complete:
+            return repaired
         deployment.refuse_foreign(other, where, colours.task.push.repository)
         if other is None:
             return self._create(images, push)
@@ -65,9 +70,45 @@ class Switchover:
 
     def switch(self) -> None:
         """Move the traffic, in one PATCH."""
+        self._move(not self.colours.scene.on_second, self.colours.task.now())
+
+    def switch_again(self, images: Mapping[str, str], push: str) -> bool:
+        """Move the traffic once more, if somebody wrote the selector as it was after the switch."""
         colours, scene = self.colours, self.colours.scene
-        switch = Switch(colours.mark, colours.task.now())
-        colours.move(colours.service, scene.service, colours.labels(not scene.on_second), switch)
+        at, other = scene.switch.at, scene.second
+        if scene.narrowed or at is None or scene.switch.by != colours.mark or other is None:
+            return False
+        if not deployment.wanted(other) or not deployment.runs(other, images, push):
+            return False
+        self._move(True, at)
+        return True
+
+    def _move(self, to_second: bool, at: float | None) -> None:
+        colours, to = self.colours, self.colours.labels(to_second)
+        of = "" if to_second else routing.template_mark(colours.scene.main)
+        colours.move(
+            colours.service, colours.live, to, Switch(colours.mark, at, of, colours.home.name)
+        )
+
+    def give_back(self, images: Mapping[str, str], push: str | None) -> Progress | None:
+        """Let the colour that ran before serve again: one PATCH, while its pods are kept.
+
+        Args:
+            images: what its containers run, and ``push``: what its pods name.
+        """
+        colours, scene = self.colours, self.colours.scene
+        if _is(scene.serving, images, push):
+            return READY
+        idle, where = scene.second, colours.other
+        if scene.on_second:
+            idle, where = scene.main, colours.home
+        if idle is None or not _is(idle, images, push):
+            return READY  # nothing is kept: what serves is brought to rest
+        seen = colours.fill(idle, where, deployment.wanted(scene.serving))
+        if seen is None or not seen.complete:
+            return seen
+        self.switch()
+        return None
 
     def _create(self, images: Mapping[str, str], push: str) -> Progress | None:
         colours, where = self.colours, self.colours.other
@@ -81,12 +122,12 @@ class Switchover:
     def _narrow(self) -> Progress | None:
         """Keep the Service on the pods that run now, before others come that it would select."""
         colours, scene = self.colours, self.colours.scene
-        if not routing.narrowed(scene.service):
+        if not scene.narrowed:
             seen = progress(DEPLOYMENT.resource.kind, scene.main)
             if not seen.complete:
                 return _going(f"the rollout of {colours.home} is not complete: {seen.message}")
-        to = colours.labels(scene.on_second)
-        return colours.move(colours.service, scene.service, to, Switch(colours.mark))
+        self._move(scene.on_second, None)
+        return None
 
     def _prepare_main(
         self, other: Json, images: Mapping[str, str], push: str, stale: str | None
@@ -95,13 +136,19 @@ class Switchover:
         if not colours.is_marked:
             return self._narrow()
         wanted = {**deployment.images_of(other, deployment.pushed_names(main)), **images}
+        pods = deployment.wanted(other) or colours.count.wanted
         if deployment.runs(main, wanted, push):
-            return colours.fill(main, colours.home, deployment.wanted(other), stale)
+            return colours.fill(main, colours.home, pods, stale)
         named = {PUSH: push} if push else {}
         template = deployment.template_patch(main, wanted, named)
-        spec = {"template": template, "replicas": deployment.wanted(other)}
-        colours.task.apply(colours.task.push.claim(colours.scene.obj, spec))
+        spec, notes = {"template": template, "replicas": pods}, colours.noting(pods)
+        colours.task.apply(colours.task.push.claim(colours.scene.obj, spec, notes))
         return None
+
+
+def _is(obj: Json, images: Mapping[str, str], push: str | None) -> bool:
+    same = template_annotation(DEPLOYMENT, obj, PUSH) == push
+    return same and deployment.runs(obj, images, "")
 
 
 def _going(message: str) -> Progress:

@@ -11,20 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
+from webhook_drivers.kubernetes.api import pod_selector
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, is_seen, progress
-from webhook_drivers.kubernetes.images.target_config import label_selector
 from webhook_drivers.kubernetes.images.workloads import annotation, dig, with_metadata
 from webhook_drivers.kubernetes.strategies.second import deployment, routing
-from webhook_drivers.kubernetes.strategies.second.deployment import COLOR, DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.second.counts import Count
+from webhook_drivers.kubernetes.strategies.second.deployment import CANARY, COLOR, DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.strategy import Task
 from webhook_service import DriverError
 from webhook_service.failpoints import failpoint
 
-CANARY = "canary"
 REPLICAS = "webhook-service.io/canary-replicas"
-"""On people's Deployment: how many pods it had before it shared them."""
+"""On people's Deployment: how many pods they want, see ``Count``."""
+GRACE = 2.0
+"""On the way back: for how many seconds the canary keeps the pods that nothing makes up for yet."""
 STEP = "webhook-service.io/step"
 """On the second Deployment: the step, and when it was reached. On people's: all steps are done."""
 UNNOTED: Mapping[str, str | None] = {REPLICAS: None, STEP: None, **unfinished_mark.UNMARKED}
@@ -56,7 +58,23 @@ class Shares:
 
     @property
     def total(self) -> int:
-        return total(self.main)
+        """How many pods people want."""
+        return self.count.wanted
+
+    @property
+    def count(self) -> Count:
+        return Count.read(self.main, REPLICAS)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether people's Deployment says that its pods are shared out."""
+        marked = unfinished_mark.is_of(self.main, self.task.push.repository)
+        return marked or annotation(self.main, REPLICAS) is not None
+
+    @property
+    def live(self) -> Json | None:
+        """The Service; None if somebody has deleted it."""
+        return routing.find(self.task.cluster, self.service)
 
     def create(self, images: Mapping[str, str], push: str, stale: str | None) -> Progress | None:
         """Make the canary, without pods yet.
@@ -79,14 +97,15 @@ class Shares:
     def give(self, canary: Json, weight: int) -> Progress | None:
         """Give so many pods to the canary first, and take them from the others then."""
         wanted = self.total
-        share = max(ceil(wanted * weight / 100), 1) if wanted else 0
+        share = share_of(wanted, weight)
         rest = wanted - share if weight == 100 else max(wanted - share, min(wanted, 1))
-        if deployment.wanted(canary) < share:
+        has = deployment.wanted(canary)
+        if has < share or (has > share and self.count.anew):
             return self._scale(canary, self.other, share)
         if (seen := self._reached(canary)) is None or not seen.complete:
             return seen
-        if deployment.wanted(self.main) > rest:
-            return self._scale(self.main, self.home, rest)
+        if deployment.wanted(self.main) != rest:
+            return self._share(rest)
         pods = dig(self.main, "status").get("replicas") or 0
         if not is_seen(self.main) or pods > deployment.wanted(self.main):
             return _going(f"{share} of {wanted} pods are new; others are to end")
@@ -98,21 +117,48 @@ class Shares:
             return self._scale(canary, self.other, missing)
         return progress(DEPLOYMENT.resource.kind, canary)
 
+    def shrink(self, seconds: float) -> bool:
+        """On the way back, take from the canary what people's own Deployment makes up for.
+
+        After a moment it loses the rest too, unless it has most of the pods: people who go back
+        want its traffic gone, and would rather be some pods short than without any.
+
+        Args:
+            seconds: since when it goes back.
+
+        Returns:
+            Whether something was done.
+        """
+        canary, wanted = self.canary, self.total
+        if canary is None or deployment.wanted(self.main) != wanted:
+            return False
+        own = self._own()
+        serves = routing.ready(
+            self.task.cluster, self.service, deployment.pods_of(self.main, {COLOR: CANARY})
+        )
+        missed = max(wanted - own, 0)
+        if not serves or (seconds >= GRACE and 2 * own >= wanted):
+            missed = 0
+        if deployment.wanted(canary) <= missed:
+            return False
+        self._scale(canary, self.other, missed)
+        return True
+
     def rest(self, stale: str | None) -> Progress | None:
         """All wanted pods in people's own Deployment, then nothing of ours."""
         main, canary, wanted = self.main, self.canary, self.total
         if deployment.wanted(main) != wanted:
-            return self._scale(main, self.home, wanted)
+            return self._share(wanted)
         seen = progress(DEPLOYMENT.resource.kind, main, stale)
-        if not seen.complete and (canary is None or not deployment.refusal(main)):
+        idle = canary is not None and deployment.is_empty(canary)
+        if not (seen.complete or idle) and (canary is None or not deployment.refusal(main)):
             return seen
-        if canary is not None:
-            labels = label_selector(dig(main, "spec", "selector", "matchLabels"))
-            found = routing.ready(self.task.cluster, self.service, f"{labels},!{COLOR}")
+        if canary is not None and not idle:
+            found = self._own()
             if not seen.complete and max(wanted - found, 0) < deployment.wanted(canary):
                 # There is no room for both: the canary makes it, as far as it can be missed.
                 return self._scale(canary, self.other, max(wanted - found, 0))
-            if found < wanted:
+            if found < wanted and self.live is not None:
                 return _going(f"{self.service} sends to {found} of {wanted} pods")
         if self.preview and (live := routing.find(self.task.cluster, self.preview)):
             if routing.is_touched(live):
@@ -122,7 +168,7 @@ class Shares:
             self.task.cluster.delete(self.other, uid=canary["metadata"]["uid"])
             failpoint("remove.sent")
             return None
-        if annotation(main, REPLICAS) is not None:
+        if self.is_noted:
             return self._write(self.home, with_metadata({}, _version(main), UNNOTED))
         return seen
 
@@ -147,11 +193,24 @@ class Shares:
         for service in filter(None, (self.service, self.preview)):
             found = routing.ready(self.task.cluster, service, pods)
             if found < deployment.wanted(canary):
+                if routing.find(self.task.cluster, service) is None:
+                    raise DriverError(f"{service} was deleted meanwhile.", code="not_found")
                 return _going(f"{service} sends to {found} of the new pods")
         return seen
 
+    def _own(self) -> int:
+        """How many pods of people's own Deployment the Service sends to."""
+        own = pod_selector.as_text(pod_selector.of(self.main), without=COLOR)
+        return routing.ready(self.task.cluster, self.service, own)
+
     def _aim(self, where: Address, live: Json, to: Mapping[str, str]) -> Progress | None:
         return self._write(where, routing.moved(live, to, None))
+
+    def _share(self, replicas: int) -> Progress | None:
+        """Leave people's Deployment so many pods, and write down how many they want."""
+        patch: Json = {"spec": {"replicas": replicas}}
+        notes = {REPLICAS: self.count.leaving(replicas)}
+        return self._write(self.home, with_metadata(patch, _version(self.main), notes))
 
     def _scale(self, obj: Json, where: Address, replicas: int) -> Progress | None:
         patch: Json = {"spec": {"replicas": replicas}}
@@ -169,10 +228,9 @@ def address(task: Task) -> Address:
     return deployment.address(task.push.address, CANARY)
 
 
-def total(main: Json) -> int:
-    """How many pods people want."""
-    noted = annotation(main, REPLICAS) or ""
-    return int(noted) if noted.isdecimal() else deployment.wanted(main)
+def share_of(wanted: int, weight: int) -> int:
+    """So many per cent of the wanted pods, rounded up."""
+    return max(ceil(wanted * weight / 100), 1) if wanted else 0
 
 
 def noted(canary: Json) -> tuple[int, float | None]:

@@ -7,6 +7,7 @@ is survived. At the end people's own Deployment gets the image, and the second g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -19,20 +20,28 @@ from webhook_drivers.kubernetes.api.rights import Right
 from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.push_record import PUSH
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage, deadline_mark
-from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.step_state import STRAIGHT, RolloutState
 from webhook_drivers.kubernetes.images.workloads import annotation
 from webhook_drivers.kubernetes.strategies.canary.replicas import (
     REPLICAS,
     STEP,
+    UNNOTED,
     Shares,
     address,
     noted,
-    total,
+    share_of,
 )
 from webhook_drivers.kubernetes.strategies.checks import HttpCheck, Prometheus, ask
-from webhook_drivers.kubernetes.strategies.second import autoscalers, deployment, routing
+from webhook_drivers.kubernetes.strategies.second import (
+    autoscalers,
+    deployment,
+    room,
+    routing,
+    straight,
+)
 from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, SecondDeployment, named
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.second.leftovers import Leftovers
 from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Task
 from webhook_service import DriverConfig, DriverError, TargetConflict
 from webhook_service.failpoints import failpoint
@@ -56,9 +65,14 @@ Steps = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=50)]
 
 @dataclass(frozen=True, slots=True)
 class Both(Look):
-    """People's Deployment, and the canary beside it; None where there is none."""
+    """People's Deployment, and the canary beside it; None where there is none.
+
+    Attributes:
+        stray: a canary that was made for an earlier Deployment of the same name.
+    """
 
     canary: Json | None
+    stray: Json | None = None
 
 
 class Canary(SecondDeployment[Both]):
@@ -67,10 +81,11 @@ class Canary(SecondDeployment[Both]):
     rights: ClassVar[tuple[Right, ...]] = (
         Right(DEPLOYMENT.resource, ("create", "delete")),
         Right(SERVICES, ("get", "patch")),
-        Right(routing.ENDPOINTS, ("get",)),
+        *routing.LOOK,
         Right(PODS, ("list",)),
         autoscalers.LOOK,
         Right(SERVICES, ("get",), "proxy", optional=True),
+        *room.RIGHTS,
     )
 
     type: Literal["canary"] = Field(
@@ -93,44 +108,77 @@ class Canary(SecondDeployment[Both]):
         return self
 
     def look(self, task: Task) -> Both:
-        canary = routing.find(task.cluster, address(task))
-        return Both(task.cluster.get(task.push.address), canary)
+        found = routing.find(task.cluster, address(task))
+        main = task.cluster.get(task.push.address)
+        return Both(main, *deployment.of(main, found))
 
     def begin(self, task: Task, look: Both, state: RolloutState) -> Step[Both]:
         deployment.refuse_foreign(look.canary, address(task), task.push.repository)
-        if problems := self.problems(task.cluster, task.push.address, look.obj):
-            raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
-        failpoint("claim.before")
-        marked = unfinished_mark.mark(self.type, task.push.repository)
-        task.patch(task.push.claim(look.obj, notes={REPLICAS: str(total(look.obj)), **marked}))
-        failpoint("claim.sent")
+        self.refuse(task, look.obj, beside=look.canary is None)
+        self._claim(task, look)
         return self.follow(task, self.look(task), state)
 
     def undo(self, task: Task, look: Both, state: RolloutState) -> Step[Both]:
         self._take_back(task, self.look(task), state)
         return self.retreat(task, self.look(task), state)
 
+    def is_beside(self, task: Task, look: Both) -> bool:
+        return bool(look.canary or look.stray or self._shares(task, look).is_noted)
+
+    def is_decided(self, task: Task, look: Both, state: RolloutState) -> bool:
+        """Whether people's own Deployment gets the push already, after all steps."""
+        return annotation(look.obj, STEP) is not None
+
     def tidy(self, task: Task, look: Both) -> Progress | None:
-        if look.canary is None and annotation(look.obj, REPLICAS) is None:
+        if not self.is_beside(task, look):
             return None
+        return self._tidied(task, look, lambda shares: shares.rest(None))
+
+    def clear(self, task: Task, look: Both, seconds: float) -> Progress | None:
+        def back(shares: Shares) -> Progress | None:
+            # What people's own Deployment runs may be broken, and the next push its fix.
+            return None if shares.shrink(seconds) else shares.rest(deadline_mark(shares.main))
+
+        return self._tidied(task, look, back)
+
+    def _tidied(
+        self, task: Task, look: Both, move: Callable[[Shares], Progress | None]
+    ) -> Progress | None:
         for _ in range(MAX_MOVES):
-            seen = self._shares(task, look).rest(None)
+            seen = move(self._shares(task, look))
             if seen is not None:
                 return None if seen.complete else seen
             look = self.look(task)
         return Progress(Stage.GOING, "tidying up")
+
+    @property
+    def _narrowed(self) -> tuple[str, ...]:
+        return (self.preview,) if self.preview else ()
+
+    def _more(self, main: Json) -> int:
+        return share_of(deployment.wanted(main), self.steps[0].weight)
 
     def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:
         return autoscalers.fighting(cluster, address)
 
     def _forward(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
         push, other, shares = named(task, state), look.canary, self._shares(task, look)
+        if state.stage == STRAIGHT and (step := straight.follow(look, look.obj, state)):
+            return step
         if deployment.runs(look.obj, state.expected, push):
             state = state.at("promoting", task.now())
             return _step(look, state, shares.rest(state.stale_deadline))
         if task.push.images(look.obj, state.previous) != state.previous:
             raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
         deployment.refuse_foreign(other, shares.other, task.push.repository)
+        if not task.push.is_ours(task.push.record(look.obj)):
+            # People's Deployment was made anew meanwhile, without what was written on it.
+            self._claim(task, look)
+            return None
+        if look.stray is not None:
+            return _step(look, state, shares.rest(state.stale_deadline))
+        if other is None and straight.is_due(look.obj, state):
+            return straight.begin(task, look, state, push, UNNOTED)
         if other is None:
             return _step(look, state, shares.create(state.expected, push, state.stale_deadline))
         if not deployment.runs(other, state.expected, push):
@@ -153,7 +201,10 @@ class Canary(SecondDeployment[Both]):
         if annotation(look.obj, STEP) is not None:
             return self._take_back(task, look, state)
         try:
-            seen = self._shares(task, look).rest(deadline_mark(look.obj))
+            shares = self._shares(task, look)
+            if shares.shrink(state.watch.elapsed):
+                return None
+            seen = shares.rest(deadline_mark(look.obj))
         except Conflict:
             # Looked at again here: a step that begins anew would forget why it goes back.
             return None
@@ -186,21 +237,44 @@ class Canary(SecondDeployment[Both]):
             return Step(look, state.at("promoting", task.now()), seen)
         named = {PUSH: push} if push else {}
         template = deployment.template_patch(look.obj, state.expected, named)
-        spec, notes = {"template": template, "replicas": total(look.obj)}, {STEP: "promoted"}
+        pods = self._shares(task, look).count
+        spec = {"template": template, "replicas": pods.wanted}
+        notes = {STEP: "promoted", REPLICAS: pods.leaving(pods.wanted)}
         task.apply(task.push.claim(look.obj, spec, notes))
         return None
 
+    def _claim(self, task: Task, look: Both) -> None:
+        count = self._shares(task, look).count.leaving(deployment.wanted(look.obj))
+        marked = self.mark(task)
+        failpoint("claim.before")
+        task.patch(task.push.claim(look.obj, notes={REPLICAS: count, **marked}))
+        failpoint("claim.sent")
+
+    def _leftovers(self, task: Task) -> Leftovers:
+        return Leftovers(
+            cluster=task.cluster,
+            main=task.push.address,
+            second=address(task),
+            services=(preview,) if (preview := self._preview_of(task)) else (),
+            count=REPLICAS,
+            notes=(REPLICAS, STEP, unfinished_mark.UNFINISHED),
+        )
+
     def _take_back(self, task: Task, look: Both, state: RolloutState) -> Step[Both] | None:
-        spec, promoted = {"replicas": total(look.obj)}, annotation(look.obj, STEP) is not None
+        pods = self._shares(task, look).count
+        changed = task.push.has_reached(look.obj, state)
+        spec, promoted = {"replicas": pods.wanted}, changed or annotation(look.obj, STEP)
+        # A Deployment that was made anew has no mark yet: another strategy must see what is left.
+        notes = {STEP: None, REPLICAS: pods.leaving(pods.wanted), **self.mark(task)}
         back = task.push.undo_patch if promoted else task.push.hold_patch
-        task.undo(back(look.obj, state, spec, {STEP: None}))
+        task.undo(back(look.obj, state, spec, notes))
         return None
 
     def _shares(self, task: Task, look: Both) -> Shares:
         return Shares(
             task=task,
             main=look.obj,
-            canary=look.canary,
+            canary=look.canary or look.stray,
             service=self._address_of(task, self.service),
             preview=self._preview_of(task),
         )

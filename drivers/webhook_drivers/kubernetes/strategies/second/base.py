@@ -7,7 +7,7 @@ walk that was killed anywhere goes on where it was.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Generic, Self
 
 from pydantic import Field, model_validator
@@ -15,12 +15,14 @@ from pydantic import Field, model_validator
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.resources import SERVICES, Address, Json
+from webhook_drivers.kubernetes.images import unfinished_mark
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.images.step_state import RolloutState
 from webhook_drivers.kubernetes.images.target_config import DnsLabel
 from webhook_drivers.kubernetes.images.workloads import Workload
-from webhook_drivers.kubernetes.strategies.second import routing
+from webhook_drivers.kubernetes.strategies.second import neighbours, room, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
+from webhook_drivers.kubernetes.strategies.second.leftovers import Leftovers
 from webhook_drivers.kubernetes.strategies.strategy import LookT, Step, Strategy, Task
 from webhook_service import DriverError, Retry, Superseded
 
@@ -33,8 +35,9 @@ class TidyingFailed(DriverError):
 
     code = "tidying_failed"
 
-    def __init__(self, task: Task, why: str, state: RolloutState) -> None:
+    def __init__(self, task: Task, why: str, left: str, state: RolloutState) -> None:
         message = f"{task.push.image} serves, but the old pods were not tidied up: {why}"
+        message = f"{message.rstrip('.')}. {left}".rstrip()
         super().__init__(message, changes=state.changes)
 
 
@@ -62,12 +65,58 @@ class SecondDeployment(Strategy[LookT], Generic[LookT]):
         kind = workload.resource.kind
         return f"a {kind} cannot have a second one beside it: use the strategy rolling"
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.service, self.preview)))
+
     def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
-        names = filter(None, (self.service, self.preview))
         return [
-            *(said for name in names if (said := routing.unfit(cluster, name, obj, address))),
+            *(
+                said
+                for name in self.services
+                if (said := routing.unfit(cluster, name, obj, address))
+            ),
+            *(
+                said
+                for name in self._narrowed
+                if (said := neighbours.shared(cluster, name, obj, address))
+            ),
             *self._autoscaled(cluster, address),
         ]
+
+    def warnings(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
+        return [
+            *room.refused(cluster, obj, address, self._more(obj)),
+            *room.warnings(cluster, obj, address),
+        ]
+
+    def refuse(self, task: Task, main: Json, *, beside: bool) -> None:
+        """
+        Args:
+            beside: whether no second set of pods is there yet.
+
+        Raises:
+            DriverError: it could not be brought to an end; nothing was changed yet.
+        """
+        where = task.push.address
+        if problems := self.problems(task.cluster, where, main):
+            raise DriverError(f"Nothing was changed: {problems[0]}", code="unfit")
+        more = self._more(main) if beside else 0
+        if full := room.refused(task.cluster, main, where, more):
+            raise DriverError(f"Nothing was changed: {full[0]}", code="no_room")
+
+    @property
+    @abstractmethod
+    def _narrowed(self) -> tuple[str, ...]:
+        """The Services that send to some of the pods for a time."""
+
+    @abstractmethod
+    def _more(self, main: Json) -> int:
+        """How many pods it needs beside those of people's Deployment, at the least."""
+
+    def mark(self, task: Task) -> Mapping[str, str | None]:
+        """The annotation of people's Deployment that says what is beside it."""
+        return unfinished_mark.mark(self.type, task.push.repository, *self.services)
 
     def follow(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
         try:
@@ -78,7 +127,23 @@ class SecondDeployment(Strategy[LookT], Generic[LookT]):
             return Step(look, state, Progress(Stage.FAILED, error.message))
 
     def retreat(self, task: Task, look: LookT, state: RolloutState) -> Step[LookT]:
-        return self._walk(task, look, state, self._backward)
+        try:
+            return self._walk(task, look, state, self._backward)
+        except (Conflict, Retry, Superseded):
+            raise
+        except DriverError as error:
+            # There is no way back from the way back: what is in its way may pass until its end.
+            return Step(look, state, Progress(Stage.GOING, error.message))
+
+    def give_back(self, task: Task) -> str:
+        return self._leftovers(task).give_back()
+
+    def left(self, task: Task) -> str:
+        return self._leftovers(task).said()
+
+    @abstractmethod
+    def _leftovers(self, task: Task) -> Leftovers:
+        """What may be left in the cluster, if it cannot be brought to an end."""
 
     @abstractmethod
     def _autoscaled(self, cluster: Cluster, address: Address) -> list[str]:

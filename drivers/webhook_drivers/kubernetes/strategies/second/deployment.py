@@ -10,21 +10,24 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from webhook_drivers.kubernetes.api import pod_selector
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.images.push_record import PUSH, read
 from webhook_drivers.kubernetes.images.rollout import is_seen, number
-from webhook_drivers.kubernetes.images.target_config import label_selector
 from webhook_drivers.kubernetes.images.workloads import (
     WORKLOADS,
     annotation,
     containers,
     dig,
+    is_owned,
     template_annotation,
 )
 from webhook_service import DriverError, Retry
 
 DEPLOYMENT = WORKLOADS["Deployment"]
 COLOR = "webhook-service.io/color"
+GREEN, CANARY = "green", "canary"
+"""The colours: the second Deployment of a switch, and that of a growing share."""
 HASH = "pod-template-hash"
 REPOSITORY = "webhook-service.io/repository"
 """On the second Deployment: whose push it was made for."""
@@ -88,10 +91,9 @@ def refuse_foreign(second: Json | None, where: Address, repository: str) -> None
     """
     if second is None:
         return
-    if COLOR not in dig(second, "spec", "template", "metadata", "labels"):
+    if COLOR not in labels_of_pods(second):
         raise DriverError(
-            f"{where} exists already and is not of webhook-service, so nothing was changed: "
-            "rename it.",
+            f"{where} exists already and is not of webhook-service: rename it.",
             code="name_taken",
         )
     other = annotation(second, REPOSITORY)
@@ -135,6 +137,21 @@ def as_serving(main: Json, second: Json) -> Json:
     return {**main, "spec": {**main["spec"], "template": template}}
 
 
+def labels_of_pods(obj: Json) -> Json:
+    return dig(obj, "spec", "template", "metadata", "labels")
+
+
+def of(main: Json, found: Json | None) -> tuple[Json | None, Json | None]:
+    """What is at the second's address: the second of this very Deployment, or a stray one.
+
+    A stray one is ours too, and was made for a Deployment that people have deleted since. One that
+    is not ours is given as the second: `refuse_foreign` says so.
+    """
+    if found is None or COLOR not in labels_of_pods(found):
+        return found, None
+    return (found, None) if is_owned(found, main["metadata"]["uid"]) else (None, found)
+
+
 def wanted(obj: Json) -> int:
     return number(obj.get("spec"), "replicas", 1)
 
@@ -146,7 +163,7 @@ def is_empty(obj: Json) -> bool:
 
 def pods_of(main: Json, more: Mapping[str, str]) -> str:
     """The label selector of the pods of one colour."""
-    return label_selector({**dig(main, "spec", "selector", "matchLabels"), **more})
+    return pod_selector.as_text(pod_selector.of(main), more)
 
 
 def refusal(obj: Json) -> str:

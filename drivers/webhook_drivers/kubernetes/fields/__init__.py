@@ -1,0 +1,1 @@
+"""A push as values in any object: what ``resourceUpdate`` writes, and how it goes on from there."""

@@ -1,0 +1,1 @@
+"""Live objects beside our own pushes: what runs, and who else writes."""

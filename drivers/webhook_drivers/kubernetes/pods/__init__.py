@@ -1,0 +1,1 @@
+"""Pods: what they say of themselves."""

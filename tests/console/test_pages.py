@@ -1,0 +1,232 @@
+"""Every page, as people with different eyes, screens and browsers see it."""
+
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.console.site import PROJECT, ConsoleSite, receiver_body
+from tests.servers.browser import Watched
+from tests.support import add_inbox, wait_for
+from webhook_service.console.security import POLICY
+from webhook_service.model.people.tokens import Role
+from webhook_service.testing.samples import dockerhub_push
+
+PAGES = (
+    "/deliveries",
+    "/deliveries?text=shop&state=ignored",
+    "/deliveries/{delivery}",
+    "/deliveries/{refused}",
+    "/deliveries/{called}/simulate",
+    "/receivers",
+    "/receivers/{receiver}",
+    "/receivers/new",
+    "/receivers/new/json",
+    "/receivers/{receiver}/first",
+    "/receivers/{receiver}/rollback",
+    "/inboxes",
+    "/inboxes/{inbox}",
+    "/targets",
+    "/targets/{receiver}",
+    "/approvals",
+    "/freezes",
+    "/insights",
+    "/settings",
+    "/notifications",
+    "/notifications/{notification}",
+    "/notifications/{notification}/edit",
+    "/notifications/new",
+    "/notifications/new?kind=slack",
+    "/notifications/new?kind=mail",
+    "/notifications/new?kind=gitHub",
+)
+PUBLIC = ("/login", "/nowhere")
+
+
+def notified(site: ConsoleSite, name: str) -> str:
+    """A notification whose address nobody may call, with a notice that has failed."""
+    config = {"url": "https://127.0.0.1:1/T0KEN"}
+    body = {"name": name, "kind": "webhook", "on": ["failed"], "webhookConfig": config}
+    made = site.service.notifications.create(PROJECT, body)
+    site.service.notifications.test(PROJECT, made.id)
+
+    def failed() -> bool:
+        (sent,) = site.service.notifications.notices(PROJECT, made.id).items
+        return sent.execution.state == "failed"
+
+    assert wait_for(failed)
+    return made.id
+
+
+@pytest.fixture(scope="module")
+def places(site: ConsoleSite) -> dict[str, str]:
+    """The ids that pages are about: one push that ran, one that was called, one refused."""
+    ran = site.push("1.1.0")
+    key = site.service.receiver_key(PROJECT, site.receiver)
+    url = f"{site.base.removesuffix('/console')}/v1-webhooks/endpoint"
+    query = {"key": key, "projectId": PROJECT}
+    as_json = {"content-type": "application/json"}
+    called = httpx.post(
+        url, params=query, content=dockerhub_push("acme/shop", "latest"), headers=as_json
+    ).json()
+    httpx.post(url, params=query, content=b"{}", headers=as_json)
+
+    def refused() -> str | None:
+        found = site.service.list_deliveries(PROJECT).items
+        return next((item.id for item in found if item.refusal), None)
+
+    return {
+        "delivery": ran.delivery,
+        "called": called["id"],
+        "refused": wait_for(refused),
+        "receiver": site.receiver,
+        "notification": notified(site, ran.id),
+        "inbox": add_inbox(site.service, PROJECT, f"seen {ran.id}"),
+    }
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_quiet_readable_and_fits(
+    site: ConsoleSite, browser: Any, places: dict[str, str], scheme: str, width: int
+) -> None:
+    """No violation of the policy or of axe's rules, nothing from elsewhere, nothing to the side."""
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    watched = Watched(site.base.removesuffix("/console"))
+    page = watched.watch(context.new_page())
+    axe, found = Axe(), {}
+    page.goto(site.link())
+    page.wait_for_url("**/deliveries")
+    for path in [*PAGES, *PUBLIC]:
+        page.goto(site.base + path.format(**places))
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        problems = [
+            f"{item['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
+            for item in axe.run(page).response["violations"]
+            for node in item["nodes"]
+        ]
+        if problems or wide > width:
+            found[path] = (wide, problems)
+    context.close()
+    missing = [text for text in watched.complaints if "404" not in text]
+    assert (found, missing, watched.foreign) == ({}, [], [])
+
+
+def test_every_page_is_there_while_a_push_rolls_out(site: ConsoleSite, owner: httpx.Client) -> None:
+    with site.hanging() as execution:
+        receiver = f"/receivers/{execution.receiver}"
+        rolling = ("/deliveries", f"/deliveries/{execution.delivery}", "/targets", "/freezes")
+        for path in (
+            *rolling,
+            "/approvals",
+            "/insights",
+            "/settings",
+            receiver,
+            f"{receiver}/first",
+        ):
+            assert owner.get(path).status_code == 200, path
+        shown = owner.get(f"/deliveries/{execution.delivery}").text
+    assert "Abort and roll back" in shown and "Cancel" not in shown
+
+
+def test_tables_whose_rows_are_blocks_on_a_phone_keep_their_roles(
+    site: ConsoleSite, page: Any, places: dict[str, str]
+) -> None:
+    """Some browsers tell screen readers of no table where CSS shows none."""
+    page.set_viewport_size({"width": 390, "height": 900})
+    parts = "table.log:not([role]), table.log :is(thead, tbody, tr, th, td):not([role])"
+    for path in ("/deliveries", "/receivers", f"/receivers/{places['receiver']}", "/inboxes"):
+        page.goto(site.base + path)
+        cell = page.locator("table.log td").first
+        assert cell.evaluate("cell => getComputedStyle(cell).display") == "block"
+        assert page.locator(parts).count() == 0, path
+
+
+def test_every_answer_has_the_policy(site: ConsoleSite, owner: httpx.Client) -> None:
+    for path in ("/deliveries", "/login", "/nowhere", "/assets/console.css"):
+        headers = owner.get(path).headers
+        assert headers["content-security-policy"] == POLICY
+        assert headers["x-content-type-options"] == "nosniff"
+    assert "unsafe" not in POLICY
+    assert owner.get("/deliveries").headers["cache-control"] == "no-store"
+    assert "immutable" in owner.get("/assets/console.css").headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_of_another_project_are_not_there(
+    site: ConsoleSite, places: dict[str, str], path: str
+) -> None:
+    with site.client(project="other") as stranger:
+        separator = "&" if "?" in path else "?"
+        there = path.format(**places)
+        assert stranger.get(f"{there}{separator}projectId={PROJECT}").status_code == 404
+        if "{" in path:
+            assert stranger.get(there).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/executions/{execution}/replay",
+        "/executions/{execution}/cancel",
+        "/executions/{execution}/abort",
+        "/executions/{execution}/approve",
+        "/executions/{execution}/refuse",
+        "/executions/{execution}/release",
+        "/deliveries/{called}/simulate",
+        "/receivers/{receiver}",
+        "/receivers/{receiver}/push",
+        "/receivers/{receiver}/rollback",
+        "/receivers/{receiver}/suspend",
+        "/receivers/{receiver}/resume",
+        "/receivers/{receiver}/rotate",
+        "/receivers/{receiver}/delete",
+        "/inboxes/{inbox}/simulate",
+        "/inboxes/{inbox}/rotate",
+        "/inboxes/{inbox}/delete",
+        "/notifications/{notification}/test",
+        "/notifications/{notification}/edit",
+        "/notifications/{notification}/delete",
+    ],
+)
+def test_who_may_only_look_presses_no_button_and_strangers_find_none(
+    site: ConsoleSite, readonly: httpx.Client, places: dict[str, str], path: str
+) -> None:
+    execution = site.service.list_executions(PROJECT).items[0].id
+    there = path.format(**places, execution=execution)
+    before = site.service.list_audit(PROJECT).items[:1]
+    assert readonly.post(there, data={}).status_code == 403
+    with site.client(project="other") as stranger:
+        assert stranger.post(there, data={"image": "a/b:1"}).status_code == 404
+        assert stranger.post(f"{there}?projectId={PROJECT}", data={}).status_code == 404
+    assert site.service.list_audit(PROJECT).items[:1] == before
+
+
+def test_who_may_only_look_sees_no_url_and_no_button(
+    site: ConsoleSite, readonly: httpx.Client, places: dict[str, str]
+) -> None:
+    key = site.service.receiver_key(PROJECT, site.receiver)
+    for path in PAGES:
+        if not any(part in path for part in ("simulate", "new", "edit", "first", "rollback")):
+            shown = readonly.get(path.format(**places))
+            assert shown.status_code == 200 and key not in shown.text
+            assert "Push again" not in shown.text and "Roll back</button>" not in shown.text
+
+
+def test_members_may_all_but_a_new_url(site: ConsoleSite, places: dict[str, str]) -> None:
+    with site.client(Role.MEMBER) as member:
+        shown = member.get(f"/receivers/{site.receiver}").text
+        assert "Switch" not in shown and "Suspend" in shown and "new URL" not in shown
+        assert member.post(f"/receivers/{site.receiver}/rotate").status_code == 403
+
+
+def test_what_others_wrote_is_shown_as_text(site: ConsoleSite, owner: httpx.Client) -> None:
+    name = '<img src=x onerror="alert(1)">'
+    made = site.service.create_receiver(PROJECT, receiver_body(name))
+    for path in ("/receivers", f"/receivers/{made.id}", "/deliveries"):
+        text = owner.get(path, params={"text": "<script>alert(1)</script>"}).text
+        assert "<img" not in text and "<script>alert" not in text
+    site.service.delete_receiver(PROJECT, made.id)

@@ -1,0 +1,222 @@
+"""The chart: what it renders is valid everywhere, and its own rights are enough for a push."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.e2e.host import Host
+from tests.servers.control_plane import ControlPlane
+from tests.servers.requirements import require_program
+from tests.support import wait_for
+from webhook_drivers.kubernetes.api.admission import policy
+from webhook_drivers.kubernetes.manifests import main, roles
+from webhook_service import Settings
+from webhook_service.testing.samples import dockerhub_push
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "examples/deploy/chart"
+IMAGE = {"image": {"repository": "registry.example.com/webhook-service"}}
+POSTGRESQL = IMAGE | {
+    "database": "postgresql",
+    "postgresql": {"existingSecret": "database"},
+    "secretKey": {"existingSecret": "key"},
+}
+TARGETS = [
+    {"namespace": "shop", "drivers": ["deploymentUpdate", "canary"]},
+    {"namespace": "web", "drivers": ["restart"]},
+]
+EVERYTHING = POSTGRESQL | {
+    "replicas": 2,
+    "targets": TARGETS,
+    "admissionPolicy": {"enabled": True},
+    "workers": {"replicas": 2, "existingSecret": "broker"},
+    "ingress": {"enabled": True, "host": "hooks.example.com", "tlsSecret": "tls"},
+    "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]},
+    "networkPolicy": {"enabled": True, "from": [{"podSelector": {}}]},
+    "podDisruptionBudget": {"enabled": True},
+    "autoscaling": {"enabled": True},
+    "metrics": {"serviceMonitor": True, "rules": True, "dashboard": True},
+    "tls": {"existingSecret": "tls"},
+    "console": True,
+    "operator": {"enabled": True, "replicas": 2},
+    "settings": {"RECEIVER_RATE": "100", "BASE_URL": "https://hooks.example.com"},
+}
+OPERATED = IMAGE | {
+    "targets": TARGETS,
+    "operator": {"enabled": True},
+    "settings": {"BASE_URL": "https://hooks.example.com"},
+}
+MATRIX = {
+    "sqlite": IMAGE,
+    "sqlite with targets": IMAGE | {"targets": TARGETS, "secretKey": {"existingSecret": "key"}},
+    "sqlite with the operator": OPERATED,
+    "postgresql": POSTGRESQL,
+    "everything": EVERYTHING,
+}
+# Of other projects' custom resources there are no schemas.
+FOREIGN = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}
+
+
+def helm(
+    *words: str | Path, values: dict[str, Any] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    program = require_program("helm", "see .ci/helm")
+    given = ["-f", "-"] if values is not None else []
+    return subprocess.run(
+        [program, *words, *given], input=json.dumps(values), capture_output=True, text=True
+    )
+
+
+def rendered(values: dict[str, Any], namespace: str = "cd") -> list[dict[str, Any]]:
+    done = helm("template", "hooks", CHART, "--namespace", namespace, values=values)
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.safe_load_all(done.stdout) if found]
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_chart_passes_lint_and_the_schemas_of_kubernetes(name: str) -> None:
+    done = helm("lint", "--strict", CHART, values=MATRIX[name])
+    assert done.returncode == 0, done.stdout
+    objects = [found for found in rendered(MATRIX[name]) if found["kind"] not in FOREIGN]
+    for version in ("1.30", kubernetes_validate.latest_version()):
+        for found in objects:
+            kubernetes_validate.validate(found, version, strict=True)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_every_pod_is_confined_and_has_settings_that_exist(name: str) -> None:
+    for found in rendered(MATRIX[name]):
+        pod = found["spec"] if found["kind"] == "Pod" else found.get("spec", {}).get("template", {})
+        spec = pod.get("spec", pod)
+        for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
+            assert spec["securityContext"]["runAsNonRoot"]
+            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            names = {each["name"] for each in container.get("env", [])} - {"HOME"}
+            known = {f"WEBHOOK_SERVICE_{field.upper()}" for field in Settings.model_fields}
+            assert names <= known
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "say where your image"),
+        (IMAGE | {"replicas": 2}, "several pods need one database"),
+        (IMAGE | {"database": "postgresql"}, "postgresql.existingSecret"),
+        (IMAGE | {"replica": 2}, "replica"),
+        (IMAGE | {"targets": [{"namespace": "a", "drivers": ["nothing"]}]}, "drivers"),
+        (IMAGE | {"settings": {"SECRET_KEY": "x" * 32}}, "SECRET_KEY"),
+        (POSTGRESQL | {"workers": {"replicas": 1}}, "workers.existingSecret"),
+        (IMAGE | {"ingress": {"enabled": True}}, "ingress.host"),
+        (OPERATED | {"settings": {}}, "settings.BASE_URL"),
+        (OPERATED | {"targets": []}, "name the namespaces"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_with_the_reason(
+    values: dict[str, Any], told: str
+) -> None:
+    done = helm("template", "hooks", CHART, values=values)
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
+def test_rights_and_policy_of_the_chart_are_those_of_the_drivers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rights = json.loads((CHART / "rights.json").read_text())
+    assert rights == {name: roles([name])[0]["rules"] for name in rights}
+    assert main(["roles"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["items"]) == len(rights)
+    assert json.loads((CHART / "policy.json").read_text()) == list(policy(["ACCOUNT"]))
+    account = "system:serviceaccount:cd:hooks"
+    (found,) = [
+        each for each in rendered(EVERYTHING) if each["kind"] == "ValidatingAdmissionPolicy"
+    ]
+    assert account in json.dumps(found) and "ACCOUNT'" not in json.dumps(found)
+
+
+def test_the_chart_brings_the_definition_of_receivers_and_leaves_it() -> None:
+    made = json.loads((CHART / "receivers.json").read_text())
+    (found,) = [each for each in rendered(OPERATED) if each["kind"] == made["kind"]]
+    assert found["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert found == made
+
+
+def test_the_alerts_and_the_dashboard_name_metrics_that_exist() -> None:
+    import re
+
+    page = (ROOT / "docs/metrics.md").read_text()
+    known = set(re.findall(r"^\| `(webhook_\w+)`", page, re.MULTILINE))
+    text = (CHART / "dashboard.json").read_text() + json.dumps(rendered(EVERYTHING))
+    named = set(
+        re.findall(r"\bwebhook_\w+", text + (ROOT / "docs/deployment/alerts.md").read_text())
+    )
+    assert len(named) > 5
+    assert {re.sub(r"_(count|bucket)$", "", name) for name in named} <= known
+
+
+@pytest.fixture
+def target(control_plane: ControlPlane) -> Iterator[str]:
+    """A namespace with a Deployment."""
+    namespace = control_plane.new_namespace("shop")
+    containers = [{"name": "shop", "image": "registry.invalid/acme/shop:1.0.0"}]
+    template = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": containers}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "shop"}}, "template": template}
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    control_plane.api.post(path, {"metadata": {"name": "shop"}, "spec": spec})
+    yield namespace
+    control_plane.api.delete(f"/api/v1/namespaces/{namespace}")
+
+
+@pytest.mark.e2e
+def test_a_push_is_rolled_out_by_the_charts_own_account_until_it_is_uninstalled(
+    control_plane: ControlPlane, namespace: str, target: str, tmp_path: Path
+) -> None:
+    where = ["--namespace", namespace, "--kubeconfig", control_plane.kubeconfig]
+    nothing, granted = (
+        IMAGE,
+        IMAGE | {"targets": [{"namespace": target, "drivers": ["deploymentUpdate"]}]},
+    )
+    for values in (nothing, granted):
+        done = helm("upgrade", "--install", "hooks", CHART, *where, values=values)
+        assert done.returncode == 0, done.stderr
+    assert f'"namespace": "{target}"' in done.stdout
+    api = control_plane.api
+    made = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/hooks"
+    (container,) = api.get(made)["spec"]["template"]["spec"]["containers"]
+    env = {each["name"]: each["value"] for each in container["env"]}
+    settings = {"NAMESPACES": env["WEBHOOK_SERVICE_NAMESPACES"]}
+    kubeconfig = control_plane.kubeconfig_for_service_account(namespace, "hooks")
+    with Host(tmp_path, kubeconfig, settings) as host:
+        receiver = host.create_receiver(
+            name="shop",
+            driver="deploymentUpdate",
+            deploymentUpdateConfig={"namespace": target, "name": "shop"},
+            source={"format": "dockerhub", "registry": "registry.invalid"},
+            match={"repositories": ["registry.invalid/acme/shop"]},
+            verify={"scheme": "none"},
+        )
+        httpx.post(receiver["url"], content=dockerhub_push("acme/shop", "1.0.1"))
+        execution = host.wait_for_end("1.0.1")
+        assert execution["state"] == "succeeded", execution["message"]
+        assert helm("rollback", "hooks", "1", *where).returncode == 0
+        httpx.post(receiver["url"], content=dockerhub_push("acme/shop", "1.0.2"))
+        execution = host.wait_for_end("1.0.2")
+        assert (execution["state"], execution["reason"]) == ("failed", "forbidden")
+    done = helm("uninstall", "hooks", *where)
+    assert done.returncode == 0, done.stderr
+    gone = api.get(f"/apis/apps/v1/namespaces/{namespace}/statefulsets")
+    assert wait_for(
+        lambda: not gone["items"] or "deletionTimestamp" in gone["items"][0]["metadata"]
+    )

@@ -1,0 +1,46 @@
+"""Receivers as documents: what is read, where secrets stand, and what an export says."""
+
+import pytest
+
+from webhook_service.errors import InvalidConfig
+from webhook_service.model.receiver import HIDDEN
+from webhook_service.model.receiver_document import (
+    ReceiverDocument,
+    refuse_plain_secrets,
+    with_secrets,
+)
+
+REFERENCE = {"secretRef": {"name": "github", "key": "token"}}
+
+
+def test_references_are_replaced_wherever_they_stand() -> None:
+    said = {"verify": {"secret": REFERENCE}, "list": [REFERENCE, {"a": 1}]}
+    found = with_secrets(said, lambda ref: f"{ref['name']}/{ref['key']}")
+    assert found == {"verify": {"secret": "github/token"}, "list": ["github/token", {"a": 1}]}
+
+
+@pytest.mark.parametrize("beside", [{"secretRef": "a"}, {**REFERENCE, "x": 1}])
+def test_a_reference_that_is_none_is_refused(beside: dict[str, object]) -> None:
+    with pytest.raises(InvalidConfig, match="say the name and the key of a Secret"):
+        with_secrets({"secret": beside}, lambda _: "")
+
+
+def test_a_secret_in_the_document_is_refused_with_its_place() -> None:
+    said = {"verify": {"secret": "plain"}, "config": {"list": [{"token": REFERENCE}, {}]}}
+    shown = {"verify": {"secret": HIDDEN}, "config": {"list": [{"token": HIDDEN}, {}]}}
+    with pytest.raises(InvalidConfig, match=r"spec\.verify\.secret: a secret does not belong"):
+        refuse_plain_secrets(said, shown)
+    refuse_plain_secrets({**said, "verify": {"secret": REFERENCE}}, shown)
+    said["config"]["list"] = [{"token": "plain"}]
+    with pytest.raises(InvalidConfig, match=r"spec\.config\.list\.0\.token"):
+        refuse_plain_secrets({**said, "verify": {"secret": REFERENCE}}, shown)
+
+
+def test_a_config_that_has_a_namespace_gets_that_of_the_document() -> None:
+    spec = {"driver": "a", "aConfig": {"name": "x"}}
+    document = ReceiverDocument("shop", "here", {}, spec)
+    assert document.body(lambda _: True)["aConfig"] == {"namespace": "here", "name": "x"}
+    assert document.body(lambda _: False)["aConfig"] == {"name": "x"}
+    own = ReceiverDocument("shop", "here", {}, {"driver": "a", "aConfig": {"namespace": "there"}})
+    assert own.body(lambda _: True)["aConfig"] == {"namespace": "there"}
+    assert spec == {"driver": "a", "aConfig": {"name": "x"}}

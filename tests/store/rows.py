@@ -1,0 +1,98 @@
+"""Many rows by one statement, for both databases: a history in which what is rare is also old.
+
+Planners take matches to be spread over the table, and then look for them from its end.
+"""
+
+from sqlalchemy import text
+
+from webhook_service.store.database.database import Database
+
+COUNT = 100_000
+OLD = COUNT // 10
+PROJECT, SMALL = "1a5", "1a6"
+NUMBERS = (
+    "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"
+)
+_BOTH = {
+    "project": f"CASE WHEN n % 2 = 0 AND n <= {{old}} / 10 THEN '{SMALL}' ELSE '{PROJECT}' END",
+    "receiver": "CASE WHEN n <= {old} THEN 'rcv_old' WHEN n = {count} - 7 THEN 'rcv_rare' "
+    "ELSE 'rcv_' || (n % 200) END",
+}
+_EXECUTION = {
+    **_BOTH,
+    "id": "'exe_' || (100000000000 + n)",
+    "delivery": "'dlv_' || (100000000000 + n)",
+    "driver": "CASE WHEN n <= {old} THEN 'jobRun' ELSE 'deploymentUpdate' END",
+    "slot": "'slot-' || n",
+    "coalesce": "{true}",
+    "named": "{true}",
+    "event": "{json}",
+    "identity": "'identity-' || n",
+    "dedupe": "'dedupe-' || n",
+    "ordered": "n",
+    "state": "CASE WHEN n <= {old} THEN 'failed' WHEN n % 199 = 0 THEN 'cancelled' "
+    "ELSE 'succeeded' END",
+    "created": "n",
+    "finished": "n",
+    # As every version writes it by now: an upgrade that had to would write these rows anew.
+    "changed": "CASE WHEN n > {old} AND n % 199 <> 0 THEN n END",
+    "driver_state": "'{{}}'",
+    "changes": "'[]'",
+    "reason": "CASE WHEN n <= {old} THEN 'conflict' WHEN n % 3 = 0 THEN 'aborted' END",
+}
+_DELIVERY = {
+    **_BOTH,
+    "id": "'dlv_' || (100000000000 + n)",
+    "state": "CASE WHEN n <= {old} THEN 'ignored' ELSE 'accepted' END",
+    "reason": "CASE WHEN n <= {old} THEN 'untagged' END",
+    "items": "'[]'",
+    "client": "''",
+    "received": "n",
+}
+_AUDIT = {
+    "id": "'aud_' || (100000000000 + n)",
+    "project": _BOTH["project"],
+    "receiver": _BOTH["receiver"],
+    "action": "CASE WHEN n <= {old} THEN 'receiver.deleted' ELSE 'receiver.updated' END",
+    "subject": _BOTH["receiver"],
+    "actor": "CASE WHEN n <= {old} THEN 'ada' ELSE 'bob' END",
+    "via": "CASE WHEN n <= {old} THEN 'cli' ELSE 'api' END",
+    "address": "''",
+    "changes": "'[]'",
+    "at": "n",
+}
+_EVENT = (
+    """'{{"image": "", "registry": "docker.io", "repository": "acme/' || """
+    """CASE WHEN n <= {old} THEN 'old' ELSE 'shop-' || (n % 50) END || '", "tag": "' || n || """
+    """'", "digest": null, "media_type": null, "pushed_at": null, "actor": null, """
+    """"source_id": null}}'"""
+)
+
+
+def add_history(database: Database, count: int = COUNT) -> None:
+    """Fill deliveries, executions and the audit, and tell PostgreSQL what is in them."""
+    for table, values in (("deliveries", _DELIVERY), ("executions", _EXECUTION), ("audit", _AUDIT)):
+        with database.connect_for_migration() as connection, connection.begin():
+            if not database.is_sqlite:
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.exec_driver_sql(_statement(table, values, count, database.is_sqlite))
+        if not database.is_sqlite:
+            with database.connect_for_migration() as connection, connection.begin():
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text(f"ANALYZE {table}"))
+
+
+def _statement(table: str, values: dict[str, str], count: int, is_sqlite: bool) -> str:
+    json = _EVENT if is_sqlite else f"CAST({_EVENT} AS json)"
+    true = "1" if is_sqlite else "true"
+    sql = (
+        f"INSERT INTO {table} ({', '.join(f'{chr(34)}{name}{chr(34)}' for name in values)}) "
+        f"{NUMBERS} SELECT {', '.join(values.values())} FROM numbers"
+    )
+    sql = sql.replace("{json}", json).replace("{true}", true)
+    filled = sql.format(count=count, old=count // 10)
+    return (
+        filled
+        if is_sqlite
+        else filled.replace("%", "%%").replace("'[]'", "'[]'::json").replace("'{}'", "'{}'::json")
+    )

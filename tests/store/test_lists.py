@@ -1,0 +1,224 @@
+"""What lists cost in large tables, on both databases: the work is counted, not timed."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.store.rows import COUNT, OLD, PROJECT, SMALL, add_history
+from tests.support import SECRET, sqlite_url
+from webhook_service.errors import InvalidRequest, ListTooLong
+from webhook_service.model.pages import PageRequest
+from webhook_service.settings import load_settings
+from webhook_service.store import migrate
+from webhook_service.store.database import database as database_module
+from webhook_service.store.database.database import Database
+from webhook_service.store.secrets.sealing import Sealer
+from webhook_service.store.store import Store, open_store
+
+# Instructions of SQLite's virtual machine, and PostgreSQL's pages of 8 KiB. With several filters a
+# list may look at some thousand rows; one that reads all that an old filter matches is over it.
+MAX_STEPS = 200_000
+MAX_BLOCKS = {True: 600, False: 5_000}
+STEPS = 500
+REPOSITORY = "docker.io/acme/old"
+# Rows are made while other tests run.
+pytestmark = pytest.mark.timeout(900)
+
+MIDDLE = str(OLD // 2)
+EXECUTIONS: list[tuple[dict[str, str], int]] = [
+    ({}, 100),
+    ({"state": "failed"}, 100),
+    ({"state": "cancelled"}, 100),
+    ({"state": "queued"}, 0),
+    ({"reason": "conflict"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"receiver": "rcv_rare"}, 1),
+    ({"receiver": "rcv_none"}, 0),
+    ({"driver": "jobRun"}, 100),
+    ({"image": REPOSITORY}, 100),
+    ({"delivery": "dlv_100000000007"}, 1),
+    ({"id": "exe_100000000007"}, 1),
+    ({"idPrefix": "exe_10000000001"}, 5),
+    ({"idPrefix": "exe_1"}, 100),
+    ({"receiver": "rcv_old", "state": "queued"}, 0),
+    ({"receiver": "rcv_3", "state": "failed"}, 0),
+    ({"driver": "deploymentUpdate", "state": "cancelled"}, 100),
+    ({"receiver": "rcv_7", "driver": "deploymentUpdate", "state": "succeeded"}, 100),
+]
+DELIVERIES: list[tuple[dict[str, str], int]] = [
+    ({}, 100),
+    ({"state": "ignored"}, 100),
+    ({"state": "refused"}, 0),
+    ({"reason": "untagged"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"inbox": "rcv_none"}, 0),
+    ({"receiver": "rcv_9", "state": "ignored"}, 0),
+]
+AUDIT: list[tuple[dict[str, str], int]] = [
+    ({}, 100),
+    ({"action": "receiver.deleted"}, 100),
+    ({"actor": "ada"}, 100),
+    ({"via": "cli"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"subject": "rcv_rare"}, 1),
+]
+LISTS = [
+    *(pytest.param("executions", *each, id=f"executions {each[0]}") for each in EXECUTIONS),
+    *(pytest.param("deliveries", *each, id=f"deliveries {each[0]}") for each in DELIVERIES),
+    *(pytest.param("audit", *each, id=f"audit {each[0]}") for each in AUDIT),
+]
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """What the upgrade of the large tables logs."""
+    return []
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def large(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, said: list[str]
+) -> Iterator[Store]:
+    """A store whose tables an older version filled."""
+    if request.param == "sqlite":
+        url = sqlite_url(tmp_path_factory.mktemp("large"))
+    else:
+        url = request.getfixturevalue("postgres").new_database()
+    database = Database(url)
+    migrate.upgrade(database, "0010")
+    add_history(database)
+    heard = logging.Handler()
+    heard.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger(migrate.__name__).addHandler(heard)
+    migrate.upgrade(database)
+    logging.getLogger(migrate.__name__).removeHandler(heard)
+    database.close()
+    store = open_store(load_settings(database_url=url, secret_key=SECRET))
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(("table", "filters", "expected"), LISTS)
+def test_a_page_costs_no_more_in_a_large_table(
+    large: Store, table: str, filters: dict[str, str], expected: int
+) -> None:
+    with counted(large, MAX_BLOCKS[len(filters) < 2]) as work:
+        page = getattr(large, table).page(PROJECT, PageRequest(filters=filters))
+    assert len(page.items) == expected
+    assert work() < 1
+
+
+@pytest.mark.parametrize(("table", "filters", "expected"), LISTS)
+def test_nor_does_a_page_deep_down_or_in_a_small_project(
+    large: Store, table: str, filters: dict[str, str], expected: int
+) -> None:
+    place = f"aud_{100000000000 + OLD // 2}" if table == "audit" else MIDDLE
+    marker = Sealer([SECRET]).seal(f"marker {table} {PROJECT}", place)
+    pages = getattr(large, table)
+    with counted(large, MAX_BLOCKS[len(filters) < 2]) as work:
+        deep = pages.page(PROJECT, PageRequest(marker=marker, filters=filters))
+        small = pages.page(SMALL, PageRequest(filters=filters))
+    places = [item.id for item in deep.items]
+    assert places == sorted(places, reverse=True)
+    assert all(int(place[4:]) < 100000000000 + OLD // 2 for place in places)
+    assert {item.project for item in small.items} <= {SMALL}
+    assert work() < 2
+
+
+def test_what_waits_is_counted_without_reading_what_has_ended(large: Store) -> None:
+    with counted(large, MAX_BLOCKS[True]) as work:
+        assert large.executions.backlog().open == {}
+    assert work() < 1
+
+
+def test_the_upgrade_says_how_long_it_takes_and_took(large: Store, said: list[str]) -> None:
+    building, built = said[-2:]
+    if large.database.is_sqlite:
+        rows = f"{COUNT - 1} deliveries and {COUNT - 1} executions"
+        assert f"{rows}: this takes about 2 s" in building
+    else:
+        assert re.match(r"Building 11 indexes for lists over about \d+ rows", building)
+    assert re.search(r"built; it took \d+ s", built)
+
+
+def test_an_image_is_a_repository_alone_or_with_its_tag(large: Store) -> None:
+    def found(image: str) -> list[str]:
+        filters = {"image": image}
+        return [
+            each.id
+            for each in large.executions.page(PROJECT, PageRequest(1000, None, filters)).items
+        ]
+
+    assert len(found("acme/old")) == 1000
+    assert found("docker.io/acme/old:8001") == ["exe_100000008001"]
+    assert (
+        found("acme/old:latest") == found(f"acme/old@sha256:{'0' * 64}") == found("acme/none") == []
+    )
+    with pytest.raises(InvalidRequest, match="tag"):
+        large.executions.page(PROJECT, PageRequest(filters={"tag": "8001"}))
+
+
+def test_all_pages_together_are_the_whole_list(large: Store) -> None:
+    found, marker = [], None
+    filters = {"receiver": "rcv_7", "state": "succeeded"}
+    while True:
+        page = large.executions.page(PROJECT, PageRequest(400, marker, filters))
+        found += [item.id for item in page.items]
+        marker = page.next
+        if marker is None:
+            break
+    wanted = [n for n in range(OLD + 1, COUNT + 1) if n % 200 == 7 and n % 199 and n != COUNT - 7]
+    assert found == [f"exe_{100000000000 + n}" for n in reversed(wanted)]
+
+
+def test_a_list_that_takes_too_long_is_ended_and_says_what_to_do(
+    large: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "LIST_TIMEOUT", 0.05)
+    monkeypatch.setattr(database_module, "_FOR_LISTS", "SET LOCAL statement_timeout = 50")
+    slow = {
+        "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT max(i) FROM n",
+        "postgresql": "SELECT pg_sleep(60)",
+    }
+    with pytest.raises(ListTooLong, match="Leave out"), large.database.browse() as connection:
+        connection.exec_driver_sql(slow[connection.dialect.name]).all()
+    assert large.executions.page(PROJECT, PageRequest(limit=1)).items
+
+
+@contextmanager
+def counted(store: Store, max_blocks: int) -> Iterator[Callable[[], float]]:
+    """Counts what the statements of the block make the database do, as a share of the bound."""
+    work: list[float] = []
+    statements: list[tuple[str, Any]] = []
+    engine = store.database._readers
+
+    def before(
+        connection: Connection, cursor: Any, statement: str, values: Any, *_: object
+    ) -> None:
+        raw: Any = connection.connection.driver_connection
+        if connection.dialect.name == "sqlite":
+            raw.set_progress_handler(lambda: work.append(STEPS / MAX_STEPS), STEPS)
+        elif statement.startswith("SELECT"):
+            statements.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", before)
+    try:
+        yield lambda: sum(work)
+    finally:
+        event.remove(engine, "before_cursor_execute", before)
+        with store.database.browse() as connection:
+            for statement, values in statements:
+                plan = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+                found = connection.exec_driver_sql(plan, values).scalar_one()
+                root = (found if isinstance(found, list) else json.loads(found))[0]["Plan"]
+                blocks = root["Shared Hit Blocks"] + root["Shared Read Blocks"]
+                work.append(blocks / max_blocks)

@@ -1,0 +1,1 @@
+"""Commands about executions: what ran, what runs, and what was before."""

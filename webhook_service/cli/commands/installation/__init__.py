@@ -1,0 +1,1 @@
+"""Commands that run or tend an installation, on its own machine."""

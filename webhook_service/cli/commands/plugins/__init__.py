@@ -1,0 +1,1 @@
+"""Commands about drivers, formats and schemes."""

@@ -1,0 +1,1 @@
+"""What `webhook-service doctor` looks at, a module for each kind."""

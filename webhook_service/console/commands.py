@@ -1,0 +1,43 @@
+"""Commands to copy: the same thing on the command line and over the API."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+TOKEN = '"Authorization: Bearer $WEBHOOK_SERVICE_TOKEN"'
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What can be copied, and what it does."""
+
+    title: str
+    text: str
+
+
+def cli(*words: str, project: str) -> str:
+    """A line of the command line."""
+    return shlex.join(["webhook-service", *words, "--project", project])
+
+
+def post(api: str, path: str, project: str, body: str = "") -> str:
+    """A curl line for the API, with the token in a variable."""
+    url = f"{api}{path}?projectId={quote(project, safe='')}"
+    sent = "" if not body else f" -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    return f"curl -X POST -H {TOKEN}{sent} {shlex.quote(url)}"
+
+
+def call(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> str | None:
+    """A curl line that repeats a call; None if its body is no text."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text:
+        return None
+    given = headers or {"Content-Type": "application/json"}
+    fields = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in given.items())
+    return f"curl {fields} --data-binary {shlex.quote(text)} {shlex.quote(url)}"

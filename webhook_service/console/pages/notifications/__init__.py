@@ -1,0 +1,1 @@
+"""Pages about notifications: the list and the form."""

@@ -1,0 +1,1 @@
+"""What describes the API: OpenAPI, and the schemas of Rancher 1.6."""

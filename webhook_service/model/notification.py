@@ -1,0 +1,122 @@
+"""Notifications: who is told of what happens in a project, and how.
+
+Each notice is an execution, of a project that no tenant can have: that of the notification with a
+slash at its end. So nothing that lists, counts or limits a project's own work sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from webhook_service.errors import InvalidConfig
+from webhook_service.model.execution import Execution
+from webhook_service.model.notice import Happened
+from webhook_service.model.receiver import MAX_NAME, Part, config_field
+
+NOTIFICATION = "ntf"
+NOTIFY = "notify"
+"""The driver of notices, which no receiver can name."""
+MAX_PROJECT = 254
+ON = tuple(each for each in Happened if each is not Happened.TEST)
+
+
+class NotificationSpec(Part):
+    """What a caller says of a notification; ``config`` is the part of its kind.
+
+    Where that holds secrets, ``config`` hides them, and ``secret_config`` is the whole of it.
+    ``votes`` lets what is told of a held push bring a link to vote.
+    """
+
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+    kind: str
+    on: tuple[Happened, ...] = Field(min_length=1, max_length=len(ON))
+    when: str | None = None
+    votes: bool = Field(default=False, strict=True)
+    config: dict[str, Any] = Field(default_factory=dict)
+    secret_config: dict[str, Any] | None = Field(default=None, exclude=True, repr=False)
+
+    @field_validator("on")
+    @classmethod
+    def _can_be_told(cls, on: tuple[Happened, ...]) -> tuple[Happened, ...]:
+        if Happened.TEST in on:
+            raise ValueError(f"can have {', '.join(ON)}")
+        return tuple(dict.fromkeys(on))
+
+    @property
+    def full_config(self) -> dict[str, Any]:
+        """The config that the kind is given."""
+        return self.config if self.secret_config is None else self.secret_config
+
+    @property
+    def voter(self) -> str:
+        """As whom those vote who are told together."""
+        return f"notification {self.name}"[:MAX_NAME]
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A stored notification. ``version`` grows with every update."""
+
+    id: str
+    project: str
+    spec: NotificationSpec
+    created: datetime
+    updated: datetime
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeSent:
+    """A notice as it stands: the execution that brings it, and what it tells."""
+
+    execution: Execution
+    happened: Happened
+    image: str
+    about: str
+
+
+def is_notification(id_: str) -> bool:
+    """Whether the id of whose execution it is is that of a notification."""
+    return id_.startswith(f"{NOTIFICATION}_")
+
+
+def notices_of(project: str) -> str:
+    """The project in which a project's notices run."""
+    return f"{project}/"
+
+
+def owner_of(project: str) -> str:
+    """The tenant's project, of one that may be that of its notices."""
+    return project.removesuffix("/")
+
+
+def is_of_notices(project: str) -> bool:
+    """Whether a project is one of notices; no other one's id ends so."""
+    return project.endswith("/")
+
+
+def require_room_for_notices(project: str) -> None:
+    """
+    Raises:
+        InvalidConfig: the project's id is too long for the notices' own.
+    """
+    if len(project) > MAX_PROJECT:
+        raise InvalidConfig(
+            f"A project whose id has more than {MAX_PROJECT} characters cannot have notifications."
+        )
+
+
+def notification_as_json(spec: NotificationSpec) -> Mapping[str, Any]:
+    """A notification's JSON as its owner wrote it, with its secrets hidden."""
+    found = spec.model_dump(mode="json", by_alias=True)
+    found[config_field(spec.kind)] = found.pop("config")
+    return {name: value for name, value in found.items() if value not in (None, False)}

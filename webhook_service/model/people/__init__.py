@@ -1,0 +1,1 @@
+"""People and their projects: tokens, sessions, and what they did."""

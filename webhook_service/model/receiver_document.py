@@ -1,0 +1,198 @@
+"""A receiver as a document, in a file or in a cluster: apiVersion, kind, metadata and spec.
+
+The spec is a receiver's JSON without its name, which stands in the metadata, as do its labels. A
+secret is never in it: a ``secretRef`` says where the secret is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webhook_service.errors import InvalidConfig
+from webhook_service.model.receiver import (
+    HIDDEN,
+    Match,
+    ReceiverState,
+    Respond,
+    Source,
+    Verify,
+    config_field,
+)
+
+GROUP = "webhook-service.io"
+VERSION = "v1alpha1"
+KIND = "Receiver"
+SECRET_REF = "secretRef"
+Json = Mapping[str, Any]
+_OF_THE_METADATA = ("name", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverDocument:
+    """One document.
+
+    Attributes:
+        namespace: in which its target is, where the driver's config does not say one.
+    """
+
+    name: str
+    namespace: str | None
+    labels: Json
+    spec: Json
+
+    @classmethod
+    def read(cls, document: Any) -> ReceiverDocument:
+        """A document as it was parsed; its status and other metadata are a cluster's, and left.
+
+        Raises:
+            InvalidConfig: it is no Receiver, or a field is missing; the message begins with it.
+        """
+        if not isinstance(document, Mapping):
+            raise InvalidConfig("a document is an object with apiVersion, kind, metadata and spec.")
+        wanted = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
+        for field, value in wanted.items():
+            if document.get(field) != value:
+                found = str(document.get(field, "nothing"))[:100]
+                raise InvalidConfig(f"{field}: must be {value}, not {found}.")
+        about, spec = document.get("metadata"), document.get("spec")
+        name = about.get("name") if isinstance(about, Mapping) else None
+        if not isinstance(about, Mapping) or not isinstance(name, str) or not name:
+            raise InvalidConfig("metadata.name: must be the receiver's name.")
+        if not isinstance(spec, Mapping):
+            raise InvalidConfig("spec: must be an object, with the driver and its config.")
+        for field in _OF_THE_METADATA:
+            if field in spec:
+                raise InvalidConfig(f"spec.{field}: stands in the metadata: metadata.{field}.")
+        return cls(name, about.get("namespace"), about.get("labels") or {}, spec)
+
+    def body(self, takes_namespace: Callable[[str], bool]) -> dict[str, Any]:
+        """The receiver's JSON, with its references to secrets and without labels.
+
+        Args:
+            takes_namespace: tells whether the config of a driver, by name, has a ``namespace``.
+        """
+        body = {"name": self.name, **self.spec}
+        driver = body.get("driver")
+        if self.namespace and isinstance(driver, str) and takes_namespace(driver):
+            field = config_field(driver)
+            config = body.get(field) or {}
+            if isinstance(config, Mapping):
+                body[field] = {"namespace": self.namespace, **config}
+        return body
+
+
+def document_of(receiver: Json) -> dict[str, Any]:
+    """The document of a receiver as answers show it; what it does not say is as in a new one.
+
+    Each hidden secret becomes a reference to a Secret named like the receiver.
+    """
+    secret, field = _secret_name(receiver["name"]), config_field(receiver["driver"])
+    config = {name: value for name, value in receiver[field].items() if name != "type"}
+    spec: dict[str, Any] = {
+        "driver": receiver["driver"],
+        field: _with_references(config, secret, ()),
+    }
+    listen, usual = receiver["listen"], {"source": Source(), "verify": Verify()}
+    if listen["inboxes"]:
+        spec["listen"] = listen
+    for part, default in usual.items():
+        if listen["ownUrl"] or receiver[part] != default.model_dump(by_alias=True):
+            spec[part] = _with_references(receiver[part], secret, (part,))
+    spec["match"] = _match(receiver["match"])
+    for part in ("registry", "approval"):
+        if receiver.get(part) is not None:
+            said = receiver[part].items()
+            spec[part] = {name: value for name, value in said if value not in (None, [])}
+    for part, unsaid in (("respond", Respond.ACCEPTED), ("state", ReceiverState.ACTIVE)):
+        if receiver[part] != unsaid.value:
+            spec[part] = receiver[part]
+    about = {"name": receiver["name"]}
+    if receiver["labels"]:
+        about["labels"] = receiver["labels"]
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": about, "spec": spec}
+
+
+def with_secrets(value: Any, read: Callable[[Json], str]) -> Any:
+    """A part of a document with each ``secretRef`` replaced.
+
+    Args:
+        read: gives the text that a reference names.
+    """
+    if isinstance(value, Mapping):
+        if is_secret_ref(value):
+            return read(value[SECRET_REF])
+        return {name: with_secrets(each, read) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_secrets(each, read) for each in value]
+    return value
+
+
+def is_secret_ref(value: Any) -> bool:
+    """Whether a part of a document is a reference to a secret, and nothing else.
+
+    Raises:
+        InvalidConfig: something stands beside the reference.
+    """
+    if not isinstance(value, Mapping) or SECRET_REF not in value:
+        return False
+    if len(value) > 1 or not isinstance(value[SECRET_REF], Mapping):
+        raise no_reference("the name and the key of a Secret")
+    return True
+
+
+def no_reference(wanted: str) -> InvalidConfig:
+    """The refusal of a ``secretRef`` that nobody can follow."""
+    return InvalidConfig(f"{SECRET_REF}: say {wanted}, and nothing else.")
+
+
+def refuse_plain_secrets(said: Any, shown: Any) -> None:
+    """
+    Args:
+        said: a part of a document, with its references.
+        shown: the same as answers of the API show it.
+
+    Raises:
+        InvalidConfig: a secret stands in the document itself, where many may read it.
+    """
+    for path in _plain_secrets(said, shown, "spec"):
+        raise InvalidConfig(
+            f"{path}: a secret does not belong into the document; put it into a Secret, and say "
+            f"{path.rpartition('.')[2]}: {{{SECRET_REF}: {{name: …, key: …}}}}."
+        )
+
+
+def _plain_secrets(said: Any, shown: Any, path: str) -> Iterator[str]:
+    if shown == HIDDEN and not is_secret_ref(said):
+        yield path
+    elif isinstance(said, Mapping) and isinstance(shown, Mapping):
+        for name in said.keys() & shown.keys():
+            yield from _plain_secrets(said[name], shown[name], f"{path}.{name}")
+    elif isinstance(said, list | tuple) and isinstance(shown, list | tuple):
+        for place, (one, other) in enumerate(zip(said, shown, strict=False)):
+            yield from _plain_secrets(one, other, f"{path}.{place}")
+
+
+def _with_references(value: Any, secret: str, path: tuple[str, ...]) -> Any:
+    if value == HIDDEN:
+        return {SECRET_REF: {"name": secret, "key": ".".join(path)}}
+    if isinstance(value, Mapping):
+        return {name: _with_references(each, secret, (*path, name)) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [
+            _with_references(each, secret, (*path, str(place))) for place, each in enumerate(value)
+        ]
+    return value
+
+
+def _match(rules: Json) -> dict[str, Any]:
+    """The rules that are not the usual ones; the policy always, for a driver may have its own."""
+    said = Match.model_validate(rules).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {**said, "tags": {"policy": rules["tags"]["policy"], **said.get("tags", {})}}
+
+
+def _secret_name(receiver: str) -> str:
+    """A name that a Secret of Kubernetes may have."""
+    return re.sub(r"[^a-z0-9]+", "-", receiver.lower())[:200].strip("-") or "receiver"

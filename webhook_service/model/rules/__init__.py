@@ -1,0 +1,1 @@
+"""Rules of a receiver that are models of their own."""

@@ -1,0 +1,1 @@
+"""The kinds of notifications that come with the service, one module each."""

@@ -1,0 +1,75 @@
+"""The kind ``teams``: a workflow of Microsoft Teams, with an adaptive card.
+
+Source: https://learn.microsoft.com/connectors/teams/ ("When a Teams webhook request is received")
+and https://adaptivecards.io/explorer/, version 1.4. A message has 28 KB.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from webhook_service.driver import DriverConfig, Secret
+from webhook_service.model.notice import Notice
+from webhook_service.notifications.kind import NotificationKind, Sending
+from webhook_service.notifications.texts import GOOD, LOOK, VOTE, cut, facts, sign, title
+
+MAX_TEXT, MAX_VALUE, MAX_FACTS = 4000, 500, 20
+SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
+
+
+class TeamsConfig(DriverConfig):
+    """Which channel or chat."""
+
+    url: Secret = Field(
+        description="The URL of a workflow that begins with 'When a Teams webhook request is "
+        "received' and posts the card."
+    )
+
+
+class ToTeams(NotificationKind[TeamsConfig]):
+    """Posts a card to Microsoft Teams."""
+
+    Config: ClassVar[type[DriverConfig]] = TeamsConfig
+    shows_vote_link = True
+
+    def send(self, config: TeamsConfig, notice: Notice, sending: Sending) -> str:
+        reply = sending.outbound.post(config.url.get_secret_value(), json=_body(notice, sending))
+        return f"{reply.require_ok().host} took it."
+
+
+def _body(notice: Notice, sending: Sending) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "$schema": SCHEMA,
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": [
+            {
+                "type": "TextBlock",
+                "text": cut(f"{sign(notice)} {title(notice)}", MAX_VALUE),
+                "weight": "Bolder",
+                "size": "Medium",
+                "wrap": True,
+                "color": "Good" if notice.happened in GOOD else "Attention",
+            },
+            {"type": "TextBlock", "text": cut(notice.message, MAX_TEXT) or " ", "wrap": True},
+            {
+                "type": "FactSet",
+                "facts": [
+                    {"title": cut(name, MAX_VALUE), "value": cut(value, MAX_VALUE)}
+                    for name, value in facts(notice)
+                ][:MAX_FACTS],
+            },
+        ],
+    }
+    links = ((VOTE, sending.vote_link("")), (LOOK, sending.link))
+    if any(link for _, link in links):
+        card["actions"] = [
+            {"type": "Action.OpenUrl", "title": name, "url": link} for name, link in links if link
+        ]
+    content_type = "application/vnd.microsoft.card.adaptive"
+    return {
+        "type": "message",
+        "attachments": [{"contentType": content_type, "contentUrl": None, "content": card}],
+    }

@@ -1,0 +1,55 @@
+"""Entry points: read from every distribution of this Python, and a bad one hides no other."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Container, Iterable, Iterator
+
+log = logging.getLogger(__name__)
+
+
+def points_by_name(
+    group: str, only: Container[str] | None = None
+) -> dict[str, list[importlib.metadata.EntryPoint]]:
+    """The entry points of a group. More than one of a name is a conflict.
+
+    Args:
+        only: the names to keep; all if left out.
+    """
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for point in _points(group):
+        if only is not None and point.name not in only:
+            continue
+        others = found.setdefault(point.name, [])
+        if all(other.value != point.value for other in others):
+            others.append(point)
+    return found
+
+
+def _points(group: str) -> Iterable[importlib.metadata.EntryPoint]:
+    try:
+        return importlib.metadata.entry_points(group=group)
+    except Exception:
+        # One line that cannot be read, in any distribution of this Python; this error names none.
+        # The next function reads them one by one, and logs which it is.
+        return _readable_points(group)
+
+
+def _readable_points(group: str) -> Iterator[importlib.metadata.EntryPoint]:
+    """The entry points of a group; a distribution whose list cannot be read has none."""
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        name = "?"
+        try:
+            name = distribution.metadata["Name"] or "?"
+            if name in seen:
+                continue  # of several versions the first on the path is what gets imported
+            points = distribution.entry_points.select(group=group)
+        except Exception as exc:
+            said = f"{type(exc).__name__}: {exc}"
+            log.warning("The entry points of the distribution %s cannot be read: %s", name, said)
+            continue
+        if name != "?":
+            seen.add(name)
+        yield from points

@@ -1,0 +1,1 @@
+"""JSON bodies of what people make: a receiver, an inbox, a notification."""

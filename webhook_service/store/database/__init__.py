@@ -1,0 +1,1 @@
+"""The database: one writer, many readers, and what SQLite and PostgreSQL want differently."""

@@ -1,0 +1,1 @@
+"""What senders call, in SQL: receivers, inboxes, and the keys in their URLs."""

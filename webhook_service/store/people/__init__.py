@@ -1,0 +1,1 @@
+"""What people have, in SQL: projects, tokens, sessions, holds and notifications."""

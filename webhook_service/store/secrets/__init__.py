@@ -1,0 +1,1 @@
+"""Secrets at rest: the key of an installation, and what is sealed with it."""
