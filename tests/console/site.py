@@ -150,3 +150,24 @@ def _serving(service: WebhookService, settings: Settings) -> Iterator[str]:
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive(), "an open feed kept the host"
+
+
+class Slow:
+    """The first answer to a page from an address is kept back until it is let go."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self._page = page
+        self._kept: tuple[Any, Any] | None = None
+        page.route(address, self._ask)
+
+    def _ask(self, route: Any) -> None:
+        if self._kept:
+            route.continue_()
+        else:
+            self._kept = route, route.fetch()
+
+    def let_go(self) -> None:
+        while not self._kept:
+            self._page.wait_for_timeout(20)
+        route, answer = self._kept
+        route.fulfill(response=answer)

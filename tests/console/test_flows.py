@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.console.site import PROJECT, ConsoleSite
+from tests.console.site import PROJECT, ConsoleSite, Slow
 from webhook_service.model.delivery import Call
 from webhook_service.model.people.audit import AuditAction
 from webhook_service.testing.samples import dockerhub_push
@@ -164,3 +164,20 @@ def test_without_javascript_all_but_the_live_feed_works(site: ConsoleSite, brows
     page.get_by_role("button", name="Log out").click()
     page.get_by_label("API token").wait_for()
     context.close()
+
+
+def test_a_page_shows_the_end_of_what_moved_while_it_asked(site: ConsoleSite, page: Any) -> None:
+    with site.hanging() as execution:
+        page.route("**/feed**", lambda _: None)
+        page.goto(f"{site.base}/deliveries/{execution.delivery}")
+        page.get_by_text("Abort and roll back").wait_for()
+        slow = Slow(page, f"**/deliveries/{execution.delivery}")
+        part = page.locator(f'[data-delivery="{execution.delivery}"]')
+        part.evaluate("one => htmx.trigger(one, 'moved')")
+        page.wait_for_timeout(500)
+        site.service.interventions.abort(PROJECT, execution.id)
+        site.wait(execution.id)
+        part.evaluate("one => htmx.trigger(one, 'moved')")
+        page.wait_for_timeout(500)
+        slow.let_go()
+        page.get_by_text("Push again").wait_for()
