@@ -25,7 +25,7 @@ from webhook_service.service import WebhookService
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[WebhookService]:
-    with make_service(sqlite_url(tmp_path), lease=1.0) as service:
+    with make_service(sqlite_url(tmp_path)) as service:
         yield service
 
 
@@ -36,24 +36,26 @@ def test_an_accepted_push_runs_at_once(service: WebhookService) -> None:
     assert [call.event.tag for call in stub_of(service).calls] == ["1.2.3"]
 
 
-def test_a_wait_comes_back_with_its_state_and_holds_no_thread(service: WebhookService) -> None:
-    keys = [
-        add_receiver(service, name=str(number), stubConfig={"target": str(number)})[1]
-        for number in range(20)
-    ]
+def test_a_wait_comes_back_with_its_state(service: WebhookService) -> None:
+    _, key = add_receiver(service)
 
     def step(event: PushEvent, context: DriverContext) -> Outcome:
         turns = context.state.get("turns", 0)
-        return Done() if turns == 3 else Wait(0.3, {"turns": turns + 1}, f"turn {turns}")
+        return Done() if turns == 3 else Wait(0.05, {"turns": turns + 1}, f"turn {turns}")
 
-    stub_of(service).steps = [step] * 100
-    started = time.monotonic()
+    stub_of(service).steps = [step] * 4
+    execution = wait_for_end(service, push(service, key).executions[0])
+    assert (execution.state, execution.attempts[0].steps) == (ExecutionState.SUCCEEDED, 4)
+
+
+def test_waits_hold_no_threads(service: WebhookService) -> None:
+    stub_of(service).steps = [Wait(60, {}, "rolling")] * 20
+    keys = [add_receiver(service, name=str(n), stubConfig={"target": str(n)})[1] for n in range(20)]
     executions = [push(service, key).executions[0] for key in keys]
-    found = [wait_for_end(service, execution) for execution in executions]
-    assert {execution.state for execution in found} == {ExecutionState.SUCCEEDED}
-    assert {execution.attempts[0].steps for execution in found} == {4}
-    # Twenty rollouts of 0.9 s on four threads: one after the other they would take 4.5 s.
-    assert time.monotonic() - started < 4.4
+    # Four threads, twenty rollouts.
+    wait_for(
+        lambda: {service.get_execution(PROJECT, one).state for one in executions} == {"waiting"}
+    )
 
 
 def test_a_transient_fault_is_tried_again(service: WebhookService) -> None:
@@ -71,15 +73,15 @@ def test_a_final_error_ends_the_execution_with_its_sentence(service: WebhookServ
     assert (execution.state, execution.reason) == (ExecutionState.FAILED, "missing")
 
 
-def test_a_long_step_keeps_its_lease(service: WebhookService) -> None:
-    _, key = add_receiver(service)
-
+def test_a_long_step_keeps_its_lease(tmp_path: Path) -> None:
     def slow(event: PushEvent, context: DriverContext) -> Outcome:
-        time.sleep(2.5)
+        time.sleep(4.0)
         return Done()
 
-    stub_of(service).steps = [slow]
-    execution = wait_for_end(service, push(service, key).executions[0])
+    with make_service(sqlite_url(tmp_path), lease=3.0) as service:
+        _, key = add_receiver(service)
+        stub_of(service).steps = [slow]
+        execution = wait_for_end(service, push(service, key).executions[0])
     assert execution.state is ExecutionState.SUCCEEDED
     assert len(execution.attempts) == 1
 

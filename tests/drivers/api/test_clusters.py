@@ -1,6 +1,5 @@
 """Several clusters in one process: their names, what projects may touch, and one that is dead."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -121,9 +120,7 @@ def test_a_dead_cluster_is_not_asked_again_while_it_is_down(tmp_path: Path) -> N
         with ThreadPoolExecutor(5) as pool:
             reasons = list(pool.map(reason_of, clusters_of_dead))
         assert reasons == ["unreachable"] * 5
-        started = time.monotonic()
         assert reason_of(clusters.get("dead")) == "cluster_down"
-        assert time.monotonic() - started < 0.1
         assert len(dead) == 5
         assert clusters.get("alive").get(SHOP) == {}
         assert len(alive) == 1
