@@ -162,6 +162,12 @@ def broken_plug_in(served: Served, _: Patch) -> None:
     served.service.drivers.plugins._loaders["lost"] = lambda: plugin
 
 
+def lacking_plug_in(served: Served, _: Patch) -> None:
+    lack = "it needs nomad: pip install 'webhook-lost[nomad]'."
+    plugin: Plugin[Any] = Plugin("lost", "webhook-lost", "1", lack=lack)
+    served.service.drivers.plugins._loaders["lost"] = lambda: plugin
+
+
 def broken_receiver(served: Served, patch: Patch) -> None:
     body = {"name": "shop", "driver": "stub", "verify": {"scheme": "none"}}
     served.service.create_receiver("1a5", body)
@@ -179,6 +185,7 @@ def clock_of_the_server(_: Served, patch: Patch) -> None:
 
 THERE: dict[str, tuple[Callable[[Served, Patch], None], str]] = {
     "plug-in that does not load": (broken_plug_in, "plug-in lost"),
+    "plug-in without its extra": (lacking_plug_in, "pip install 'webhook-lost[nomad]'"),
     "receiver that cannot work": (broken_receiver, "receiver shop"),
     "clock that is off": (clock_of_the_server, "let NTP set both"),
 }

@@ -89,12 +89,16 @@ def test_a_driver_whose_extra_is_not_installed_is_not_called_ready(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provenance, "_version", lambda name: None if name == "kubernetes" else "1")
+    install = "it needs kubernetes: pip install 'webhook-service[kubernetes]'."
     result = run("driver", "show", "jobRun", "--output", "json")
     shown = json.loads(result.stdout)
     assert (result.exit_code, shown["state"], shown["missing"]) == (1, "incomplete", ["kubernetes"])
+    assert shown["error"] == install
     listed = json.loads(run("driver", "list", "--output", "json").stdout)["data"]
     on_clusters = [driver for driver in listed if driver["name"] != "gitCommit"]
-    assert {driver["state"] for driver in on_clusters} == {"incomplete"}
+    assert {(each["state"], each["error"]) for each in on_clusters} == {("incomplete", install)}
+    (line,) = [each for each in run("driver", "list").stdout.splitlines() if "jobRun" in each]
+    assert line.endswith(install)
 
 
 def test_a_driver_that_is_not_there_cannot_be_shown(run: Run) -> None:

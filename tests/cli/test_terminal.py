@@ -12,8 +12,9 @@ from tests.cli.conftest import PROJECT, Run, RunJson
 from tests.cli.terminal import COMMAND, Terminal
 from tests.host.served import serving
 from tests.support import push
+from webhook_service.cli.commands.plugins.driver import COLUMNS
 from webhook_service.cli.connection.contexts import contexts_file
-from webhook_service.cli.tables import SHORTEST_ID
+from webhook_service.cli.tables import SHORTEST_ID, lines
 from webhook_service.model.execution import ExecutionState, Verdict
 from webhook_service.model.people.tokens import Role
 from webhook_service.service import WebhookService
@@ -86,6 +87,16 @@ def test_every_table_fits(columns: int, receiver: Any) -> None:
     assert (len(id_), state) == (SHORTEST_ID, "failed")
     assert LONG.startswith(name.removesuffix("…")) and len(name) > 12
     assert image.endswith(f":{TAG}") and age[-1] in "smh"
+
+
+def test_what_is_wrong_with_a_driver_is_never_cut_and_cuts_nothing_else() -> None:
+    said = "it needs no-such-distribution: pip install 'webhook-nomad[nomad]'."
+    rows = [
+        ["NAME", "STATE", "VERSION", "DISTRIBUTION", "ERROR"],
+        ["nomad", "incomplete", "1.0", "webhook-nomad", said],
+    ]
+    shown = lines(rows, COLUMNS, 60)
+    assert shown[1].split(maxsplit=4) == rows[1]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])

@@ -182,5 +182,26 @@ def test_one_whose_extra_is_not_installed_says_how_to_install_it_and_shows_no_tr
         find().get("nomad")
     (plugin,) = find()
     assert (plugin.error or "").endswith("pip install 'nomad-driver[nomad]'.")
+    assert (plugin.state, plugin.problem) == ("incomplete", plugin.error)
     assert "Traceback" not in caplog.text
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_one_that_loads_without_its_extra_is_incomplete_and_says_how_to_install_it(
+    site: Site,
+) -> None:
+    needs = 'no-such-distribution; extra == "nomad"'
+    site.add("nomad-driver", "lazy_module", GOOD, needs, nomad="Good [nomad]")
+    (plugin,) = find()
+    assert (plugin.state, plugin.error) == ("incomplete", None)
+    assert plugin.target is find().get("nomad")
+    assert plugin.problem == "it needs no-such-distribution: pip install 'nomad-driver[nomad]'."
+
+
+def test_what_is_wrong_with_one_comes_before_the_extra_that_it_lacks(site: Site) -> None:
+    needs = 'Requires-Dist: no-such-distribution; extra == "nomad"'
+    site.add(
+        "later-driver", "later_two", GOOD, f"webhook-service>=9\n{needs}", nomad="Good [nomad]"
+    )
+    (plugin,) = find()
+    assert plugin.state == "broken" and "webhook-service>=9" in (plugin.problem or "")

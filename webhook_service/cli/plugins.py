@@ -24,22 +24,14 @@ Lists = Callable[["Client"], Sequence["PluginResource"]]
 """Gets what a service elsewhere has of one kind."""
 
 
-def state_of(plugin: Plugin[Any], group: str) -> str:
-    """``ready``, ``broken``, or ``incomplete``: a distribution of its extra is missing."""
-    from webhook_service.plugins.provenance import provenance
-
-    missing = any(each.missing for each in provenance(group, plugin.name))
-    return "broken" if plugin.error else "incomplete" if missing else "ready"
-
-
-def listed(plugin: Plugin[Any], group: str) -> Json:
+def listed(plugin: Plugin[Any]) -> Json:
     """What lists say of a plug-in of any kind."""
     return {
         "name": plugin.name,
-        "state": state_of(plugin, group),
+        "state": plugin.state,
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "error": plugin.error,
+        "error": plugin.problem,
     }
 
 
@@ -72,14 +64,14 @@ def show_here(
     if not found:
         raise _missing(noun, name)
     plugin = next((each for each in plugins if each.name == name), None)
-    error = "WEBHOOK_SERVICE_DRIVERS leaves it out." if plugin is None else plugin.error
+    state = "broken" if plugin is None else plugin.state
+    error = "WEBHOOK_SERVICE_DRIVERS leaves it out." if plugin is None else plugin.problem
     target = None if plugin is None else plugin.target
     said = {} if target is None else {"contract": target.contract, **describe(target)}
     for each in found:
-        state = "broken" if error else "incomplete" if each.missing else "ready"
         head = {"name": name, "state": state, "error": error, **said}
         print_record(output, {**head, **asdict(each)})
-    if error or any(each.missing for each in found):
+    if error:
         raise typer.Exit(1)
 
 

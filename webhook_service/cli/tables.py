@@ -35,6 +35,8 @@ class Column:
         path: of its value in an item: ``event.image``.
         wide: whether it is in wide tables only.
         shrinks: whether it may be cut where the terminal is narrow.
+        spills: whether it goes on in the terminal's next line instead; for the last column, with
+            words that people must read to the end or copy.
     """
 
     heading: str
@@ -42,6 +44,7 @@ class Column:
     kind: Cell = Cell.TEXT
     wide: bool = False
     shrinks: bool = False
+    spills: bool = False
 
 
 def columns_of(columns: Sequence[Column], wide: bool) -> Sequence[Column]:
@@ -61,7 +64,10 @@ def cells(items: Sequence[Mapping[str, Any]], column: Column, wide: bool) -> lis
 
 
 def lines(rows: Sequence[Sequence[str]], columns: Sequence[Column], width: int | None) -> list[str]:
-    """Rows as lines, their columns below each other; with a width none is longer than that."""
+    """Rows as lines, their columns below each other.
+
+    With a width none is longer than that, except for a column that spills.
+    """
     from rich.cells import cell_len, set_cell_size
 
     widths = [max(map(cell_len, texts)) for texts in zip(*rows, strict=True)]
@@ -153,7 +159,10 @@ _SHOW: Mapping[Cell, Callable[[Any], str]] = {
 def _fitting(widths: Sequence[int], columns: Sequence[Column], width: int) -> list[int]:
     """Widths that fit: the widest of those that may shrink gives first."""
     found = list(widths)
-    over = sum(found) + len(GAP) * (len(found) - 1) - width
+    told = [
+        MIN_WIDTH if column.spills else size for size, column in zip(found, columns, strict=True)
+    ]
+    over = sum(told) + len(GAP) * (len(found) - 1) - width
     while over > 0:
         places = [n for n, column in enumerate(columns) if column.shrinks and found[n] > MIN_WIDTH]
         if not places:

@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from inspect import isabstract
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from stevedore.extension import ExtensionManager
 
@@ -25,7 +25,7 @@ from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
 from webhook_service.plugins.pins import Pin
 from webhook_service.plugins.points import points_by_name
-from webhook_service.plugins.provenance import missing, too_old
+from webhook_service.plugins.provenance import lack, too_old
 from webhook_service.telemetry.redaction import redacted
 
 DRIVERS = "webhook_service.drivers"
@@ -42,13 +42,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[T]):
-    """One entry point: the loaded class, or why there is none."""
+    """One entry point: the loaded class, or why there is none.
+
+    Attributes:
+        error: why it cannot be used.
+        lack: what its extra needs and is not installed. Many modules load without that, for they
+            import it when it is used, so there may be a class all the same.
+    """
 
     name: str
     distribution: str
     version: str
     target: type[T] | None = None
     error: str | None = None
+    lack: str | None = None
+
+    @property
+    def state(self) -> Literal["ready", "incomplete", "broken"]:
+        """``incomplete`` if an extra that nobody has installed is all that it needs."""
+        if self.error not in (None, self.lack):
+            return "broken"
+        return "incomplete" if self.lack else "ready"
+
+    @property
+    def problem(self) -> str | None:
+        """Why it is not ready, and what to do; None if it is."""
+        return self.error or self.lack
 
 
 class Plugins(Generic[T]):
@@ -154,11 +173,8 @@ class _GuardedPoint:
             if is_for_us(exc):
                 raise
             owner = self._point.dist.name if self._point.dist else "it"
-            if lacking := missing(self._point):
-                extras = ",".join(self._point.extras)
-                raise ImportError(
-                    f"it needs {', '.join(lacking)}: pip install '{owner}[{extras}]'."
-                ) from exc
+            if lacking := lack(self._point):
+                raise ImportError(lacking) from exc
             log.warning("Loading %s failed.", self._point.value, exc_info=True)
             raise ImportError(f"{_why(exc)}; install {owner} again, or remove it.") from exc
 
@@ -200,11 +216,12 @@ def _load(
     target, error = None, (pin and pin.refusal(found[0])) or too_old(found[0])
     if error is None:
         target, error = _load_target(group, found[0], base)
+    plugin = Plugin(name, names[0], version, target, error, lack(found[0]))
     if error is not None:
         # What an extra is for is no fault of an installation without it: lists show it.
-        level = logging.INFO if missing(found[0]) else logging.WARNING
+        level = logging.INFO if plugin.state == "incomplete" else logging.WARNING
         log.log(level, "The %s %r cannot be used: %s", noun, name, error)
-    return Plugin(name, names[0], version, target, error)
+    return plugin
 
 
 def _load_target(

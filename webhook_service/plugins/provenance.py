@@ -61,6 +61,15 @@ def missing(point: importlib.metadata.EntryPoint) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name for name in needs if _version(name) is None]))
 
 
+def lack(point: importlib.metadata.EntryPoint) -> str | None:
+    """What ``missing`` names, and the command that installs it; None if all is there."""
+    names = missing(point)
+    if not names:
+        return None
+    owner, extras = point.dist.name if point.dist else "it", ",".join(point.extras)
+    return f"it needs {', '.join(names)}: pip install '{owner}[{extras}]'."
+
+
 def _of(point: importlib.metadata.EntryPoint) -> Provenance:
     found = point.dist
     always = [str(need) for need in _needs(found, "")]

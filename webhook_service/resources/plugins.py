@@ -14,10 +14,12 @@ class PluginResource(AnswerModel):
 
     id: str = Field(description="Its name, as receivers say it.")
     name: str
-    state: Literal["ready", "broken"]
+    state: Literal["ready", "incomplete", "broken"] = Field(
+        description="`incomplete` if it needs an extra that is not installed."
+    )
     distribution: str = Field(description="The package that it came with; may be empty.")
     version: str = Field(description="Of that package.")
-    error: str | None = Field(description="Why it cannot be used; null if it can.")
+    error: str | None = Field(description="Why it is not ready, and what to do; null if it is.")
 
 
 class DriverResource(PluginResource):

@@ -100,6 +100,17 @@ def test_a_plugin_that_did_not_load_is_not_offered(served: Served, owner: httpx.
     assert receiver["driver"]["options"] == ["stub"] and "brokenConfig" not in receiver
 
 
+def test_a_plugin_without_its_extra_says_how_to_install_it(
+    served: Served, owner: httpx.Client
+) -> None:
+    lack = "it needs nomad: pip install 'webhook-nomad[nomad]'."
+    lacking: Plugin[Any] = Plugin("nomad", "webhook-nomad", "1", Own, lack=lack)
+    served.service.drivers.plugins._loaders["nomad"] = lambda: lacking
+    found = {each["name"]: each for each in get(owner, "/drivers")["data"]}
+    assert (found["nomad"]["state"], found["nomad"]["error"]) == ("incomplete", lack)
+    assert (found["stub"]["state"], found["stub"]["error"]) == ("ready", None)
+
+
 def test_every_schema_can_be_read_alone(owner: httpx.Client) -> None:
     whole = get(owner, "/schemas")["data"]
     assert {"receiver", "stub", "delivery", "execution", "error"} <= {one["id"] for one in whole}

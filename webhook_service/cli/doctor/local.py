@@ -181,13 +181,14 @@ def _look_at_clock(service: WebhookService, report: Report) -> None:
 
 
 def _look_at_plugins(service: WebhookService, report: Report) -> None:
-    failed = 0
+    ready = True
     for kind in (service.drivers, service.formats, service.schemes):
         for plugin in kind.plugins:
-            if plugin.error:
-                failed += 1
-                report(broken(f"plug-in {plugin.name}", plugin.error))
-    if not failed:
+            if plugin.problem:
+                ready = False
+                judge = broken if plugin.state == "broken" else doubtful
+                report(judge(f"plug-in {plugin.name}", plugin.problem))
+    if ready:
         report(good("plug-ins", "All load."))
 
 

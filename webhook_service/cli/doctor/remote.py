@@ -30,7 +30,8 @@ def look_there(remote: Remote, report: Report) -> None:
             plugins = opened.client.plugins
             for plugin in (*plugins.drivers(), *plugins.formats(), *plugins.schemes()):
                 if plugin.error:
-                    report(broken(f"plug-in {plugin.name}", plugin.error))
+                    judge = broken if plugin.state == "broken" else doubtful
+                    report(judge(f"plug-in {plugin.name}", plugin.error))
             for receiver in opened.client.receivers.list():
                 if receiver.problem:
                     report(broken(f"receiver {receiver.name}", receiver.problem))

@@ -52,7 +52,7 @@ class SettingsPage:
             visitor,
             "settings.html",
             tokens=[token for token in tokens if token.revoked is None],
-            plugins=sorted(plugins, key=lambda found: (found[1].error is None, found[0])),
+            plugins=sorted(plugins, key=lambda found: (found[1].state == "ready", found[0])),
             audit=audit.items,
             people=await self._site.people(visitor),
             commands=[

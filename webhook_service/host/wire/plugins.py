@@ -75,7 +75,7 @@ def schema_of(owner: str, model: type[BaseModel]) -> Json | None:
 class _Common(TypedDict):
     id: str
     name: str
-    state: Literal["ready", "broken"]
+    state: Literal["ready", "incomplete", "broken"]
     distribution: str
     version: str
     error: str | None
@@ -87,10 +87,10 @@ def _common(plugin: Plugin[Any], links: Links, kind: str) -> _Common:
     return {
         "id": plugin.name,
         "name": plugin.name,
-        "state": "broken" if plugin.error else "ready",
+        "state": plugin.state,
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "error": plugin.error,
+        "error": plugin.problem,
         "links": {"self": links.bare(f"{PREFIX}/{kind}/{plugin.name}")},
         "actions": {},
     }

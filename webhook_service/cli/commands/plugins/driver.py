@@ -25,16 +25,15 @@ COLUMNS = (
     Column("STATE", "state"),
     Column("VERSION", "version"),
     Column("DISTRIBUTION", "distribution", shrinks=True),
-    Column("ERROR", "error", shrinks=True),
+    Column("ERROR", "error", spills=True),
 )
 
 
 @app.command("list")
 def list_drivers(output: OutputOption = Output.TABLE) -> None:
-    """List the drivers; a broken driver is shown with its error."""
+    """List the drivers; one that is not ready says why, and what to do."""
     if chosen() is None:
-        plugins = _installed()
-        items = [listed(plugin, plugins.group) for plugin in plugins]
+        items = [listed(plugin) for plugin in _installed()]
     else:
         with connect() as opened:
             items = [plugin.as_json() for plugin in opened.client.plugins.drivers()]

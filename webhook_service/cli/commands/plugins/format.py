@@ -28,16 +28,15 @@ COLUMNS = (
     Column("STATE", "state"),
     Column("SENDER", "sender"),
     Column("DISTRIBUTION", "distribution", shrinks=True),
-    Column("ERROR", "error", shrinks=True),
+    Column("ERROR", "error", spills=True),
 )
 
 
 @app.command("list")
 def list_formats(output: OutputOption = Output.TABLE) -> None:
-    """List the formats; a broken format is shown with its error."""
+    """List the formats; one that is not ready says why, and what to do."""
     if chosen() is None:
-        plugins = _installed()
-        items = [_as_json(plugin, plugins.group) for plugin in plugins]
+        items = [_as_json(plugin) for plugin in _installed()]
     else:
         with connect() as opened:
             items = [plugin.as_json() for plugin in opened.client.plugins.formats()]
@@ -117,9 +116,9 @@ def _installed() -> Plugins[Format[Any]]:
     return discover(FORMATS, "format", Format)
 
 
-def _as_json(plugin: Plugin[Format[Any]], group: str) -> dict[str, Any]:
+def _as_json(plugin: Plugin[Format[Any]]) -> dict[str, Any]:
     sender = plugin.target.sender.name if plugin.target else ""
-    return {**listed(plugin, group), "sender": sender}
+    return {**listed(plugin), "sender": sender}
 
 
 def _described(target: type[Format[Any]]) -> dict[str, Any]:

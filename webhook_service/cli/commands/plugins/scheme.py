@@ -26,16 +26,15 @@ COLUMNS = (
     Column("CHECKS", "checks", shrinks=True),
     Column("OPTIONS", "options", shrinks=True),
     Column("DISTRIBUTION", "distribution", shrinks=True),
-    Column("ERROR", "error", shrinks=True),
+    Column("ERROR", "error", spills=True),
 )
 
 
 @app.command("list")
 def list_schemes(output: OutputOption = Output.TABLE) -> None:
-    """List the schemes; a broken scheme is shown with its error."""
+    """List the schemes; one that is not ready says why, and what to do."""
     if chosen() is None:
-        plugins = _installed()
-        items = [_as_json(plugin, plugins.group) for plugin in plugins]
+        items = [_as_json(plugin) for plugin in _installed()]
     else:
         with connect() as opened:
             items = [plugin.as_json() for plugin in opened.client.plugins.schemes()]
@@ -64,9 +63,9 @@ def _installed() -> Plugins[Scheme[Any]]:
     return discover(SCHEMES, "scheme", Scheme)
 
 
-def _as_json(plugin: Plugin[Scheme[Any]], group: str) -> dict[str, Any]:
+def _as_json(plugin: Plugin[Scheme[Any]]) -> dict[str, Any]:
     said = _described(plugin.target) if plugin.target else {"checks": "", "options": []}
-    return {**listed(plugin, group), **said}
+    return {**listed(plugin), **said}
 
 
 def _described(target: type[Scheme[Any]]) -> dict[str, Any]:
