@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from webhook_service.model.execution import Execution
 from webhook_service.model.history.delivery_log import LogEntry, LogPage, LogQuery, Pulse
 from webhook_service.model.history.figures import Figures
+from webhook_service.model.history.outage import Outage
 from webhook_service.store.store import Store
 
 
@@ -47,3 +48,7 @@ class Overview:
     def figures(self, project: str) -> Figures:
         """How often, how fast and how safely the project deployed lately."""
         return self._store.figures.figures(project, self._store.now())
+
+    def outages(self, project: str) -> Sequence[Outage]:
+        """What of the project waits for a server that does not answer, by receiver."""
+        return self._store.outages.of_project(project)
