@@ -1,15 +1,20 @@
 """The documentation runs: its examples are executed, its tables compared with the code."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.docs.terminal import Terminal, shell_blocks
+from tests.host.served import serving
 from tests.support import PROJECT, SECRET, sqlite_url, wait_for_end
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_service import Call, PushEvent, Settings, WebhookService
@@ -70,15 +75,33 @@ def test_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
 
 def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None:
     (body,) = blocks(RECEIVERS, "json")
+    (calls,) = [block for block in blocks(RECEIVERS, "sh") if "$RECEIVER_URL" in block]
     settings = Settings(database_url=sqlite_url(tmp_path), secret_key=SECRET, kubeconfig=kubeconfig)
 
-    with WebhookService.open(settings) as service:
+    with serving(WebhookService.open(settings)) as served:
+        service = served.service
         receiver = service.create_receiver(PROJECT, json.loads(body))
         key = service.receiver_key(PROJECT, receiver.id)
         delivery = service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "1.2.3")))
         assert wait_for_end(service, delivery.executions[0]).state == "succeeded"
         ignored = service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "latest")))
         assert ignored.reason == "tag_mismatch"
+        query = urlencode({"key": key, "projectId": PROJECT})
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", calls],
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "RECEIVER_URL": f"{served.base}/v1-webhooks/endpoint?{query}",
+                "PUSH": dockerhub_push("acme/shop", "1.2.4").decode(),
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        images = [each.event.image for each in service.list_executions(PROJECT).items]
+    assert images == [f"docker.io/acme/shop:{tag}" for tag in ("1.2.3", "1.2.4", "1.2.3")]
 
 
 def test_every_part_of_a_receiver_is_documented() -> None:

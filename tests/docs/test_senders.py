@@ -1,14 +1,18 @@
 """The senders' pages: every receiver on them can be created, and takes its sender's calls."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.docs.tables import formats, schemes
+from tests.host.served import serving
 from tests.support import PROJECT, make_service, sqlite_url
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdateConfig
 from webhook_service.driver import DriverConfig, PushEvent
@@ -72,6 +76,27 @@ def test_the_receiver_on_a_page_takes_its_senders_push(
     call = Call(sent, headers, through_proxy=True)
     delivery = service.accept(PROJECT, service.receiver_key(PROJECT, receiver.id), call)
     assert (delivery.state, delivery.reason) == ("accepted", None)
+
+
+@pytest.mark.parametrize("page", ["cloudevents", "generic"])
+def test_the_script_of_a_page_makes_the_call_that_its_receiver_takes(
+    service: WebhookService, page: str
+) -> None:
+    text = (PAGES / f"{page}.md").read_text()
+    (script,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    *_, body = [str(param.values[1]) for param in RECEIVERS if param.values[0] == page]
+    receiver = service.create_receiver(PROJECT, json.loads(body))
+    query = urlencode({"key": service.receiver_key(PROJECT, receiver.id), "projectId": PROJECT})
+    with serving(service) as served:
+        url = f"{served.base}/v1-webhooks/endpoint?{query}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            env={**os.environ, "URL": url, "SECRET": "SECRET"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert json.loads(done.stdout)["state"] == "accepted", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(set(formats().targets) - {"auto"}))

@@ -2,16 +2,22 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from webhook_service.driver import CONTRACT
 from webhook_service.testing.kit import DriverConformance, Fault
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-driver.md").read_text()
-CLIENT, LATER, KIT = (
-    next(block for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if word in block)
-    for word in ("class Client", "class Later", "class TestNote")
+CLIENT, LATER, NEWEST, KIT = (
+    next(
+        dedent(block)
+        for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+        if word in block
+    )
+    for word in ("class Client", "class Later", "class Newest", "class TestNote")
 )
 TESTS = [name for name in dir(DriverConformance) if name.startswith("test_")]
 
@@ -46,3 +52,7 @@ def test_the_asynchronous_example_keeps_its_contract() -> None:
     later = ran(LATER)["Later"]
     assert issubclass(later, ran(LATER)["WebhookDriver"])
     assert later().slot(None, None) == ""
+
+
+def test_the_example_of_a_newer_contract_asks_for_one_that_is_not_there_yet() -> None:
+    assert ran(NEWEST)["Newest"].contract == CONTRACT + 1
