@@ -80,7 +80,7 @@ class ConsoleSite:
 
         def rolls() -> Execution | None:
             found = self.service.get_execution(PROJECT, made.executions[0])
-            return found if "ImagePullBackOff" in found.message else None
+            return found if found.state == "waiting" else None
 
         try:
             yield wait_for(rolls, PATIENCE)
@@ -115,12 +115,15 @@ def receiver_body(name: str = "shop", **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def console_site(folder: Path, **settings: Any) -> Iterator[ConsoleSite]:
-    """Serve a console whose project has one receiver for the Deployment shop/shop."""
+    """Serve a console whose project has one receiver for the Deployment shop/shop.
+
+    Each login of a test makes a token, and all tests of the package share a project: no limit.
+    """
     with ExitStack() as stack:
         cluster = stack.enter_context(FakeCluster(ready_delay=0.05))
         cluster.apply(deployment(SIMULATED))
         known = load_settings(
-            **{"database_url": f"sqlite:///{folder / 'console.db'}"}
+            **{"database_url": f"sqlite:///{folder / 'console.db'}", "max_tokens": 0}
             | {"secret_key": SECRET, "kubeconfig": cluster.write_kubeconfig(folder / "kubeconfig")}
             | settings
         )

@@ -181,3 +181,20 @@ def test_a_page_shows_the_end_of_what_moved_while_it_asked(site: ConsoleSite, pa
         page.wait_for_timeout(500)
         slow.let_go()
         page.get_by_text("Push again").wait_for()
+
+
+def test_a_part_in_which_somebody_is_moves_when_they_leave_it(site: ConsoleSite, page: Any) -> None:
+    with site.hanging() as execution:
+        page.route("**/feed**", lambda _: None)
+        page.goto(f"{site.base}/deliveries/{execution.delivery}")
+        page.get_by_role("group", name="Table of attempts").focus()
+        site.service.interventions.abort(PROJECT, execution.id)
+        site.wait(execution.id)
+        row = f'<tr id="{execution.delivery}"></tr>'
+        page.evaluate(
+            "data => document.dispatchEvent(new CustomEvent('row', {detail: {data}}))", row
+        )
+        page.wait_for_timeout(300)
+        assert page.get_by_text("Abort and roll back").count() == 1
+        page.get_by_role("button", name="Log out").focus()
+        page.get_by_text("Push again").wait_for()

@@ -31,12 +31,20 @@ function take(event) {
       document.querySelector(".empty")?.remove();
     }
   }
-  document.querySelectorAll(`[data-delivery="${row.id}"], [data-any-delivery]`).forEach((part) => {
-    // What somebody types or has opened is not taken away.
-    if (!part.contains(document.activeElement) || document.activeElement.tagName === "BUTTON") {
-      htmx.trigger(part, "moved");
-    }
-  });
+  document.querySelectorAll(`[data-delivery="${row.id}"], [data-any-delivery]`).forEach(moved);
+}
+
+const held = new Set();
+
+// What somebody types or has opened is not taken away: such a part is shown anew once they leave it.
+function moved(part) {
+  const active = document.activeElement;
+  if (part.contains(active) && active.tagName !== "BUTTON") {
+    held.add(part);
+  } else {
+    held.delete(part);
+    htmx.trigger(part, "moved");
+  }
 }
 
 function live(on) {
@@ -54,6 +62,7 @@ function prepare(root) {
 }
 
 document.addEventListener("row", take);
+document.addEventListener("focusout", () => setTimeout(() => held.forEach(moved)));
 document.addEventListener("htmx:sse:after:connection", () => live(true));
 document.addEventListener("htmx:sse:close", () => live(false));
 document.addEventListener("htmx:sse:error", () => live(false));
