@@ -1,6 +1,7 @@
 # Each target makes .venv by itself; PYTHON names another Python, PYTEST_ARGS more for pytest.
 PYTHON ?= python3
-WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -ge 2 ] && echo "$$n" || echo 2)
+# Tests wait for servers most of the time: one more than there are processors.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n + 1)))
 PIP := .venv/bin/python -m pip install -qq
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
