@@ -61,6 +61,9 @@ RUN_ALONE = {
         "import asyncio": "tests/docs/test_writing_a_driver.py",
         "from webhook_service import Context, Done": "tests/docs/test_writing_a_driver.py",
         "import pytest": "tests/docs/test_writing_a_driver.py",
+        "webhook-service driver new": "tests/examples/test_scaffold.py",
+        "webhook-service driver list": "tests/examples/test_scaffold.py",
+        "URL=": "tests/examples/test_scaffold.py",
     },
 }
 """Of other pages: the blocks that a test runs, by how they begin."""
@@ -102,10 +105,6 @@ NOT_RUN = {
     "docs/senders/azure.md": {"az acr": "It needs an account at Azure."},
     "docs/senders/ecr.md": {"aws sns": "It needs an account at Amazon."},
     "docs/senders/google.md": {"gcloud": "It needs an account at Google."},
-    "docs/writing-a-driver.md": {
-        "webhook-service driver new": "tests/examples/test_scaffold.py does it for other names.",
-        "export": "The driver is the reader's.",
-    },
 }
 """The blocks that no test runs, by how they begin, and why."""
 
