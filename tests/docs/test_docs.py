@@ -139,14 +139,3 @@ def test_the_driver_of_the_guide_runs() -> None:
     said = {"url": "https://chat.test", "token": "hunter2"}
     shown, whole = part_config(names["NotifyConfig"].model_validate(said), "notifyConfig")
     assert (shown["token"], whole) == (HIDDEN, said)
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
-    broken = [
-        f"{page.name}: {link}"
-        for page in [*pages, *(ROOT / "docs").rglob("*.md")]
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
-        if not (page.parent / link).exists()
-    ]
-    assert broken == []

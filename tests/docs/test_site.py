@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds offline, and every link in every page leads somewhere."""
+"""The documentation as a site: it builds offline, and its menu has every page."""
 
 import re
 import shutil
@@ -9,34 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("examples/**/*.md")])
-LINK = re.compile(r"\]\(([^)\s]+)\)")
 ASSET = re.compile(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(https?:[^"'\s>]+)""")
-
-
-def heading_ids(page: Path) -> set[str]:
-    """The anchors of a page's headings, as forges and the site make them."""
-    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    found: set[str] = set()
-    for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
-        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).replace("`", "").strip().lower()
-        found.add(re.sub(r"[^\w -]", "", words).replace(" ", "-"))
-    return found
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
-    lost = []
-    for link in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)):
-        if re.match(r"[a-z]+:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (
-            anchor and target.suffix == ".md" and anchor not in heading_ids(target)
-        ):
-            lost.append(link)
-    assert lost == []
 
 
 @pytest.mark.timeout(300)
