@@ -3,7 +3,8 @@
 import argparse
 
 from tests.support import make_service
-from webhook_service.host.server import bind, serve_on
+from webhook_service.host.server import serve_on
+from webhook_service.net.listener import bind
 from webhook_service.settings import load_settings
 from webhook_service.telemetry.logs import configure
 

@@ -13,9 +13,10 @@ from tests.support import SECRET, wait_for
 from webhook_service.console import MOUNT, build_console
 from webhook_service.demo.scenario import SIMULATED, deployment
 from webhook_service.host.app import create_app
-from webhook_service.host.server import Server, bind, server_config
+from webhook_service.host.server import Server, server_config
 from webhook_service.model.execution import ENDED, Execution
 from webhook_service.model.people.tokens import Role
+from webhook_service.net.listener import bind
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
 from webhook_service.testing import FakeCluster

@@ -12,8 +12,9 @@ from tests.support import PROJECT
 from webhook_service.host.app import create_app
 from webhook_service.host.limits.protocol import BoundedProtocol
 from webhook_service.host.limits.tls import TlsFiles
-from webhook_service.host.server import Server, bind, server_config
+from webhook_service.host.server import Server, server_config
 from webhook_service.model.people.tokens import Role
+from webhook_service.net.listener import bind
 from webhook_service.service import WebhookService
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from tests.support import PROJECT, SECRET, make_service, sqlite_url
 from webhook_service.errors import SettingsError
-from webhook_service.host.server import bind, serve
+from webhook_service.host.server import serve
 from webhook_service.model.ids import RECEIVER, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
+from webhook_service.net.listener import bind
 from webhook_service.settings import load_settings
 from webhook_service.testing.samples import dockerhub_push
 

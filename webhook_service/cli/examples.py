@@ -9,7 +9,7 @@ from typer.models import CommandInfo
 
 PROGRAM = "webhook-service"
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
-    "serve": ("serve --migrate", "serve --listen 0.0.0.0:8085"),
+    "serve": ("serve --migrate", "serve --listen 0.0.0.0:8085 --processes 2"),
     "worker": ("worker --concurrency 4",),
     "migrate": ("migrate", "migrate --check"),
     "backup": ("backup /backups/webhook-service.db --passphrase @phrase",),

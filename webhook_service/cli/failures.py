@@ -35,7 +35,7 @@ class Commands(TyperGroup):
     """The root of all commands, where every failure ends."""
 
     def invoke(self, ctx: Any) -> Any:
-        with _reported():
+        with reported():
             return super().invoke(ctx)
 
 
@@ -46,7 +46,8 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
+    """End the command with one line for whatever is raised meanwhile."""
     try:
         yield
     except WebhookServiceError as exc:

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 
 from webhook_service.errors import SettingsError
 from webhook_service.host import create_app
-from webhook_service.host.server import Server, bind, server_config
+from webhook_service.host.server import Server, server_config
+from webhook_service.net.listener import bind
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings
 

@@ -28,6 +28,7 @@ from webhook_service.host.limits.connections import Connections, allow_open_file
 from webhook_service.host.limits.protocol import BoundedProtocol, bounded
 from webhook_service.host.limits.rates import CallRates, Rate
 from webhook_service.host.limits.tls import TlsAcceptor, TlsFiles
+from webhook_service.net.listener import bind
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
 from webhook_service.telemetry.observer import ConnectionsOpen, Limited
@@ -131,7 +132,7 @@ def serve(
         try:
             service = WebhookService.open(settings, run=run)
             with _metrics(settings, service) as metrics:
-                serve_on(listener, settings, service, on_ready, beside, files, metrics)
+                serve_on(listener, settings, service, on_ready, beside, files, metrics.text)
         finally:
             end_traces()
 
@@ -143,13 +144,11 @@ def serve_on(
     on_ready: Callable[[str], None] | None = None,
     beside: Beside | None = None,
     files: TlsFiles | None = None,
-    metrics: Metrics | None = None,
+    metrics: Callable[[], bytes] | None = None,
 ) -> None:
     """Serve a service that is open, as ``serve`` does; this process is for nothing else."""
     protocol = build_protocol(settings, service)
-    app = build_app(
-        settings, service, beside=beside, metrics=None if metrics is None else metrics.text
-    )
+    app = build_app(settings, service, beside=beside, metrics=metrics)
     server = Server(server_config(app, protocol), on_ready, files)
     with _ended_by_signals(server):
         _spare_collector()
@@ -205,29 +204,6 @@ def server_config(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket with an address, that does not listen yet.
-
-    Raises:
-        SettingsError: the address is taken, or none of this machine.
-    """
-    listener = None
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, proto)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as exc:
-        if listener is not None:
-            listener.close()
-        raise SettingsError(
-            f"WEBHOOK_SERVICE_LISTEN: {host}:{port} cannot be served on: {exc.strerror}."
-        ) from exc
-    return listener
 
 
 class Server(uvicorn.Server):

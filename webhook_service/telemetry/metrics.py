@@ -22,6 +22,13 @@ from webhook_service.telemetry.counters import Counters
 from webhook_service.telemetry.kept import Kept
 from webhook_service.telemetry.page import serve
 
+WAITING_WRITES = ("webhook_waiting_writes", "Writes that wait for a commit.")
+WRITES = ("webhook_writes", "Writes that were committed.")
+COMMITS = (
+    "webhook_commits",
+    "Commits; writes divided by commits give the mean size of a group.",
+)
+
 
 class Metrics(Counters):
     """What a host serves.
@@ -39,7 +46,7 @@ class Metrics(Counters):
         now: Callable[[], datetime],
     ) -> None:
         self.registry = registry = CollectorRegistry()
-        registry.register(_Backlog(backlog, now))
+        registry.register(InDatabase(backlog, now))
         registry.register(_Writes(written))
         ProcessCollector(registry=registry)
         super().__init__(registry, now)
@@ -57,7 +64,7 @@ class Metrics(Counters):
         return serve(self.registry, address)
 
 
-class _Backlog(Collector):
+class InDatabase(Collector):
     """What waits in the database, so that every host shows the same; nothing while it is away."""
 
     def __init__(self, backlog: Callable[[], Backlog], now: Callable[[], datetime]) -> None:
@@ -99,14 +106,6 @@ class _Writes(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         written = self._written()
-        yield GaugeMetricFamily(
-            "webhook_waiting_writes", "Writes that wait for a commit.", value=written.waiting
-        )
-        yield CounterMetricFamily(
-            "webhook_writes", "Writes that were committed.", value=written.jobs
-        )
-        yield CounterMetricFamily(
-            "webhook_commits",
-            "Commits; writes divided by commits give the mean size of a group.",
-            value=written.groups,
-        )
+        yield GaugeMetricFamily(*WAITING_WRITES, value=written.waiting)
+        yield CounterMetricFamily(*WRITES, value=written.jobs)
+        yield CounterMetricFamily(*COMMITS, value=written.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,17 @@ from webhook_service.cli.options import Listen, given
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from webhook_service.host.server import Beside
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
+
+# Not from the folder that the service happens to be started in.
+HOST_PROCESS = (
+    sys.executable,
+    "-P",
+    "-m",
+    "webhook_service.cli.commands.installation.host_process",
+)
 
 
 def serve(
@@ -21,6 +31,16 @@ def serve(
     migrate: Annotated[
         bool, typer.Option("--migrate", help="First update the schema of the database.")
     ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            min=1,
+            max=64,
+            metavar="NUMBER",
+            help="How many processes serve the address together; more than 1 need PostgreSQL.",
+        ),
+    ] = 1,
 ) -> None:
     """Serve the endpoint and the management API, and run executions."""
     from webhook_service.cli.commands.installation.migrate import upgrade
@@ -29,11 +49,24 @@ def serve(
 
     settings = load_settings(**given(listen=listen))
     configure(settings.log_format, settings.log_level)
+    if processes > 1:
+        from webhook_service.processes.parent import require_usable
+
+        require_usable(settings)
     if migrate:
         upgrade(settings)
+    if processes > 1:
+        from webhook_service.processes.parent import serve_in_processes
+
+        raise typer.Exit(serve_in_processes(settings, processes, HOST_PROCESS, _announce))
     from webhook_service import host
 
-    host.serve(settings, on_ready=_announce, beside=_console if settings.console else None)
+    host.serve(settings, on_ready=_announce, beside=beside(settings))
+
+
+def beside(settings: Settings) -> Beside | None:
+    """Builds what the settings want to be served beside the API: the console, or nothing."""
+    return _console if settings.console else None
 
 
 def _console(settings: Settings, service: WebhookService) -> Mapping[str, Starlette]:

@@ -1,0 +1,1 @@
+"""Several host processes on one address and one database: one command, one parent."""
