@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -39,16 +39,23 @@ def program(name: str, package: str | None = None) -> str:
     return found
 
 
-def on_server_core(*command: str) -> list[str]:
-    """A command whose process has the servers' core only."""
-    return [program("taskset", "util-linux"), "-c", str(SERVER_CORE), *command]
+def on_cores(cores: Sequence[int], *command: str) -> list[str]:
+    """A command whose processes have these cores only."""
+    return [program("taskset", "util-linux"), "-c", ",".join(map(str, cores)), *command]
 
 
 @contextmanager
 def on_load_core() -> Iterator[None]:
     """Leave the servers' core to the servers: this process and what it starts are elsewhere."""
+    with kept_on([LOAD_CORE]):
+        yield
+
+
+@contextmanager
+def kept_on(cores: Iterable[int]) -> Iterator[None]:
+    """This process has these cores only, and so has what it starts meanwhile."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {LOAD_CORE})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -96,6 +103,8 @@ def run(port: int, pid: int, paths: Sequence[str], connections: int, seconds: fl
 
 
 def processor_seconds(pid: int) -> float:
-    """Processor time of a process and of those of its children that have ended."""
+    """Processor time of a process and of its children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS
+    ended = sum(map(int, fields[11:15])) / TICKS
+    alive = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return ended + sum(map(processor_seconds, map(int, alive)))

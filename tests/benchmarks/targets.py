@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,22 @@ def host(name: str, database_url: str, folder: Path, keys: Sequence[str]) -> Ite
 
 
 @contextmanager
+def hosts(
+    name: str, database_url: str, folder: Path, key: str, processes: int, cores: Sequence[int]
+) -> Iterator[Target]:
+    """Host processes on one address, as ``--processes`` starts them; one has no parent."""
+    command = [sys.executable, "-m", "tests.benchmarks.host", database_url]
+    command += ["--metrics", f"--processes={processes}"]
+    paths = [f"{ENDPOINT}?key={key}&projectId={PROJECT}"]
+
+    def ready(server: Process) -> bool:
+        return server.log.read_text().count("taking calls on") == processes
+
+    with _serving(name, command, folder, paths, cores, ready) as target:
+        yield target
+
+
+@contextmanager
 def bare(folder: Path) -> Iterator[Target]:
     """A Starlette handler that reads the JSON and answers."""
     command = [sys.executable, "-m", "tests.benchmarks.plain"]
@@ -83,14 +99,19 @@ def new_receiver(database_url: str) -> str:
 
 @contextmanager
 def _serving(
-    name: str, command: Sequence[str], folder: Path, paths: Sequence[str]
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    paths: Sequence[str],
+    cores: Sequence[int] = (load.SERVER_CORE,),
+    ready: Callable[[Process], bool] = lambda server: True,
 ) -> Iterator[Target]:
-    """Start a command that takes its port as last argument."""
+    """Start a command that takes its port as last argument, on the servers' core."""
     port = free_port()
     file = name.replace(" ", "-").replace("/", "-")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    server = Process(load.on_server_core(*command, str(port)), folder, name=file, env=env)
-    server.start(lambda: accepts(port))
+    server = Process(load.on_cores(cores, *command, str(port)), folder, name=file, env=env)
+    server.start(lambda: accepts(port) and ready(server))
     try:
         yield Target(name, port, server.pid, paths)
     finally:
