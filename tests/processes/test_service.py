@@ -135,6 +135,7 @@ def start(postgres: Postgres, tmp_path: Path) -> Iterator[Running]:
         "WEBHOOK_SERVICE_SECRET_KEY": SECRET,
         "WEBHOOK_SERVICE_LISTEN": f"127.0.0.1:{port}",
         RUNS: str(runs),
+        "TMPDIR": str(tmp_path),  # a parent that is killed leaves its folder there
     }
     command = [sys.executable, "-u", "-m", "tests.processes.service", str(COUNT)]
     parent = Process(command, tmp_path, name="parent", env=environment)
