@@ -231,6 +231,38 @@ def test_what_waits_for_approval_is_approved_or_refused(place: Place, tmp_path: 
     assert place.json("execution", "cancel", third)["state"] == "cancelled"
 
 
+def test_labels_are_set_and_removed_as_kubectl_does_it(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text('{"labels": {"tier": "web", "old": "1"}}')
+    new = ("--label", "team=shop", "--label", "canary=", "--label", "old-")
+    create = ("receiver", "create", "--name", "shop", *STUB, "-f", str(tmp_path / "body.json"))
+    made = place.json(*create, *new)
+    assert made["labels"] == {"tier": "web", "team": "shop", "canary": ""}
+    update = ("receiver", "update", "shop")
+    changed = place.json(*update, "-l", "team=pay", "-l", "tier-", "-l", "never-")
+    assert changed["labels"] == {"team": "pay", "canary": ""}
+    assert place.json(*update, "--tag", "2")["labels"] == changed["labels"]
+    assert place.json(*update, "-l", "team-", "-l", "canary-")["labels"] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("team",), "'team' is neither KEY=VALUE nor KEY-."),
+        (("=shop",), "'=shop' is neither KEY=VALUE nor KEY-."),
+        (("-",), "'-' is neither KEY=VALUE nor KEY-."),
+        (("team=shop", "team-"), "both sets and removes 'team'"),
+        (("team-", "team=shop"), "both sets and removes 'team'"),
+        (("a b=c",), "labels"),
+    ],
+)
+def test_what_is_no_label_is_refused(place: Place, words: tuple[str, ...], said: str) -> None:
+    place.json("receiver", "create", "--name", "shop", *STUB)
+    options = [part for word in words for part in ("--label", word)]
+    refused = place.run(*place.words, "receiver", "update", "shop", *options)
+    assert refused.exit_code != 0 and said in " ".join(refused.stderr.split())
+    assert place.json("receiver", "show", "shop")["labels"] == {}
+
+
 def test_a_minimum_age_is_an_option_that_has_the_registry_asked(place: Place) -> None:
     age = ("--minimum-age", "72h", "--repository", "docker.io/acme/shop")
     made = place.json("receiver", "create", "--name", "shop", *STUB, *age)

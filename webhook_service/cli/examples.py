@@ -43,7 +43,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "receiver list": ("receiver list -p shop", "receiver list -p shop -o wide --watch"),
     "receiver show": ("receiver show shop -p shop", "receiver show shop -p shop -o yaml"),
-    "receiver update": ("receiver update shop -p shop --tag '^2'",),
+    "receiver update": (
+        "receiver update shop -p shop --tag '^2'",
+        "receiver update shop -p shop --label team=shop --label tier-",
+    ),
     "receiver delete": ("receiver delete shop -p shop",),
     "receiver rotate": ("receiver rotate shop -p shop --overlap 2",),
     "receiver suspend": ("receiver suspend shop -p shop",),

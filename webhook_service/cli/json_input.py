@@ -87,6 +87,24 @@ def read_pairs(words: Iterable[str] | None) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def read_labels(words: Iterable[str] | None) -> dict[str, str | None]:
+    """Labels as ``kubectl label`` takes them: ``KEY=VALUE`` sets one, ``KEY-`` removes it (None).
+
+    As there, a value may be empty, and one call cannot both set and remove a label.
+    """
+    found: dict[str, str | None] = {}
+    for word in words or ():
+        key, sign, text = word.partition("=")
+        removes = not sign and key.endswith("-")
+        name = key.removesuffix("-") if removes else key
+        if not name or not (sign or removes):
+            raise typer.BadParameter(f"{word[:100]!r} is neither KEY=VALUE nor KEY-.")
+        if name in found and (found[name] is None) != removes:
+            raise typer.BadParameter(f"--label both sets and removes {name[:100]!r}.")
+        found[name] = None if removes else text
+    return found
+
+
 def _parse_any(text: str) -> Any:
     try:
         return json.loads(text)

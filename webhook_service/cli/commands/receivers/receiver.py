@@ -12,6 +12,7 @@ from webhook_service.cli.connection.connect import Connection, connect
 from webhook_service.cli.json_input import (
     read_body,
     read_headers,
+    read_labels,
     read_object,
     read_object_file,
     read_text,
@@ -123,6 +124,15 @@ Listens = Annotated[
         autocompletion=inboxes,
     ),
 ]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        "-l",
+        metavar="KEY=VALUE",
+        help="A label to set; KEY- removes it. Repeatable; other labels stay.",
+    ),
+]
 V16Key = Annotated[
     str | None,
     typer.Option(
@@ -148,6 +158,7 @@ def create(
     minimum_age: MinimumAge = None,
     verify: Verify = None,
     listens: Listens = None,
+    labels: Labels = None,
     v16_key: V16Key = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -160,6 +171,7 @@ def create(
         asked = ask_for_options(verify, opened.client.plugins.schemes)
         parts = _parts({}, format, repository, tag_policy, tag, minimum_age, asked, listens)
         whole = _with_config({**(body or {}), **options, **parts}, config, None)
+        whole = _with_labels(whole, read_labels(labels))
         _print_saved(output, _create(opened, whole, v16_key))
 
 
@@ -214,6 +226,7 @@ def update(
     minimum_age: MinimumAge = None,
     verify: Verify = None,
     listens: Listens = None,
+    labels: Labels = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Change the parts of a receiver that you give.
@@ -228,6 +241,7 @@ def update(
             old.as_json(), format, repository, tag_policy, tag, minimum_age, verify, listens
         )
         whole = _with_config({**(body or {}), **options, **parts}, config, old.driver)
+        whole = _with_labels(whole, read_labels(labels))
         _print_saved(output, requests.update(old.id, whole))
 
 
@@ -333,6 +347,11 @@ def _with_config(
     if config is None:
         return body
     return {**body, config_field(str(body.get("driver") or driver or "")): config}
+
+
+def _with_labels(body: dict[str, Any], labels: Mapping[str, str | None]) -> dict[str, Any]:
+    """The body with labels more; None removes one, from the receiver that is there too."""
+    return {**body, "labels": {**(body.get("labels") or {}), **labels}} if labels else body
 
 
 def _parts(
