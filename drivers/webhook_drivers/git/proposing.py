@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from webhook_drivers.git.config import PullRequestConfig
+from webhook_drivers.git.markdown import in_bytes, link, plain
 from webhook_drivers.git.repository import NewPull, Pull, PullRequests, PullState
 from webhook_drivers.git.writing import BranchLook, Writing
+from webhook_service import ImageFacts
 from webhook_service.failpoints import failpoint
 
 DEFAULT_BRANCH = "webhook-service/{repository}-{receiver}"
 _UNFIT = re.compile(r"[^A-Za-z0-9_./-]+|\.\.+|(?<=/)\.|\.lock$|/$")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#@])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +97,31 @@ class Proposal:
     def _body(self) -> str:
         """The evidence: what is proposed, and where it comes from."""
         event, context = self.writing.event, self.writing.context
+        facts = event.facts or ImageFacts()
         rows = {
-            "Image": event.image,
-            "Digest": event.digest,
-            "Pushed by": event.actor,
+            "Image": plain(event.image),
+            "Digest": plain(event.digest),
+            "Revision": plain(facts.revision),
+            "Source": link(facts.source) or plain(facts.source),
+            "Version": plain(facts.version),
+            "Built at": plain(facts.created),
+            "Size": in_bytes(facts.size),
+            "Pushed by": plain(event.actor),
             "Pushed at": event.pushed_at.isoformat() if event.pushed_at else None,
-            "Receiver": f"{context.project}/{context.receiver}",
-            "Rolls back": context.rolls_back,
-            "Execution": self._link(),
+            "Receiver": plain(f"{context.project}/{context.receiver}"),
+            "Rolls back": plain(context.rolls_back),
+            "Execution": self._execution(),
         }
-        said = [f"| {name} | {value} |" for name, value in _safe(rows).items()]
+        said = [f"| {name} | {value} |" for name, value in rows.items() if value]
         table = "\n".join(["| | |", "|---|---|", *said])
         above = self.wanted.body
         text = self.writing.pushed.filled(above, missing="-") + "\n\n" if above else ""
         return f"{text}{table}\n\nwebhook-service made this request when the image was pushed.\n"
 
-    def _link(self) -> str:
+    def _execution(self) -> str:
         execution = self.writing.context.execution
         if not self.base_url:
             return execution
         project = self.writing.context.project
         where = f"{self.base_url}/v1-webhooks/executions/{execution}?projectId={project}"
         return f"[{execution}]({where})"
-
-
-def _safe(rows: dict[str, str | None]) -> dict[str, str]:
-    """Whoever pushes chooses these texts: they must not become links, mentions or tables."""
-    linked = "Execution"
-    return {
-        name: value if name == linked else _MARKDOWN.sub(r"\\\1", value.replace("\n", " "))
-        for name, value in rows.items()
-        if value
-    }

@@ -30,6 +30,7 @@ from webhook_drivers.git.repository import Moved
 from webhook_service import (
     Done,
     DriverError,
+    ImageFacts,
     Interruption,
     InvalidConfig,
     Outcome,
@@ -223,6 +224,33 @@ def test_a_pull_request_has_the_evidence(forge: Host) -> None:
     for said in ("docker.io/acme/shop:1.1.0", DIGEST, "rcv\\_shop", "https://hooks.example.com/v1"):
         assert said in request.body
     assert "[ann](" not in request.body and " @all" not in request.body
+
+
+def test_a_pull_request_shows_what_the_image_says_of_itself(forge: Host) -> None:
+    facts = ImageFacts(
+        source="https://github.com/acme/shop",
+        revision="8a2eded",
+        created="2026-11-20T10:00:00Z",
+        version="1.1.0_rc",
+        size=73_400_320,
+    )
+    run(forge, push(facts=facts), **PULL)
+    (request,) = forge.server.requests
+    for row in (
+        "| Revision | 8a2eded |",
+        "| Source | [https://github.com/acme/shop](https://github.com/acme/shop) |",
+        "| Version | 1.1.0\\_rc |",
+        "| Built at | 2026-11-20T10:00:00Z |",
+        "| Size | 73.4 MB |",
+    ):
+        assert row in request.body.splitlines()
+
+
+def test_a_pull_request_says_nothing_of_what_the_image_does_not_say(forge: Host) -> None:
+    run(forge, push(facts=ImageFacts(revision="8a2eded")), **PULL)
+    (request,) = forge.server.requests
+    names = [line.split("|")[1].strip() for line in request.body.splitlines() if line[:2] == "| "]
+    assert names == ["", "Image", "Revision", "Pushed by", "Receiver", "Execution"]
 
 
 def test_labels_and_auto_merge_are_asked_for(forge: Host) -> None:
