@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -362,6 +363,22 @@ def test_the_registry_is_asked_only_about_hosts_that_the_receiver_names(
     assert receiver.spec.registry is not None and receiver.spec.registry.resolve
     stored = service.get_receiver(PROJECT, receiver.id)
     assert stored.spec == receiver.spec
+
+
+def test_a_keyless_signer_that_cannot_be_checked_is_refused_at_once(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = {"identityRegexp": "kim@.*", "issuer": "https://issuer.example"}
+    body = receiver_body(verify=UNSIGNED, match={"repositories": ["acme/shop"]})
+    worse = {"cosignKeyless": {**signer, "identityRegexp": "(?=kim)"}}
+    with pytest.raises(InvalidConfig, match="registry.cosignKeyless.identityRegexp: this is no"):
+        service.create_receiver(PROJECT, {**body, "registry": worse})
+    asked = {**body, "registry": {"cosignKeyless": signer}}
+    receiver = service.create_receiver(PROJECT, asked)
+    assert service.get_receiver(PROJECT, receiver.id).spec == receiver.spec
+    monkeypatch.setitem(sys.modules, "sigstore", None)
+    with pytest.raises(InvalidConfig, match=r"pip install 'webhook-service\[sigstore\]'"):
+        service.create_receiver(PROJECT, {**asked, "name": "other"})
 
 
 def test_a_filter_of_what_an_image_says_needs_a_registry_that_is_asked(

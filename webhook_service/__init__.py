@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         Verify,
     )
     from webhook_service.model.rules.approval import ApprovalRule
-    from webhook_service.model.rules.registry import RegistryRule
+    from webhook_service.model.rules.registry import KeylessSigner, RegistryRule
     from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
     from webhook_service.people.interventions import Interventions
     from webhook_service.plugins.instances import Instances
@@ -212,7 +212,7 @@ _HOMES = {
         "TagRule",
         "Verify",
     ),
-    "model.rules.registry": ("RegistryRule",),
+    "model.rules.registry": ("KeylessSigner", "RegistryRule"),
     "model.history.replays": (
         "ReplayFilter",
         "Replayed",
@@ -298,6 +298,7 @@ __all__ = [
     "InboxSpec",
     "InboxView",
     "Item",
+    "KeylessSigner",
     "Listen",
     "Match",
     "Page",

@@ -228,6 +228,10 @@ class Settings(BaseSettings):
     blob_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="host patterns that registries may redirect blobs to"
     )
+    sigstore_trusted_root: Path | None = Field(
+        default=None,
+        description="Sigstore's trusted_root.json, which keyless signatures are checked with",
+    )
     allow_private: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="private networks that the service may call"
     )

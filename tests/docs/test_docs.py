@@ -20,6 +20,7 @@ from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdat
 from webhook_service import Call, PushEvent, Settings, WebhookService
 from webhook_service.model.delivery import Reason
 from webhook_service.model.receiver import HIDDEN, ReceiverSpec
+from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.receiving.config_secrets import part_config
 from webhook_service.testing import FakeCluster, sample_context
 from webhook_service.testing.samples import dockerhub_push
@@ -74,7 +75,7 @@ def test_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None:
-    (body,) = blocks(RECEIVERS, "json")
+    body, _ = blocks(RECEIVERS, "json")
     (calls,) = [block for block in blocks(RECEIVERS, "sh") if "$RECEIVER_URL" in block]
     settings = Settings(database_url=sqlite_url(tmp_path), secret_key=SECRET, kubeconfig=kubeconfig)
 
@@ -102,6 +103,11 @@ def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None
         assert done.returncode == 0, done.stdout + done.stderr
         images = [each.event.image for each in service.list_executions(PROJECT).items]
     assert images == [f"docker.io/acme/shop:{tag}" for tag in ("1.2.3", "1.2.4", "1.2.3")]
+
+
+def test_the_documented_keyless_signer_is_one() -> None:
+    _, asked = blocks(RECEIVERS, "json")
+    assert RegistryRule.model_validate(json.loads(asked)["registry"]).cosign_keyless
 
 
 def test_every_part_of_a_receiver_is_documented() -> None:

@@ -86,7 +86,11 @@ PARTS: dict[str, Any] = {
         "freeze": [{"cron": "0 0 * * *", "duration": 60, "timezone": "UTC"}],
     },
     "verify": {"scheme": "none"},
-    "registry": {"platforms": ["linux/amd64"], "poll": 3600},
+    "registry": {
+        "platforms": ["linux/amd64"],
+        "poll": 3600,
+        "cosignKeyless": {"identityRegexp": "kim@.*", "issuer": "https://issuer.example"},
+    },
     "approval": {"count": 1, "withinSeconds": 60},
     "respond": "accepted",
     "state": "active",

@@ -83,10 +83,15 @@ def payload(digest: str, kind: str = "cosign container image signature") -> byte
 
 def sign(address: str, digest: str, *layers: tuple[bytes, str]) -> None:
     """Put signatures where cosign 2 puts them; a layer is what was signed, and the signature."""
+    noted = [(claim, {"dev.cosignproject.cosign/signature": made}) for claim, made in layers]
+    put_layers(address, digest, *noted)
+
+
+def put_layers(address: str, digest: str, *layers: tuple[bytes, dict[str, str]]) -> None:
+    """As ``sign``; a layer is what was signed, and its annotations."""
     parts = [
-        put_blob(address, NAME, SIMPLE_SIGNING, claim)
-        | {"annotations": {"dev.cosignproject.cosign/signature": signature}}
-        for claim, signature in layers
+        put_blob(address, NAME, SIMPLE_SIGNING, claim) | {"annotations": notes}
+        for claim, notes in layers
     ]
     content = {
         "mediaType": OCI_MANIFEST,
@@ -96,16 +101,20 @@ def sign(address: str, digest: str, *layers: tuple[bytes, str]) -> None:
     put_manifest(address, NAME, f"{digest.replace(':', '-')}.sig", content)
 
 
-def envelope(
-    key: Any, digest: str, predicate: str = SIGN, payload_type: str = IN_TOTO
-) -> dict[str, Any]:
-    statement = {
+def statement(digest: str, predicate: str = SIGN) -> bytes:
+    said = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"digest": {"sha256": digest.removeprefix("sha256:")}, "annotations": {}}],
         "predicateType": predicate,
         "predicate": {},
     }
-    claim = json.dumps(statement).encode()
+    return json.dumps(said).encode()
+
+
+def envelope(
+    key: Any, digest: str, predicate: str = SIGN, payload_type: str = IN_TOTO
+) -> dict[str, Any]:
+    claim = statement(digest, predicate)
     data = f"DSSEv1 {len(payload_type)} {payload_type} {len(claim)} ".encode() + claim
     return {
         "payload": base64.b64encode(claim).decode(),
@@ -118,9 +127,16 @@ def attach(
     address: str, digest: str, *envelopes: Any, listed_as: str | None = BUNDLE, **notes: Any
 ) -> None:
     """Refer to the image with bundles as cosign 3 does, by the tag for registries of old."""
+    made = [{"mediaType": BUNDLE, "dsseEnvelope": each} for each in envelopes]
+    attach_bundles(address, digest, *made, listed_as=listed_as, **notes)
+
+
+def attach_bundles(
+    address: str, digest: str, *bundles: Any, listed_as: str | None = BUNDLE, **notes: Any
+) -> None:
     manifests = []
-    for number, each in enumerate(envelopes):
-        bundle = json.dumps({"mediaType": BUNDLE, "dsseEnvelope": each}).encode()
+    for number, each in enumerate(bundles):
+        bundle = json.dumps(each).encode()
         content = {
             "mediaType": OCI_MANIFEST,
             "artifactType": BUNDLE,

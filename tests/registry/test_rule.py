@@ -24,12 +24,19 @@ def private_pem(key: Any) -> str:
 
 
 P256 = ec.generate_private_key(ec.SECP256R1())
+KEYLESS = {"identity": "kim@example.com", "issuer": "https://issuer.example"}
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 
 def test_rule_asks_for_the_digest_and_nothing_else_by_default() -> None:
     shown = RegistryRule().model_dump(mode="json", by_alias=True)
-    assert shown == {"resolve": True, "platforms": [], "cosignKey": None, "poll": None}
+    assert shown == {
+        "resolve": True,
+        "platforms": [],
+        "cosignKey": None,
+        "cosignKeyless": None,
+        "poll": None,
+    }
 
 
 def test_rule_reads_its_json() -> None:
@@ -37,6 +44,8 @@ def test_rule_reads_its_json() -> None:
     rule = RegistryRule.model_validate(text)
     assert rule.platforms == ("linux/amd64", "linux/arm/v7")
     assert rule.cosign_key == public_pem(P256)
+    keyless = RegistryRule.model_validate({"cosignKeyless": KEYLESS}).cosign_keyless
+    assert keyless is not None and keyless.identity == "kim@example.com"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,15 @@ def test_rule_reads_its_json() -> None:
         {"cosignKey": public_pem(ec.generate_private_key(ec.SECP384R1()))},
         {"cosignKey": public_pem(rsa.generate_private_key(65537, 1024))},
         {"cosignKey": private_pem(P256)},
+        {"cosignKeyless": {}},
+        {"cosignKeyless": {"identity": "kim@example.com"}},
+        {"cosignKeyless": {"issuer": "https://issuer.example"}},
+        {"cosignKeyless": KEYLESS | {"issuer": "issuer.example"}},
+        {"cosignKeyless": KEYLESS | {"identity": ""}},
+        {"cosignKeyless": KEYLESS | {"identityRegexp": ".*"}},
+        {"cosignKeyless": KEYLESS | {"identity": "x" * 2000}},
+        {"cosignKeyless": KEYLESS, "resolve": False},
+        {"cosignKeyless": KEYLESS, "cosignKey": public_pem(P256)},
     ],
 )
 def test_rule_that_cannot_work_is_refused(text: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from types import NoneType
 from typing import Any
 
@@ -26,6 +27,7 @@ from webhook_service.errors import (
     WebhookServiceError,
 )
 from webhook_service.expressions.cel import new_meter
+from webhook_service.expressions.regex import compile_regex
 from webhook_service.expressions.values import ExpressionFailed, Meter
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Parsed
@@ -43,6 +45,7 @@ from webhook_service.model.delivery import (
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, Source, Verify, config_field
+from webhook_service.model.rules.registry import NEEDS_SIGSTORE, KeylessSigner
 from webhook_service.plugins.boundary import (
     ask,
     guarded,
@@ -334,6 +337,8 @@ def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
             "match.minimumAge: how old an image is, is read at its registry: add "
             '"registry": {"resolve": true}, or leave out match.minimumAge.'
         )
+    if rule is not None and rule.cosign_keyless is not None:
+        _check_keyless(rule.cosign_keyless)
     if rule is not None and not matcher.fixes_hosts:
         raise InvalidConfig(
             "registry: name the repositories with their registry in match.repositories, or a "
@@ -344,6 +349,16 @@ def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
             "registry.poll: match.repositories needs names without '*', for registries cannot be "
             "asked for patterns."
         )
+
+
+def _check_keyless(signer: KeylessSigner) -> None:
+    if find_spec("sigstore") is None:
+        raise InvalidConfig(NEEDS_SIGSTORE)
+    if signer.identity_regexp is not None:
+        try:
+            compile_regex(signer.identity_regexp, "sigstore")
+        except InvalidConfig as exc:
+            raise InvalidConfig(f"registry.cosignKeyless.identityRegexp: {exc.message}") from exc
 
 
 def _check_listening(receiver: Receiver, driver: WebhookDriver[Any, Any]) -> None:

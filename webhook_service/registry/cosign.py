@@ -1,16 +1,17 @@
-"""Checking that an image was signed with cosign by one of the receiver's keys.
+"""Finding an image's cosign signatures, and checking them with the receiver's keys.
 
 Both of cosign's forms are read: the signature under the tag ``sha256-….sig`` (cosign's
 SIGNATURE_SPEC.md, the default up to cosign 2) and the Sigstore bundle that refers to the image
-(its BUNDLE_SPEC.md, the default since cosign 3). What counts is the key alone: transparency log
-entries, timestamps and certificates are not looked at, and keyless signatures are not supported.
+(its BUNDLE_SPEC.md, the default since cosign 3). With keys, they alone count: transparency log
+entries, timestamps and certificates are not looked at. Those are for ``keyless``.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -23,6 +24,7 @@ from webhook_service.registry.faults import SIGNATURE_INVALID, SIGNATURE_MISSING
 
 # One signature is the rule; whoever may push could hang thousands on an image.
 MAX_SIGNATURES = 16
+MAX_OBJECTIONS = 3
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIMPLE_TYPE = "cosign container image signature"
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -34,63 +36,97 @@ _PREDICATE_NOTE = "dev.sigstore.bundle.predicateType"
 _BUNDLE_LISTINGS = (BUNDLE, "application/vnd.oci.empty.v1+json", None)
 
 
-def check_signature(repository: Repository, digest: str, keys: Sequence[PublicKey]) -> None:
-    """Refuse an image that none of the keys has signed.
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature as the registry has it.
+
+    Attributes:
+        data: what was signed.
+        value: the signature itself.
+        claim: the part of ``data`` that names the image.
+        digest: that image, or something else where the claim names none.
+        bundle: the Sigstore bundle that it came in; None for one under the tag.
+        notes: the annotations of one under the tag.
+    """
+
+    data: bytes
+    value: bytes
+    claim: bytes
+    digest: object
+    bundle: bytes | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+# What speaks against a signature, after "but"; None if it is the right signer's.
+Objection = Callable[[Signature], str | None]
+
+
+def not_of(keys: Sequence[PublicKey]) -> Objection:
+    """Whether one of the keys made a signature."""
+
+    def objection(signature: Signature) -> str | None:
+        if any(is_signed(key, signature.value, signature.data) for key in keys):
+            return None
+        return "not of the receiver's cosignKey"
+
+    return objection
+
+
+def check_signature(repository: Repository, digest: str, objection: Objection, how: str) -> None:
+    """Refuse an image that the right signer has not signed.
+
+    Args:
+        how: the command that signs, for the message.
 
     Raises:
-        DriverError: there is no signature, or none that is one of these keys' for this digest.
+        DriverError: there is no signature, or none of the right signer for this digest.
     """
-    found = False
+    objections = []
     signatures = chain(_tagged(repository, digest), _bundled(repository, digest))
-    for good in islice(_checks(signatures, digest, keys), MAX_SIGNATURES):
-        found = True
-        if good:
+    for each in islice(signatures, MAX_SIGNATURES):
+        said = _objection(each, digest, objection)
+        if said is None:
             return
+        objections.append(said)
     name = repository.image.at(None, digest)
-    if not found:
+    if not objections:
         raise refusal(
             SIGNATURE_MISSING,
-            f"{name} has no cosign signature; sign it after the push (cosign sign --key).",
+            f"{name} has no cosign signature; sign it after the push ({how}).",
         )
+    all_said = ", or ".join(list(dict.fromkeys(objections))[:MAX_OBJECTIONS])
     raise refusal(
         SIGNATURE_INVALID,
-        f"{name} has a cosign signature, but not of the receiver's cosignKey; do not run it "
-        "unless you know who signed it.",
+        f"{name} has a cosign signature, but {all_said}; do not run it unless you know who "
+        "signed it.",
     )
 
 
-_Signed = tuple[bytes, str, bytes, bool]
+def _objection(signature: Signature | None, digest: str, objection: Objection) -> str | None:
+    if signature is None:
+        return "one that cannot be read"
+    return objection(signature) or (
+        None if signature.digest == digest else "one that is about another image"
+    )
 
 
-def _checks(
-    signatures: Iterator[_Signed | None], digest: str, keys: Sequence[PublicKey]
-) -> Iterator[bool]:
-    for each in signatures:
-        if each is None:
-            yield False
-            continue
-        data, signature, claim, bundled = each
-        named = _bundle_digest(claim) if bundled else _simple_digest(claim)
-        raw = _base64(signature)
-        yield named == digest and any(is_signed(key, raw, data) for key in keys)
-
-
-def _tagged(repository: Repository, digest: str) -> Iterator[_Signed | None]:
+def _tagged(repository: Repository, digest: str) -> Iterator[Signature | None]:
     manifest = repository.manifest(f"{digest.replace(':', '-')}.sig")
-    for layer in _objects(manifest.content if manifest else {}, "layers"):
+    for layer in objects_of(manifest.content if manifest else {}, "layers"):
         if layer.get("mediaType") != SIMPLE_SIGNING:
             continue
         payload = _blob(repository, layer)
-        notes = layer.get("annotations")
-        signature = notes.get(SIGNATURE) if isinstance(notes, dict) else None
-        if payload is None or not isinstance(signature, str):
+        notes = object_of(layer, "annotations")
+        value = notes.get(SIGNATURE)
+        if payload is None or not isinstance(value, str):
             yield None
         else:
-            yield payload, signature, payload, False
+            named = _simple_digest(payload)
+            yield Signature(payload, base64_of(value), payload, named, notes=notes)
 
 
-def _bundled(repository: Repository, digest: str) -> Iterator[_Signed | None]:
-    for listed in _objects(repository.referrers(digest) or {}, "manifests"):
+def _bundled(repository: Repository, digest: str) -> Iterator[Signature | None]:
+    for listed in objects_of(repository.referrers(digest) or {}, "manifests"):
         notes = listed.get("annotations")
         predicate = notes.get(_PREDICATE_NOTE) if isinstance(notes, dict) else None
         if listed.get("artifactType") not in _BUNDLE_LISTINGS:
@@ -101,40 +137,41 @@ def _bundled(repository: Repository, digest: str) -> Iterator[_Signed | None]:
         if not isinstance(reference, str) or not is_digest(reference):
             continue
         manifest = repository.manifest(reference)
-        layers = _objects(manifest.content if manifest else {}, "layers")
+        layers = objects_of(manifest.content if manifest else {}, "layers")
         for layer in islice(layers, 1):
             if layer.get("mediaType") == BUNDLE:
                 yield _read_bundle(_blob(repository, layer))
 
 
-def _read_bundle(blob: bytes | None) -> _Signed | None:
+def _read_bundle(blob: bytes | None) -> Signature | None:
     """The DSSE envelope of a bundle; what is signed is its pre-authentication encoding."""
-    envelope = _object(_json(blob or b""), "dsseEnvelope")
-    payload, signatures = envelope.get("payload"), list(_objects(envelope, "signatures"))
+    blob = blob or b""
+    envelope = object_of(json_of(blob), "dsseEnvelope")
+    payload, signatures = envelope.get("payload"), list(objects_of(envelope, "signatures"))
     signature = signatures[0].get("sig") if len(signatures) == 1 else None
     if not isinstance(payload, str) or not isinstance(signature, str):
         return None
     if envelope.get("payloadType") != IN_TOTO:
         return None
-    claim = _base64(payload)
+    claim = base64_of(payload)
     data = b"DSSEv1 %d %s %d %s" % (len(IN_TOTO), IN_TOTO.encode(), len(claim), claim)
-    return data, signature, claim, True
+    return Signature(data, base64_of(signature), claim, _bundle_digest(claim), blob)
 
 
 def _simple_digest(claim: bytes) -> object:
-    critical = _object(_json(claim), "critical")
+    critical = object_of(json_of(claim), "critical")
     if critical.get("type") != SIMPLE_TYPE:
         return None
-    return _object(critical, "image").get("docker-manifest-digest")
+    return object_of(critical, "image").get("docker-manifest-digest")
 
 
 def _bundle_digest(claim: bytes) -> object:
     """An attestation about the image (an SBOM, say) is no signature: its predicate differs."""
-    statement = _json(claim)
-    subjects = list(_objects(statement, "subject"))
+    statement = json_of(claim)
+    subjects = list(objects_of(statement, "subject"))
     if statement.get("predicateType") != SIGN_PREDICATE or len(subjects) != 1:
         return None
-    return f"sha256:{_object(subjects[0], 'digest').get('sha256')}"
+    return f"sha256:{object_of(subjects[0], 'digest').get('sha256')}"
 
 
 def _blob(repository: Repository, layer: Mapping[str, Any]) -> bytes | None:
@@ -142,7 +179,8 @@ def _blob(repository: Repository, layer: Mapping[str, Any]) -> bytes | None:
     return repository.blob(digest) if isinstance(digest, str) and is_digest(digest) else None
 
 
-def _json(text: bytes) -> Mapping[str, Any]:
+def json_of(text: bytes) -> Mapping[str, Any]:
+    """The object that a JSON text is; empty if it is none."""
     try:
         value = read_json(text)
     except InvalidPayload:
@@ -150,19 +188,22 @@ def _json(text: bytes) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _object(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def object_of(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object under a key; empty if there is none."""
     value = values.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def _objects(values: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+def objects_of(values: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    """The objects in the list under a key."""
     value = values.get(key)
     return (
         (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
     )
 
 
-def _base64(text: str) -> bytes:
+def base64_of(text: str) -> bytes:
+    """What a text in Base64 stands for; empty if it is none."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

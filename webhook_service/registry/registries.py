@@ -24,12 +24,13 @@ class Registries(Lazy["RegistryClient"]):
 
     def __init__(self, settings: Settings, *, anonymous: bool = False) -> None:
         super().__init__(partial(_open, settings, anonymous))
+        self._trusted_root = settings.sigstore_trusted_root
 
     def resolve(self, event: PushEvent, rule: RegistryRule) -> PushEvent:
         """The event with the digest to deploy; see ``Resolver.resolve``."""
         from webhook_service.registry.resolve import Resolver
 
-        return Resolver(self()).resolve(event, rule)
+        return Resolver(self(), self._trusted_root).resolve(event, rule)
 
 
 def _open(settings: Settings, anonymous: bool) -> RegistryClient:
