@@ -42,6 +42,7 @@ GROUPS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the reliability tests in full length")
+    parser.addoption("--image", help="an OCI layout of what `make image` built, to be rolled out")
     parser.addoption("--seed", type=int, default=SEED, help="what random choices start from")
 
 
