@@ -1,7 +1,7 @@
 """GitLab: its registry's envelopes as they are, its pipelines by the receiver's template."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,7 +91,6 @@ def test_a_successful_pipeline_becomes_one_event() -> None:
                 tag="01234567",
                 pushed_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
                 actor="ada",
-                source_id="908a6d9e",
             ),
         )
     )
@@ -256,11 +255,26 @@ def test_refs_that_cannot_be_matched_cheaply_are_refused(refs: Any) -> None:
         ({}, None),
     ],
 )
-def test_the_id_is_the_first_that_stays_the_same(
+def test_without_a_time_the_id_is_the_first_that_stays_the_same(
     headers: dict[str, str], expected: str | None
 ) -> None:
-    (event,) = _parse(gitlab_pipeline("acme/shop"), headers=headers).events
+    body = json.loads(gitlab_pipeline("acme/shop"))
+    del body["object_attributes"]["finished_at"]
+    (event,) = _parse(json.dumps(body).encode(), headers=headers).events
     assert event.source_id == expected
+
+
+def test_a_pipeline_that_is_reported_again_under_a_new_id_is_the_same_push() -> None:
+    later = PUSHED_AT + timedelta(seconds=1)
+    calls = [("a", PUSHED_AT), ("b", PUSHED_AT), ("c", later)]
+    events = [
+        _parse(
+            gitlab_pipeline("acme/shop", finished_at=at), headers={"x-gitlab-event-uuid": id_}
+        ).events[0]
+        for id_, at in calls
+    ]
+    first, again, retried = (push_identity("gitlab", event, PUSHED_AT) for event in events)
+    assert first == again != retried
 
 
 def test_one_id_with_two_commits_is_two_pushes() -> None:

@@ -91,8 +91,7 @@ class GitLab(Format[GitLabOptions]):
             "user.username",
         ),
         verification=("gitlab", "header"),
-        identity="`events[].id`; of pipelines `Idempotency-Key`, `webhook-id` or "
-        "`X-Gitlab-Event-UUID`",
+        identity="`events[].id`; of pipelines the image and `finished_at`",
         time="`events[].timestamp`, `object_attributes.finished_at`",
         digest="`events[].target.digest`; pipelines have none",
         gaps="A pipeline names no image: option `imageTemplate`. `auto` does not detect it.",
@@ -141,6 +140,7 @@ def _event(
 ) -> PushEvent | Dropped:
     path, tag = template.fill(values)
     unfit = f"{_subject(call)}: `imageTemplate` gives no image"
+    finished = _time(call.part("object_attributes").values.get("finished_at"))
     if len(path) > MAX_TEXT:
         return Dropped(unfit, Reason.MALFORMED)
     try:
@@ -150,9 +150,10 @@ def _event(
                 path=path,
                 field="imageTemplate",
                 tag=tag,
-                pushed_at=_time(call.part("object_attributes").values.get("finished_at")),
+                pushed_at=finished,
                 actor=call.part("user").note("username"),
-                source_id=source_id,
+                # GitLab's button "Test" reports a pipeline once more under a new id.
+                source_id=None if finished else source_id,
             )
         )
     except InvalidPayload:
