@@ -76,13 +76,13 @@ def test_what_calls_told_of_is_known(
     elsewhere = PushEvent(registry="docker.io", repository="acme/else", tag="1")
     accept(store, receiver, replace(work("1"), event=elsewhere))
     found(store, receiver, "3.0.0")
-    now, hour = store.now(), timedelta(hours=1)
-    told = store.sightings.told(receiver, SHOP, now - hour)
+    now, day = store.now(), timedelta(days=1)
+    told = store.sightings.told(receiver, SHOP, now - day)
     assert told is not None and [push.tag for push in told] == ["1.0.0"]
-    assert store.sightings.told(receiver, SHOP, now + hour) == []
+    assert store.sightings.told(receiver, SHOP, now + day) == []
     monkeypatch.setattr(sightings, "MAX_DELIVERIES", 2)
-    assert store.sightings.told(receiver, SHOP, now - hour) is None
-    assert store.sightings.told(receiver, SHOP, now + hour) == []
+    assert store.sightings.told(receiver, SHOP, now - day) is None
+    assert store.sightings.told(receiver, SHOP, now + day) == []
 
 
 def found(store: Store, receiver: str, tag: str) -> None:
