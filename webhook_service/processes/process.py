@@ -27,8 +27,7 @@ class HostProcess:
 
     Attributes:
         due: when it is to be started, or to be killed, by ``time.monotonic``.
-        is_ready: whether it takes calls.
-        url: where, once it has said so.
+        url: where it takes calls, once it has said so.
     """
 
     def __init__(
