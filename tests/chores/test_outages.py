@@ -110,6 +110,8 @@ def test_each_receiver_is_asked_for_itself(service: WebhookService) -> None:
         assert wait_for_end(service, execution, 10).state == "succeeded"
 
 
+# It stops and starts an API server, and is often the first that needs one.
+@pytest.mark.timeout(300)
 def test_after_an_outage_of_a_real_api_server_the_push_is_deployed_at_once(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
