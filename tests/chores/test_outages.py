@@ -64,6 +64,12 @@ def delay(service: WebhookService, ids: Sequence[str]) -> None:
     service.store.database.write(lambda connection: connection.execute(statement))
 
 
+def is_woken(service: WebhookService, execution: str) -> bool:
+    """Whether the service's own chore was first."""
+    found = service.get_execution(PROJECT, execution)
+    return found.due is None or found.due < service.store.now() + HOUR / 2
+
+
 def waiting(service: WebhookService, reason: str = "unreachable", name: str = "shop") -> str:
     """An execution whose next try is an hour off."""
     stub_of(service).steps = [Retry("It failed.", after=3600, code=reason)]
@@ -131,7 +137,7 @@ def test_after_an_outage_of_a_real_api_server_the_push_is_deployed_at_once(
             assert one_pass(service) == 0
         finally:
             control_plane.start_api()
-        wait_for(lambda: one_pass(service), 70)
+        wait_for(lambda: one_pass(service) or is_woken(service, execution), 70)
         assert wait_for_end(service, execution, 60).state == "succeeded"
     with Client(control_plane.kubeconfig) as client:
         found = client.ok("GET", shop.path())["spec"]["template"]["spec"]["containers"][0]
