@@ -76,6 +76,18 @@ class HomeCluster:
                 "'webhook-service operator definition | kubectl apply -f -' first."
             )
 
+    def is_newest(self, resource: CustomReceiver) -> bool:
+        """Whether nobody has changed, replaced or deleted a resource since it was read."""
+        where = (GROUP, VERSION, resource.namespace, PLURAL, resource.name)
+        try:
+            found = self._objects.get_namespaced_custom_object(*where, _request_timeout=TIMEOUT)
+        except self._fault as exc:
+            if exc.status != MISSING:
+                raise
+            return False
+        about = found["metadata"]
+        return (about["uid"], about.get("generation", 0)) == (resource.uid, resource.generation)
+
     def read_secret(self, namespace: str, reference: Mapping[str, Any]) -> str:
         """The text that a ``secretRef`` names: by a Secret's name, and a key of it.
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from webhook_service.errors import NotFound, WebhookServiceError
+from webhook_service.errors import ChangedMeanwhile, NotFound, WebhookServiceError
 from webhook_service.host.http.links import Links
 from webhook_service.model.people.audit import Actor
 from webhook_service.model.receiver import Receiver, as_json
@@ -43,13 +43,14 @@ class Reconciler:
         """Let the receiver be as the resource says; gives the resource's new status.
 
         Raises:
+            ChangedMeanwhile: somebody has changed the resource, or the receiver; nothing was done.
             WebhookServiceError: the service cannot answer now; try again.
         """
         try:
             receiver = self._apply(resource)
             secret = self._keep_url(resource, receiver)
         except WebhookServiceError as exc:
-            if exc.status >= OURS or exc.status == 409:
+            if exc.status >= OURS or exc.status == 409 or isinstance(exc, ChangedMeanwhile):
                 raise
             ready, secret = Condition.failed("Ready", exc), resource.status.get("urlSecret")
             found = self._stored(resource)
@@ -80,8 +81,23 @@ class Reconciler:
             said, as_json(read_spec(body, self._service.drivers, self._service.schemes))
         )
         self._name_back(resource)
+        planned = self._service.apply_receiver(resource.namespace, body, dry_run=True)
+        if planned.result == "unchanged":
+            return planned.after
+        # Another replica may have heard of a newer resource before this one.
+        self.require_newest(resource)
+        version = planned.before.version if planned.before else 0
         by = _actor(resource)
-        return self._service.apply_receiver(resource.namespace, body, by=by).after
+        return self._service.apply_receiver(resource.namespace, body, version=version, by=by).after
+
+    def require_newest(self, resource: CustomReceiver) -> None:
+        """Make sure that what is written about a resource is of its newest state.
+
+        Raises:
+            ChangedMeanwhile: it is not.
+        """
+        if not self._cluster.is_newest(resource):
+            raise ChangedMeanwhile("Somebody has changed the resource meanwhile.")
 
     def _takes_namespace(self, driver: str) -> bool:
         drivers = self._service.drivers

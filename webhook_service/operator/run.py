@@ -85,12 +85,13 @@ def _handlers(reconciler: Reconciler, settings: Settings, interval: float) -> ko
         resource = CustomReceiver.read(body)
         try:
             status = reconciler.reconcile(resource)
+            if all(resource.status.get(name) == value for name, value in status.items()):
+                log.debug("%s/%s: the status is as it should be", resource.namespace, resource.name)
+                return
+            reconciler.require_newest(resource)
         except WebhookServiceError as exc:
             raise kopf.TemporaryError(exc.message, delay=BACKOFF) from exc
-        if any(resource.status.get(name) != value for name, value in status.items()):
-            patch.status.update(status)
-        else:
-            log.debug("%s/%s: the status is as it should be", resource.namespace, resource.name)
+        patch.status.update(status)
 
     def delete(body: kopf.Body, **_: Any) -> None:
         try:
