@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
+from webhook_service.host.http.disconnect import disconnected
 from webhook_service.host.http.links import Links
 from webhook_service.host.http.prefer import Preferences, read_preferences
 from webhook_service.host.waiting import Waiters
@@ -82,7 +83,7 @@ class Outcomes:
         ended = asyncio.ensure_future(
             self.waiters.ended(delivery.project, delivery.executions, seconds)
         )
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
@@ -123,8 +124,3 @@ def _result(execution: Execution, respond: Respond, links: Links) -> ResultResou
         message=execution.message if detailed else None,
         changes=changes if detailed else None,
     )
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -86,6 +86,10 @@ async def _collect(request: Request, limits: BodyLimits) -> bytes:
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             chunk, more = message.get("body", b""), message.get("more_body", False)
+            if not chunk:
+                # A middleware may say nothing again and again: let the time limit end that.
+                await asyncio.sleep(0)
+                continue
             size += len(chunk)
             if size > limits.size:
                 raise _too_large(limits)

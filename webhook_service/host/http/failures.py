@@ -24,6 +24,7 @@ from webhook_service.errors import (
     WrongMethod,
 )
 from webhook_service.host.http.address import Addresses, path_of
+from webhook_service.host.http.disconnect import disconnected
 from webhook_service.host.http.links import Links
 from webhook_service.host.wire import error_json
 
@@ -86,7 +87,11 @@ class Failures:
                     return await (await self.unexpected(request, exc))(scope, receive, watched)
                 # An answer is sent as a whole, so it is the connection that failed.
                 log.debug("%s %s was not answered: %s", request.method, path_of(request), exc)
-                await _disconnected(receive)
+                # uvloop refuses to write some time before it says that the connection is lost, and
+                # a server logs an error if the application ends before that.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await disconnected(receive)
 
         return wrapped
 
@@ -143,14 +148,3 @@ def _forget_frames(exc: BaseException | None) -> None:
     while exc is not None:
         exc.__traceback__ = None
         exc = exc.__cause__ or exc.__context__
-
-
-async def _disconnected(receive: Receive) -> None:
-    """Wait until the server knows that the caller is gone; before, it would log an error.
-
-    uvloop refuses to write some time before it says that the connection is lost.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(1):
-            while (await receive())["type"] != "http.disconnect":
-                pass
