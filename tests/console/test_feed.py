@@ -48,7 +48,7 @@ def push(site: ConsoleSite, tag: str) -> str:
 
 def test_a_page_hears_each_push_to_its_end(site: ConsoleSite, owner: httpx.Client) -> None:
     with feed(owner) as lines:
-        heard(lines, push(site, "1.50.0"), "succeeded")
+        assert heard(lines, push(site, "1.50.0"), "succeeded")
 
 
 def test_what_came_while_the_connection_was_broken_is_told_after_it(

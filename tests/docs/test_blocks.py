@@ -14,7 +14,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.docs.test_cli import require_taken
+from tests.docs.test_cli import left_over
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -188,10 +188,9 @@ def test_no_snippet_in_python_is_left_unrun() -> None:
 @pytest.mark.parametrize("page", sorted({block.page for block in SHELL} - {"docs/cli.md"}))
 def test_our_own_commands_take_what_the_page_gives_them(page: str) -> None:
     """Also those of blocks that run: a test may leave out the lines with ids of the reader."""
-    for block in SHELL:
-        if block.page == page:
-            for words in commands_in(block.text):
-                require_taken(words)
+    scripts = [block.text for block in SHELL if block.page == page]
+    for words in (words for script in scripts for words in commands_in(script)):
+        assert left_over(words) == [], words
 
 
 def commands_in(script: str) -> list[list[str]]:

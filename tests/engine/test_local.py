@@ -52,10 +52,13 @@ def test_waits_hold_no_threads(service: WebhookService) -> None:
     stub_of(service).steps = [Wait(60, {}, "rolling")] * 20
     keys = [add_receiver(service, name=str(n), stubConfig={"target": str(n)})[1] for n in range(20)]
     executions = [push(service, key).executions[0] for key in keys]
+
+    def states() -> set[str]:
+        return {service.get_execution(PROJECT, one).state for one in executions}
+
     # Four threads, twenty rollouts.
-    wait_for(
-        lambda: {service.get_execution(PROJECT, one).state for one in executions} == {"waiting"}
-    )
+    assert wait_for(lambda: states() == {"waiting"})
+    assert len(stub_of(service).calls) == 20
 
 
 def test_a_transient_fault_is_tried_again(service: WebhookService) -> None:

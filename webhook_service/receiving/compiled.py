@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from types import NoneType
 from typing import Any
 
@@ -27,7 +26,6 @@ from webhook_service.errors import (
     WebhookServiceError,
 )
 from webhook_service.expressions.cel import new_meter
-from webhook_service.expressions.regex import compile_regex
 from webhook_service.expressions.values import ExpressionFailed, Meter
 from webhook_service.failpoints import failpoint
 from webhook_service.formats.format import Parsed
@@ -44,8 +42,7 @@ from webhook_service.model.delivery import (
 )
 from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
-from webhook_service.model.receiver import Receiver, Source, Verify, config_field
-from webhook_service.model.rules.registry import NEEDS_SIGSTORE, KeylessSigner
+from webhook_service.model.receiver import Receiver, config_field
 from webhook_service.plugins.boundary import (
     ask,
     guarded,
@@ -56,6 +53,7 @@ from webhook_service.plugins.boundary import (
 )
 from webhook_service.plugins.instances import Drivers
 from webhook_service.receiving.gate import CONFIG_ERRORS, Gate, read_options
+from webhook_service.receiving.requirements import require_listening, require_registry
 
 # What every driver of raw calls gets, beside the headers that it asks for.
 SAFE_HEADERS = frozenset({"accept", "content-type", "user-agent", "traceparent", "tracestate"})
@@ -312,8 +310,8 @@ def compile_receiver(receiver: Receiver, drivers: Drivers, gate: Gate) -> Compil
     with guarded(f"The config of the driver {spec.driver}", PluginUnavailable, CONFIG_ERRORS):
         config = read_options(driver.Config, spec.full_config, config_field(spec.driver))
     matcher = compile_match(spec.match, gate.home)
-    _check_registry(receiver, matcher)
-    _check_listening(receiver, driver)
+    require_registry(receiver, matcher)
+    require_listening(receiver, driver)
     return CompiledReceiver(
         receiver=receiver,
         driver=driver,
@@ -323,67 +321,6 @@ def compile_receiver(receiver: Receiver, drivers: Drivers, gate: Gate) -> Compil
         headers=_headers(driver, config),
         is_cheap=matcher.is_cheap,
     )
-
-
-def _check_registry(receiver: Receiver, matcher: Matcher) -> None:
-    rule = receiver.spec.registry
-    if matcher.asks_image and (rule is None or not rule.resolve):
-        raise InvalidConfig(
-            "match.when: what an image says of itself is read at its registry: add "
-            '"registry": {"resolve": true}, or leave out `image`.'
-        )
-    if receiver.spec.match.minimum_age and (rule is None or not rule.resolve):
-        raise InvalidConfig(
-            "match.minimumAge: how old an image is, is read at its registry: add "
-            '"registry": {"resolve": true}, or leave out match.minimumAge.'
-        )
-    if rule is not None and rule.cosign_keyless is not None:
-        _check_keyless(rule.cosign_keyless)
-    if rule is not None and not matcher.fixes_hosts:
-        raise InvalidConfig(
-            "registry: name the repositories with their registry in match.repositories, or a "
-            "sender could choose which host is asked."
-        )
-    if rule is not None and rule.poll and matcher.named_images() is None:
-        raise InvalidConfig(
-            "registry.poll: match.repositories needs names without '*', for registries cannot be "
-            "asked for patterns."
-        )
-
-
-def _check_keyless(signer: KeylessSigner) -> None:
-    if find_spec("sigstore") is None:
-        raise InvalidConfig(NEEDS_SIGSTORE)
-    if signer.identity_regexp is not None:
-        try:
-            compile_regex(signer.identity_regexp, "sigstore")
-        except InvalidConfig as exc:
-            raise InvalidConfig(f"registry.cosignKeyless.identityRegexp: {exc.message}") from exc
-
-
-def _check_listening(receiver: Receiver, driver: WebhookDriver[Any, Any]) -> None:
-    spec = receiver.spec
-    if not spec.listen.inboxes:
-        if not spec.listen.own_url:
-            raise InvalidConfig(
-                "listen: nobody could ever call the receiver: name an inbox, or say ownUrl: true."
-            )
-        return
-    if driver.consumes is Request:
-        raise InvalidConfig(
-            f"listen.inboxes: an inbox hands on pushes, and {spec.driver} takes whole calls: give "
-            "the receiver a URL of its own."
-        )
-    if not spec.match.repositories:
-        raise InvalidConfig(
-            "listen.inboxes: say in match.repositories which of the inbox's pushes are for this "
-            'receiver; ["**"] takes all.'
-        )
-    if not spec.listen.own_url and (spec.source, spec.verify) != (Source(), Verify()):
-        raise InvalidConfig(
-            "source, verify: the receiver has no URL of its own, so its inbox says who calls: "
-            "leave them out, or say listen.ownUrl: true."
-        )
 
 
 def _headers(driver: WebhookDriver[Any, Any], config: DriverConfig) -> frozenset[str]:

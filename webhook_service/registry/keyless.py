@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,8 @@ ISSUER_OF_OLD = ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 USER_NAME = ObjectIdentifier("1.3.6.1.4.1.57264.1.7")
 MAX_SHOWN = 300
 
+log = logging.getLogger(__name__)
+
 _NO_KEYLESS = "one by a key and not by an identity: it has no certificate"
 _NOT_LOGGED = "one without an entry of a transparency log"
 _UNREADABLE = "one that cannot be read"
@@ -89,8 +92,8 @@ def not_of_signer(signer: KeylessSigner, trusted_root: Path | None) -> Objection
         # cryptography and its own. None of them may pass.
         try:
             bundle = _read(signature)
-        except Exception:
-            return _UNREADABLE
+        except Exception as exc:
+            return _unread(exc)
         try:
             _verify(verifier, signature, bundle, policy)
         except Exception as exc:
@@ -117,6 +120,12 @@ def _verifier(path: Path | None) -> Verifier:
         SIGNATURE_UNCHECKED,
         f"The signature cannot be checked, for {path} {why}; an operator mounts the file anew.",
     )
+
+
+def _unread(exc: Exception) -> str:
+    """Its text may quote what strangers wrote, so the log has its kind alone."""
+    log.info("A signature could not be read: %s", type(exc).__name__)
+    return _UNREADABLE
 
 
 def _identity_test(signer: KeylessSigner) -> Callable[[str], bool]:
@@ -269,7 +278,8 @@ def _reason(signature: Signature, bundle: Bundle, policy: _Policy, exc: Exceptio
         key: Any = cert.public_key()
         try:
             signed = is_signed(key, signature.value, signature.data)
-        except Exception:
+        except Exception as failure:
+            _unread(failure)
             signed = False
         if not signed:
             return "one that its certificate's key did not make for this text"

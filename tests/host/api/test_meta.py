@@ -65,3 +65,4 @@ async def test_a_caller_that_goes_away_takes_the_answer_from_nobody() -> None:
     first.cancel()
     open_.set()
     await second
+    assert first.cancelled() and second.exception() is None
