@@ -49,8 +49,7 @@ def page(browser: Any, site: ConsoleSite) -> Iterator[Any]:
     watched = Watched(site.base.removesuffix("/console"))
     page = watched.watch(context.new_page())
     page.set_default_timeout(60_000)
-    page.goto(site.link())
-    page.wait_for_url("**/console/deliveries")
+    site.log_in(page)
     yield page
     context.close()
     watched.assert_quiet()

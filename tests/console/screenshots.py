@@ -24,8 +24,7 @@ def main() -> None:
             ("dark", "delivery.png", f"/deliveries/{newest.delivery}"),
         ):
             page = browser.new_context(color_scheme=scheme, viewport=SIZE).new_page()
-            page.goto(site.link())
-            page.wait_for_url("**/deliveries")
+            site.log_in(page)
             page.goto(site.base + path)
             page.wait_for_timeout(500)
             page.screenshot(path=FOLDER / name)

@@ -52,6 +52,14 @@ class ConsoleSite:
         token, _ = self.service.create_token(project, role, name=f"the {role}")
         return f"{self.base}/login/link?link={self.service.sessions.make_link(token)}"
 
+    def log_in(self, page: Any) -> None:
+        """Log a browser's page in, and wait until the page of welcome has gone on by itself.
+
+        That would break off where the page is sent meanwhile.
+        """
+        page.goto(self.link())
+        page.wait_for_url("**/deliveries")
+
     @contextmanager
     def client(
         self, role: Role | None = Role.OWNER, project: str = PROJECT

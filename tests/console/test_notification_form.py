@@ -37,7 +37,7 @@ def test_a_notification_is_made_tried_changed_and_ended(
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.on("dialog", lambda dialog: dialog.accept())
-    page.goto(site.link())
+    site.log_in(page)
     page.goto(f"{site.base}/notifications")
     page.get_by_role("link", name="New notification").click()
     page.get_by_label("How people are told").select_option("webhook")

@@ -98,8 +98,7 @@ def test_every_page_is_quiet_readable_and_fits(
     watched = Watched(site.base.removesuffix("/console"))
     page = watched.watch(context.new_page())
     axe, found = Axe(), {}
-    page.goto(site.link())
-    page.wait_for_url("**/deliveries")
+    site.log_in(page)
     for path in [*PAGES, *PUBLIC]:
         page.goto(site.base + path.format(**places))
         wide = page.evaluate("document.documentElement.scrollWidth")

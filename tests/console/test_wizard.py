@@ -116,8 +116,7 @@ def test_json_stays_reachable_with_what_was_said(empty: ConsoleSite, owner: http
 def try_in_a_browser(site: ConsoleSite, browser: Any, form: dict[str, str]) -> None:
     """What is typed is tried by itself, and the last word counts, however slow the registry is."""
     page = browser.new_page()
-    page.goto(site.link())
-    page.wait_for_url("**/console/deliveries")
+    site.log_in(page)
     page.goto(f"{site.base}/receivers/new")
     page.get_by_text("Write it as JSON instead").click()
     page.get_by_label("Config of the driver").fill(form["config"])
