@@ -93,22 +93,29 @@ SLOW_CALLS = 32
 class WebhookService:
     """Receivers, their deliveries and executions, and the engine that runs them.
 
-    Applications build one with ``open``. Their own plug-ins are added before it is started:
-    ``service.drivers.add("announce", Announce())``, and likewise ``formats`` and ``schemes``.
-    ``interventions`` is what people do: push, replay, cancel, abort, approve, roll back.
-    ``inboxes`` are URLs that many receivers share, ``holds`` stop a project for a while.
-    Who does it is said by ``by``, here and there; the audit names that actor. ``overview`` is what
-    people look at, ``notifications`` whom they let be told, ``choosing`` what they pick from when
-    they write a receiver, ``sessions`` are those who are logged in, and ``voting`` takes votes from
-    those who have a link. ``refusals`` keeps calls that were refused.
-    ``observers.add`` takes whoever wants to be told what happens.
+    Applications build one with ``open``. They add their own plug-ins before they start it:
+    ``service.drivers.add("announce", Announce())``; ``formats`` and ``schemes`` work alike.
+    Methods that change something take ``by``: the actor whom the audit names.
+
+    Attributes:
+        interventions: what people do: push, replay, cancel, abort, approve, roll back.
+        inboxes: URLs that several receivers share.
+        holds: stop a whole project for a while.
+        overview: what people look at.
+        notifications: who is told of what.
+        choosing: what people can pick when they write a receiver.
+        sessions: the people who are logged in to the console.
+        voting: takes the votes of people who follow a link.
+        refusals: keeps calls that were refused.
+        observers: ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
         store: an open store (see ``open_store``).
         drivers: what receivers may name; ``formats`` and ``schemes`` likewise.
         engine: runs the executions; without one they are kept for other processes to run.
         legacy: reads the tokens in v1.6's oldest URLs; without it they are unknown.
-        observers: are told what happens, the engine's steps too if it was given the same.
+        observers: are told what happens. Give the engine the same ones, and they hear of its
+            steps too.
         settings: how registries are reached when people try rules; the defaults if left out.
     """
 
@@ -210,7 +217,7 @@ class WebhookService:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether only a new process can go on: every worker hangs, or a thread is gone."""
+        """Whether this process must be started anew: all workers hang, or a thread has died."""
         # The database first: after a fork nothing of the engine may be asked, for a lock of it may
         # be held by a thread that is not there.
         if self.store.database.is_stuck:
@@ -309,10 +316,10 @@ class WebhookService:
         v16_key: str | None = None,
         alongside: Collection[str] = (),
     ) -> Receiver:
-        """Do all that ``create_receiver`` does, and store nothing.
+        """Check a body as ``create_receiver`` does, and store nothing.
 
         Args:
-            alongside: names of receivers that will be there by then.
+            alongside: names of receivers that will exist by then.
         """
         if v16_key is not None and not is_v16_key(v16_key):
             raise InvalidConfig("A key of v1.6 has 40 letters and digits, or is a UUID.")
@@ -366,16 +373,16 @@ class WebhookService:
         by: Actor = APPLICATION,
         role: Role = Role.OWNER,
     ) -> Applied:
-        """Let the project have the receiver of the body's name as the body says, and not more.
+        """Create or change the receiver of the body's name, so that it is just as the body says.
 
-        It is made, changed or, if it is so already, left alone. What the body does not say is as in
-        a new receiver. Only the state stays, so that nobody's suspension ends by itself, and a
-        secret that the body hides.
+        What the body leaves out gets its default. Two things stay as they are: the state, so that
+        nobody's suspension ends by itself, and secrets that the body hides. If nothing differs,
+        nothing is changed.
 
         Args:
-            version: the one that it must be at; 0 if it must not be there yet.
-            dry_run: whether to do all but to store it.
-            alongside: names of receivers that will be there by the time it is stored.
+            version: the one that the receiver must be at; 0 if it must not exist yet.
+            dry_run: whether to check all of it, but to store nothing.
+            alongside: names of receivers that will exist by the time it is stored.
             role: see ``create_receiver``.
 
         Raises:
@@ -457,9 +464,9 @@ class WebhookService:
     def suspend_receiver(
         self, project: str, receiver_id: str, *, by: Actor = APPLICATION
     ) -> Receiver:
-        """Ignore calls and begin nothing, until ``resume_receiver``.
+        """Suspend a receiver: until ``resume_receiver`` it ignores calls and begins nothing.
 
-        What was accepted before is held. A rollout that is under way goes on to its end, and a
+        What it accepted before is held. A rollout that is under way goes on to its end, and a
         rollback by people runs.
         """
         return self.store.receivers.suspend(project, receiver_id, by)
@@ -467,7 +474,7 @@ class WebhookService:
     def resume_receiver(
         self, project: str, receiver_id: str, *, by: Actor = APPLICATION
     ) -> Receiver:
-        """End a suspension; what it held runs, the newest push of each slot."""
+        """End a suspension. Of what was held, the newest push of each slot runs."""
         receiver, held = self.store.receivers.resume(project, receiver_id, by)
         self._wake(held)
         return receiver
@@ -486,7 +493,7 @@ class WebhookService:
         return self.store.receivers.page(project, page or PageRequest())
 
     def receiver_warnings(self, receiver: Receiver) -> tuple[str, ...]:
-        """What the driver has to say about a receiver that works: sentences, with what to do."""
+        """The driver's warnings about a receiver that works: sentences that say what to do."""
         try:
             compiled = self._receivers.of(receiver)
         except WebhookServiceError:
@@ -618,7 +625,7 @@ class WebhookService:
         return self._conclude(decision, self.store.intake.accept(decision))
 
     def find_ended(self, executions: Collection[str]) -> Sequence[Execution]:
-        """Those of some executions, of any project, that have ended or are settled."""
+        """Which of some executions have ended or are settled; they may be of any project."""
         return self.store.executions.ended(executions)
 
     # History
@@ -736,16 +743,19 @@ class WebhookService:
         self.store.tokens.revoke(token_id, by, project)
 
     def get_project(self, project: str) -> Project:
-        """How much a project has; nothing if nobody knows it."""
+        """How much a project has; all counts are 0 for one that nobody uses."""
         found = {each.id: each for each in self.list_projects(project)}
         return found.get(project, Project(project))
 
     def list_projects(self, project: str | None = None) -> Sequence[Project]:
-        """All projects that have something, by id; or only the one that is given."""
+        """All projects that have anything, sorted by id; only one of them if it is given."""
         return self.store.projects.list(project)
 
     def rotate_secret_key(self) -> int:
-        """Seal every stored secret with the newest secret key; how many rows have one.
+        """Seal every stored secret with the newest secret key.
+
+        Returns:
+            How many rows have a secret.
 
         Raises:
             SettingsError: a key that sealed one of them is not set any more.

@@ -26,12 +26,13 @@ It grows by one with each release that adds to that. A plug-in that uses what is
 
 
 class Interruption(StrEnum):
-    """Why an execution is not to go on as it began.
+    """Why the engine interrupts an execution.
 
     Attributes:
-        ABORT: people want what was before back, now.
-        NEWER: a newer push to the slot waits.
-        ROLLBACK: people want an older image there, and wait: the same, and never to be put off.
+        ABORT: people want back what ran before, now.
+        NEWER: a newer push to the same slot waits.
+        ROLLBACK: people roll back to an older image, and wait for it. It is like ``NEWER``, but a
+            driver must not put it off.
     """
 
     ABORT = "abort"

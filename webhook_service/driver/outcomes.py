@@ -50,11 +50,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class GiveWay:
-    """The next execution may begin, and this one goes on if that is refused.
+    """The next execution may begin. If it is refused, this one goes on.
 
-    For ``interrupt``, where something is half done: it must not stay without anybody who follows
-    it. As soon as the next execution has begun, this one ends as superseded. If the next one ends
-    before that, the engine calls ``execute`` of this one again.
+    ``interrupt`` returns it where something is half done, which somebody must follow to its end.
+    When the next execution has begun, the engine ends this one as superseded. If the next one ends
+    before it has begun, the engine calls ``execute`` of this one again.
 
     Attributes:
         after, state, message, changes: see ``Wait``.

@@ -67,7 +67,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """What the host has verified in its own TLS: the subject (RFC 4514), the SHA-256 in hex."""
+    """A client certificate that the host itself has verified.
+
+    Attributes:
+        subject: as RFC 4514 writes it.
+        fingerprint: SHA-256, in hexadecimal digits.
+    """
 
     subject: str
     fingerprint: str
@@ -75,11 +80,14 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call on the endpoint, read whole. Header names are lower case.
+    """One HTTP call on the endpoint, read whole.
 
-    ``client`` is the caller's address behind the trusted proxies; ``through_proxy`` says that
-    one of them handed the call over, so that what it says in headers can be believed.
-    ``certificate`` is that of whoever opened the connection.
+    Attributes:
+        headers: names are in lower case.
+        client: the caller's address, behind the trusted proxies.
+        through_proxy: whether a trusted proxy handed the call over. Only then its headers about
+            the caller can be believed.
+        certificate: the TLS certificate of whoever opened the connection.
     """
 
     body: bytes
@@ -92,10 +100,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing a call spoke of: what it was, what was decided, and why.
+    """One thing that a call spoke of: what it was, what was decided on it, and why.
 
-    ``message`` says what is wrong where the reason alone does not (``filter_error``). ``receiver``
-    says whose decision it was, if an inbox handed the call to several.
+    Attributes:
+        message: what is wrong, where the reason alone does not say it (``filter_error``).
+        receiver: whose decision it was, if an inbox handed the call to several receivers.
     """
 
     subject: str
@@ -116,11 +125,12 @@ class Taker:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An accepted event on its way into the store, as one execution to be.
+    """An accepted event, before it is stored as an execution.
 
-    It is held back ``held_until`` a moment if the receiver is frozen until then, and until people
-    have approved it if there is a rule for ``approval``. The receiver that was called takes it,
-    unless there is another ``taker``.
+    Attributes:
+        held_until: the end of the freeze window that holds it; None if no window does.
+        approval: the rule by which people must approve it first; None if nobody has to.
+        taker: the receiver that takes the push; None for the one that was called.
     """
 
     execution: str
@@ -162,11 +172,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A stored call with its decision. ``receiver`` is the id of who was called: a receiver, or an
-    inbox. For a duplicate, ``duplicate_of`` is the first delivery.
+    """A stored call with its decision.
 
-    ``reply`` is what the sender's format wants to be answered instead, and ``respond`` what its
-    receiver wants the answer to wait for; neither is stored.
+    Attributes:
+        receiver: the id of the receiver or inbox that was called.
+        duplicate_of: of a duplicate, the delivery that came first.
+        reply: what the sender's format wants as the answer, instead of the usual one. Not stored.
+        respond: what the receiver lets the answer wait for. Not stored.
     """
 
     id: str
@@ -185,9 +197,11 @@ class Delivery:
 
 
 class Basis(NamedTuple):
-    """What a call was decided by: a live key, by its fingerprint, and a version of its receiver.
+    """What a decision on a call rests on: a live key, and one version of its receiver.
 
-    Of an inbox it is the generation.
+    Attributes:
+        fingerprint: of the key.
+        version: of the receiver; of an inbox the generation.
     """
 
     fingerprint: str
@@ -197,11 +211,15 @@ class Basis(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A call and what was decided on it, on its way into the store.
+    """A call with what was decided on it, before it is stored.
 
-    The delivery is as if none of its works were a copy of an earlier one. With a ``basis`` it is
-    stored only if that is still so: the receiver was not looked up for it. ``audited`` is what the
-    audit says of it, if a person made the call.
+    The store finds duplicates only when it stores the decision. Until then, the delivery reads as
+    if all of its works were new.
+
+    Attributes:
+        basis: what the decision rests on, if it was made from memory. The store then refuses it if
+            the receiver or its key has changed meanwhile.
+        audited: the entry for the audit, if a person made the call.
     """
 
     delivery: Delivery

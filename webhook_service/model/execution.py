@@ -73,9 +73,12 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """How many people have to approve an execution, until when, and what was said so far.
+    """The approval that an execution needs, and the votes so far.
 
-    Once it is approved there is no ``until``.
+    Attributes:
+        needed: how many people must approve it.
+        until: when it is cancelled if too few have; None once it is approved.
+        votes: what people said, the oldest first.
     """
 
     needed: int
@@ -85,15 +88,19 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A stored execution. ``reason`` is a code for programs, ``message`` a sentence for people.
+    """A stored execution.
 
-    ``changed`` is when it first changed its target, ``settled`` whether its rollout had completed
-    when it last waited.
-    ``rolls_back`` is the identity of the push that a rollback undoes, ``replay_of`` the execution
-    that a replay repeats, and ``requested_by`` the person who asked for either. ``back_to`` is
-    what ``Context.back_to`` says. ``interruption`` says why it is not to go on, and
-    ``interrupted_by`` the person who asked for it, or the id of the newer execution.
-    ``let_through`` is the person who let it run although a rule of its receiver held it.
+    Attributes:
+        reason: a code for programs; ``message`` is a sentence for people.
+        changed: when it first changed its target.
+        settled: whether its rollout had completed when it last waited.
+        rolls_back: of a rollback, the identity of the push that it undoes.
+        replay_of: of a replay, the execution that it repeats.
+        requested_by: who asked for the rollback or the replay.
+        back_to: see ``Context.back_to``.
+        interruption: why it must not go on.
+        interrupted_by: the person who asked for that, or the id of the newer execution.
+        let_through: who let it run although a rule of its receiver held it.
     """
 
     id: str
@@ -129,14 +136,20 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An execution handed to one worker: valid until the lease ends, by fence number.
+    """An execution that one worker has claimed.
 
-    ``resumed`` says that it waited, and goes on in the same attempt; ``watched`` is how many
-    seconds its steps and the waits between them have taken in all. ``sealed_config`` is the
-    receiver's whole config, sealed, if ``config`` hides secrets; ``Queue.full_config`` opens it.
-    ``when`` is the receiver's filter. ``shared`` says that other projects use the service too,
-    ``settled`` what the last ``Wait`` did, and ``mirrors`` under which names targets pull what was
-    pushed.
+    The claim is valid until its lease ends. Its fence number grows with every claim, so that the
+    store can refuse the results of a worker that has lost its lease.
+
+    Attributes:
+        resumed: whether the execution waited before, and goes on in the same attempt.
+        watched: seconds that its steps and the waits between them have taken in all.
+        sealed_config: the receiver's whole config, sealed, if ``config`` hides secrets. The method
+            ``Queue.full_config`` opens it.
+        when: the receiver's filter.
+        shared: whether other projects use the service too.
+        settled: what the last ``Wait`` said.
+        mirrors: the names under which targets pull what was pushed.
     """
 
     execution: Execution
@@ -158,11 +171,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an attempt came to: the state to record, and what goes with it.
+    """What an attempt came to: the state to record, and what belongs to it.
 
-    ``pause`` is in seconds, for waiting and retrying; ``watched`` is what they add to those of
-    its execution. ``settled`` is what the last ``Wait`` said.
-    ``changes``, ``event``, ``settled`` and ``superseded_by`` of None keep those recorded.
+    Attributes:
+        pause: seconds until the next step, of an execution that waits or is tried again.
+        watched: seconds to add to those of the execution.
+        settled: what the last ``Wait`` said.
+        changes, event, superseded_by: None keeps what is recorded. So does a ``settled`` of None.
     """
 
     state: ExecutionState

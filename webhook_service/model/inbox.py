@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import Field
 
 from webhook_service.model.ids import INBOX
-from webhook_service.model.receiver import HIDDEN, MAX_NAME, Part, Source, Verify
+from webhook_service.model.receiver import HIDDEN, MAX_NAME, Source, Verify
+from webhook_service.model.rules.part import Part
 
 
 class InboxSpec(Part):
-    """What a caller says of an inbox: who calls, and how a call is proven genuine."""
+    """An inbox as people describe it: who calls, and how a call is proven genuine."""
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
     source: Source = Source()
@@ -59,7 +60,7 @@ class InboxView:
 
 
 def is_inbox(id_: str) -> bool:
-    """Whether the id of who took a call is that of an inbox."""
+    """Whether an id is that of an inbox."""
     return id_.startswith(f"{INBOX}_")
 
 

@@ -16,7 +16,8 @@ from pydantic import Field, field_validator
 from webhook_service.errors import InvalidConfig
 from webhook_service.model.execution import Execution
 from webhook_service.model.notice import Happened
-from webhook_service.model.receiver import MAX_NAME, Part, config_field
+from webhook_service.model.receiver import MAX_NAME, config_field
+from webhook_service.model.rules.part import Part
 
 NOTIFICATION = "ntf"
 NOTIFY = "notify"
@@ -26,10 +27,14 @@ ON = tuple(each for each in Happened if each is not Happened.TEST)
 
 
 class NotificationSpec(Part):
-    """What a caller says of a notification; ``config`` is the part of its kind.
+    """A notification as people describe it.
 
-    Where that holds secrets, ``config`` hides them, and ``secret_config`` is the whole of it.
-    ``votes`` lets what is told of a held push bring a link to vote.
+    Attributes:
+        on: what it tells of.
+        when: a CEL expression; only what it is true for is told.
+        votes: whether what is told of a held push brings a link to vote.
+        config: the part of its kind, with secrets hidden.
+        secret_config: the whole config, if it has secrets.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
@@ -54,7 +59,7 @@ class NotificationSpec(Part):
 
     @property
     def voter(self) -> str:
-        """As whom those vote who are told together."""
+        """The voter's name of all votes that come by this notification's links."""
         return f"notification {self.name}"[:MAX_NAME]
 
 
@@ -85,7 +90,7 @@ class NoticeSent:
 
 
 def is_notification(id_: str) -> bool:
-    """Whether the id of whose execution it is is that of a notification."""
+    """Whether an execution of the owner with this id is a notice."""
     return id_.startswith(f"{NOTIFICATION}_")
 
 
@@ -95,12 +100,12 @@ def notices_of(project: str) -> str:
 
 
 def owner_of(project: str) -> str:
-    """The tenant's project, of one that may be that of its notices."""
+    """The tenant's project, also of the project of its notices."""
     return project.removesuffix("/")
 
 
 def is_of_notices(project: str) -> bool:
-    """Whether a project is one of notices; no other one's id ends so."""
+    """Whether a project is one of notices. No tenant's id ends so."""
     return project.endswith("/")
 
 

@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from webhook_service.driver import field_title
 from webhook_service.model.rules.approval import ApprovalRule
+from webhook_service.model.rules.part import Part
 from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.model.spans import Span, read_span
 
@@ -47,18 +46,6 @@ class Respond(StrEnum):
     OUTCOME = "outcome"
 
 
-class Part(BaseModel):
-    """A part of what is configured: JSON names, and no field that nobody knows."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        field_title_generator=field_title,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-    )
-
-
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 LabelName = Annotated[str, Field(pattern=rf"^([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL}$")]
 LabelValue = Annotated[str, Field(pattern=rf"^({_LABEL})?$")]
@@ -69,11 +56,11 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax
 
 
 class Source(Part):
-    """The sender: a payload format by name, and that format's own options beside it."""
+    """The sender: its payload format, and the options of that format beside it."""
 
     model_config = ConfigDict(extra="allow")
 
-    format: str = "dockerhub"
+    format: str = Field(default="dockerhub", description="The payload format, by name.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -81,14 +68,15 @@ class Source(Part):
 
 
 class Verify(Part):
-    """How a call is proven genuine: a scheme by name, and its own options beside it.
+    """How a call is proven genuine: a scheme, and the options of that scheme beside it.
 
-    ``secrets`` are those options that no answer shows and that are sealed at rest.
+    Attributes:
+        secrets: the options that are sealed at rest, and that no answer shows.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    scheme: str = "none"
+    scheme: str = Field(default="none", description="The scheme, by name.")
     secrets: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
@@ -97,36 +85,55 @@ class Verify(Part):
 
 
 class TagRule(Part):
-    """Which tags pass: a policy and its value, and globs beside it.
+    """Which tags pass: a policy and its value, and globs beside it."""
 
-    ``variant`` and ``pre_releases`` are for the policies that read versions (``semver`` and
-    ``newer``): the text that must follow the version, and whether ``-rc1`` and its like pass.
-    """
-
-    policy: str = "any"
-    value: str | None = Field(default=None, max_length=256)
-    variant: str | None = Field(default=None, max_length=128)
-    pre_releases: bool = False
-    include: tuple[str, ...] = Field(default=(), max_length=MAX_GLOBS)
-    exclude: tuple[str, ...] = Field(default=(), max_length=MAX_GLOBS)
+    policy: str = Field(default="any", description="How tags are compared, by name.")
+    value: str | None = Field(
+        default=None, max_length=256, description="What the policy compares tags with."
+    )
+    variant: str | None = Field(
+        default=None,
+        max_length=128,
+        description="The text that must follow the version, such as -alpine (semver and newer).",
+    )
+    pre_releases: bool = Field(
+        default=False, description="Whether versions such as 1.2.0-rc1 pass (semver and newer)."
+    )
+    include: tuple[str, ...] = Field(
+        default=(), max_length=MAX_GLOBS, description="Globs of which a tag must match one."
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), max_length=MAX_GLOBS, description="Globs of which a tag must match none."
+    )
 
 
 class Freeze(Part):
     """A window in which nothing is changed: when it starts, and how long it lasts."""
 
-    cron: str = Field(min_length=1, max_length=100)
-    minutes: int = Field(strict=True, ge=1, le=MAX_FREEZE_MINUTES)
-    time_zone: str = Field(default="UTC", min_length=1, max_length=64)
+    cron: str = Field(
+        min_length=1, max_length=100, description="When it starts: five fields, as in a crontab."
+    )
+    minutes: int = Field(
+        strict=True, ge=1, le=MAX_FREEZE_MINUTES, description="How long each one lasts."
+    )
+    time_zone: str = Field(
+        default="UTC",
+        min_length=1,
+        max_length=64,
+        description="The zone that cron is read in, such as Europe/Berlin.",
+    )
 
 
 class After(Part):
-    """Another receiver of the project, and for how long it is to run an image well before this one.
+    """Another receiver must have run the image well before this one takes it."""
 
-    ``succeeded_for`` is a span: ``90s``, ``30m``, ``2h`` or ``3d``.
-    """
-
-    receiver: str = Field(min_length=1, max_length=MAX_NAME)
-    succeeded_for: Span = "0s"
+    receiver: str = Field(
+        min_length=1, max_length=MAX_NAME, description="The other receiver of the project, by name."
+    )
+    succeeded_for: Span = Field(
+        default="0s",
+        description="How long the image must have run there: 90s, 30m, 2h or 3d.",
+    )
 
     @property
     def span(self) -> timedelta:
@@ -134,39 +141,58 @@ class After(Part):
 
 
 class Match(Part):
-    """Which pushes pass; without repositories, only those that the target runs already.
+    """Which pushes a receiver takes.
 
-    ``mirrors`` say under which names targets pull what was pushed: a registry, or a registry with
-    the beginning of a path, and what stands instead of it. ``minimum_age`` is a span such as
-    ``72h``: how old an image is to be before it is deployed.
+    Without repositories it takes only images that its target runs already.
     """
 
-    repositories: tuple[str, ...] = Field(default=(), max_length=MAX_REPOSITORIES)
-    mirrors: dict[str, str] = Field(default_factory=dict, max_length=MAX_MIRRORS)
-    tags: TagRule = TagRule()
-    digests: Literal["any", "required"] = "any"
-    when: str | None = None
-    freeze: tuple[Freeze, ...] = Field(default=(), max_length=MAX_FREEZES)
-    after: After | None = None
-    minimum_age: Span | None = None
+    repositories: tuple[str, ...] = Field(
+        default=(),
+        max_length=MAX_REPOSITORIES,
+        description="Names or globs; without them, only what the target runs already.",
+    )
+    mirrors: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=MAX_MIRRORS,
+        description=(
+            "The names under which targets pull what was pushed: a registry, or a registry with "
+            "the beginning of a path, and what stands in its place."
+        ),
+    )
+    tags: TagRule = Field(default=TagRule(), description="Which tags pass.")
+    digests: Literal["any", "required"] = Field(
+        default="any", description="With `required`, a push without a digest is ignored."
+    )
+    when: str | None = Field(
+        default=None, description="A CEL expression that must be true for the push."
+    )
+    freeze: tuple[Freeze, ...] = Field(
+        default=(), max_length=MAX_FREEZES, description="Windows in which pushes wait."
+    )
+    after: After | None = Field(
+        default=None, description="Another receiver that must have run the image well before."
+    )
+    minimum_age: Span | None = Field(
+        default=None, description="How old an image must be before it is deployed: 90s, 2h or 3d."
+    )
 
 
 class Listen(Part):
-    """Where a receiver's pushes come from: its own URL, inboxes of its project by name, or both.
+    """Where a receiver's pushes come from: its own URL, inboxes of its project, or both."""
 
-    ``own_url`` says whether it has a URL of its own.
-    """
-
-    inboxes: tuple[str, ...] = Field(default=(), max_length=MAX_INBOXES)
-    own_url: bool = True
+    inboxes: tuple[str, ...] = Field(
+        default=(), max_length=MAX_INBOXES, description="Inboxes of the project, by name."
+    )
+    own_url: bool = Field(default=True, description="Whether it has a URL of its own too.")
 
 
 class ReceiverSpec(Part):
-    """What a caller says of a receiver; ``config`` is the driver's own part.
+    """A receiver as people describe it.
 
-    ``labels`` say what it belongs to, for those who look after many receivers.
-
-    Where that holds secrets, ``config`` hides them, and ``secret_config`` is the whole of it.
+    Attributes:
+        config: the driver's own part, with secrets hidden.
+        secret_config: the whole config, if it has secrets.
+        labels: what the receiver belongs to, for people who look after many of them.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)

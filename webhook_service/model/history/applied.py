@@ -11,11 +11,11 @@ from webhook_service.model.receiver import Receiver
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A receiver before and after it was to be as a body says.
+    """What ``apply_receiver`` did to a receiver, or would do in a dry run.
 
     Attributes:
-        before: None if there was none of the name.
-        after: as it is now; of a dry run, as it would be.
+        before: the receiver as it was; None if it was created.
+        after: the receiver as the body wants it.
     """
 
     before: Receiver | None

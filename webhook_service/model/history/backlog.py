@@ -11,7 +11,7 @@ from webhook_service.model.execution import ExecutionState
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Executions that have not ended, by state, and since when the oldest one has been due."""
+    """How many executions have not ended, by state, and how long the oldest has been due."""
 
     open: Mapping[ExecutionState, int]
     oldest_due: datetime | None

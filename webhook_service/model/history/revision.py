@@ -41,9 +41,11 @@ class Sight:
 class Revision:
     """One revision as people read it: an execution that changed its target.
 
-    ``live`` is the one whose image runs; a ``held`` one was rolled back, and is not deployed again
-    by a replay of the same push. ``standing`` is that of the revision which should run, and
-    ``note`` says what runs instead, and who set it.
+    Attributes:
+        live: whether its image runs now.
+        held: whether it was rolled back. A replay of the same push does not deploy it again.
+        standing: how the revision that should run compares with what runs; None for all others.
+        note: what runs instead, and who set it.
     """
 
     execution: Execution

@@ -12,11 +12,11 @@ MAX_HOLDS = 50
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason why nothing of a project begins. It goes on until each one is released.
+    """A reason why nothing of a project begins. Executions wait until every hold is released.
 
     Attributes:
         name: unique in the project, such as ``incident-42``.
-        by: who said it.
+        by: who holds the project.
     """
 
     id: str

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from webhook_service.driver import field_title
+from webhook_service.model.rules.part import Part
 
 MAX_APPROVALS = 20
 MAX_WITHIN = 90 * 86400
 
 
-class ApprovalRule(BaseModel):
-    """The part ``approval`` of a receiver; without it nobody is asked.
+class ApprovalRule(Part):
+    """The part ``approval`` of a receiver. A receiver without it asks nobody.
 
-    A push that is not approved by ``count`` people within so many seconds is cancelled.
+    A push is cancelled if fewer than ``count`` people approve it within ``withinSeconds``.
     """
 
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        field_title_generator=field_title,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
+    count: int = Field(
+        default=1, strict=True, ge=1, le=MAX_APPROVALS, description="How many people must approve."
+    )
+    within_seconds: int = Field(
+        default=86400,
+        strict=True,
+        ge=60,
+        le=MAX_WITHIN,
+        description="Seconds after which a push that was not approved is cancelled.",
     )
 
-    count: int = Field(default=1, strict=True, ge=1, le=MAX_APPROVALS)
-    within_seconds: int = Field(default=86400, strict=True, ge=60, le=MAX_WITHIN)
-
     def deadline(self, since: datetime) -> datetime:
-        """When it is too late to approve a push of that moment."""
+        """The moment at which a push that arrived at ``since`` is cancelled."""
         return since + timedelta(seconds=self.within_seconds)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, model_validator
 
-from webhook_service.driver import field_title
+from webhook_service.model.rules.part import Part
 
 MAX_PLATFORMS = 16
 MAX_KEYS = 16 * 1024
@@ -34,40 +33,29 @@ def _check_keys(text: str) -> str:
     return text
 
 
-_MODEL = ConfigDict(
-    alias_generator=to_camel,
-    field_title_generator=field_title,
-    populate_by_name=True,
-    extra="forbid",
-    frozen=True,
-)
+class KeylessSigner(Part):
+    """The identity that must have signed an image (cosign's keyless signing).
 
-
-class KeylessSigner(BaseModel):
-    """Who must have signed an image without a key of their own (cosign's keyless signing).
-
-    A certificate names the signer: an ``identity``, and the ``issuer`` that logged it in. Of
-    ``identity`` and ``identityRegexp``, which must fit the whole identity, one is set.
+    A certificate names the signer by an ``identity``, and the ``issuer`` at which it logged in.
+    Set either ``identity``, or ``identityRegexp``, which must match the whole identity.
     """
-
-    model_config = _MODEL
 
     identity: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_IDENTITY,
-        description="the signer's mail address or URL, such as that of a workflow at a branch",
+        description="The signer's mail address or URL, such as that of a workflow at a branch.",
     )
     identity_regexp: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_IDENTITY,
-        description="a pattern (RE2) that fits the whole identity",
+        description="A pattern (RE2) that fits the whole identity.",
     )
     issuer: str = Field(
         pattern=r"^https?://\S+$",
         max_length=MAX_IDENTITY,
-        description="the OpenID Connect issuer that logged the signer in",
+        description="The OpenID Connect issuer that logged the signer in.",
     )
 
     @model_validator(mode="after")
@@ -77,34 +65,30 @@ class KeylessSigner(BaseModel):
         return self
 
 
-class RegistryRule(BaseModel):
-    """The part ``registry`` of a receiver; without it nothing is asked.
+class RegistryRule(Part):
+    """The part ``registry`` of a receiver. Without it the registry is not asked.
 
-    ``platforms`` are those that an image must offer, all of them. ``cosignKey`` is a public key
-    in PEM, or several of which one must have signed, so that a key can be changed.
-    ``cosignKeyless`` stands in its place where the signer has an identity instead of a key.
+    ``cosign_key`` may hold several keys, so that a key can be changed.
     """
 
-    model_config = _MODEL
-
     resolve: bool = Field(
-        default=True, description="pin the digest that the tag has at the registry"
+        default=True, description="Pin the digest that the tag has at the registry."
     )
     platforms: tuple[Annotated[str, AfterValidator(_check_platform)], ...] = Field(
-        default=(), max_length=MAX_PLATFORMS, description="what the image must run on"
+        default=(), max_length=MAX_PLATFORMS, description="What the image must run on."
     )
     cosign_key: Annotated[str, AfterValidator(_check_keys)] | None = Field(
-        default=None, max_length=MAX_KEYS, description="public keys in PEM; one must have signed"
+        default=None, max_length=MAX_KEYS, description="Public keys in PEM; one must have signed."
     )
     cosign_keyless: KeylessSigner | None = Field(
-        default=None, description="who must have signed, where the signer has no key"
+        default=None, description="Who must have signed, where the signer has no key."
     )
     poll: int | None = Field(
         default=None,
         strict=True,
         ge=60,
         le=7 * 86400,
-        description="seconds between looks for pushes whose call was lost",
+        description="Seconds between looks for pushes whose call was lost.",
     )
 
     @model_validator(mode="after")
