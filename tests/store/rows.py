@@ -10,6 +10,7 @@ from webhook_service.store.database.database import Database
 COUNT = 100_000
 OLD = COUNT // 10
 PROJECT, SMALL = "1a5", "1a6"
+MINUTE = 60_000
 NUMBERS = (
     "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"
 )
@@ -50,7 +51,8 @@ _DELIVERY = {
     "received": "n",
 }
 _AUDIT = {
-    "id": "'aud_' || (100000000000 + n)",
+    # One each minute, whose ids have its milliseconds in hex.
+    "id": "'aud_' || {hex}",
     "project": _BOTH["project"],
     "receiver": _BOTH["receiver"],
     "action": "CASE WHEN n <= {old} THEN 'receiver.deleted' ELSE 'receiver.updated' END",
@@ -59,7 +61,7 @@ _AUDIT = {
     "via": "CASE WHEN n <= {old} THEN 'cli' ELSE 'api' END",
     "address": "''",
     "changes": "'[]'",
-    "at": "n",
+    "at": f"CAST(n AS bigint) * {MINUTE}000",
 }
 _EVENT = (
     """'{{"image": "", "registry": "docker.io", "repository": "acme/' || """
@@ -85,11 +87,14 @@ def add_history(database: Database, count: int = COUNT) -> None:
 def _statement(table: str, values: dict[str, str], count: int, is_sqlite: bool) -> str:
     json = _EVENT if is_sqlite else f"CAST({_EVENT} AS json)"
     true = "1" if is_sqlite else "true"
+    hex_ = f"printf('%012x', n * {MINUTE})"
+    if not is_sqlite:
+        hex_ = f"lpad(to_hex(n * {MINUTE}::bigint), 12, '0')"
     sql = (
         f"INSERT INTO {table} ({', '.join(f'{chr(34)}{name}{chr(34)}' for name in values)}) "
         f"{NUMBERS} SELECT {', '.join(values.values())} FROM numbers"
     )
-    sql = sql.replace("{json}", json).replace("{true}", true)
+    sql = sql.replace("{json}", json).replace("{true}", true).replace("{hex}", hex_)
     filled = sql.format(count=count, old=count // 10)
     return (
         filled

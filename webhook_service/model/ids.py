@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from webhook_service.errors import InvalidConfig
 
@@ -48,6 +48,12 @@ def new_id(kind: str) -> str:
     random = int.from_bytes(os.urandom(10))
     upper, lower = random >> 68, random & (1 << 62) - 1
     return f"{kind}_{millis:012x}7{upper:03x}{1 << 63 | lower:016x}"
+
+
+def earliest_id(kind: str, moment: datetime) -> str:
+    """What no identifier of a kind that was made at or after a moment sorts before."""
+    millis = max(int(moment.timestamp() * 1000), 0)
+    return f"{kind}_{millis:012x}"
 
 
 def new_key() -> str:

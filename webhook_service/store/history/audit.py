@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert
 
 from webhook_service.errors import InvalidRequest
 from webhook_service.model.as_json import time_from_json
+from webhook_service.model.ids import earliest_id
 from webhook_service.model.pages import Page, PageRequest
-from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry, FieldChange
+from webhook_service.model.people.audit import (
+    AUDIT,
+    Actor,
+    AuditAction,
+    AuditEntry,
+    FieldChange,
+)
 from webhook_service.store.database.database import Database
 from webhook_service.store.filters import Filter, Indexed
 from webhook_service.store.pages import fetch
@@ -26,10 +34,13 @@ _FILTERS: Mapping[str, Filter] = {
     "action": Indexed(audit.c.action),
     "subject": Indexed(audit.c.subject, names_project=True),
     "id": Indexed(audit.c.id, names_project=True),
-    "since": lambda text: audit.c.at >= time_from_json("since", text),
-    "until": lambda text: audit.c.at < time_from_json("until", text),
+    "since": lambda text: _since(time_from_json("since", text)),
+    "until": lambda text: _until(time_from_json("until", text)),
 }
 MAX_ADDRESS = 64
+# Ids are made by a host's clock, and times by the database's. A host says so when they are seconds
+# apart.
+_CLOCKS_APART = timedelta(days=1)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,6 +66,16 @@ class AuditStore:
         _require_action((page.filters or {}).get("action"))
         with self._database.browse() as connection:
             return fetch(connection, self._sealer, project, audit.c.id, page, _FILTERS, _entry)
+
+
+def _since(moment: datetime) -> ColumnElement[bool]:
+    """Ids are in the order of time: by them the list's own index ends where nothing matches."""
+    return and_(audit.c.at >= moment, audit.c.id >= earliest_id(AUDIT, moment - _CLOCKS_APART))
+
+
+def _until(moment: datetime) -> ColumnElement[bool]:
+    """Likewise, where it begins."""
+    return and_(audit.c.at < moment, audit.c.id < earliest_id(AUDIT, moment + _CLOCKS_APART))
 
 
 def _require_action(name: str | None) -> None:
