@@ -70,6 +70,50 @@ _EVENT = (
     """"source_id": null}}'"""
 )
 
+Cases = list[tuple[dict[str, str], int]]
+_EXECUTIONS: Cases = [
+    ({}, 100),
+    ({"state": "failed"}, 100),
+    ({"state": "cancelled"}, 100),
+    ({"state": "queued"}, 0),
+    ({"reason": "conflict"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"receiver": "rcv_rare"}, 1),
+    ({"receiver": "rcv_none"}, 0),
+    ({"driver": "jobRun"}, 100),
+    ({"image": "docker.io/acme/old"}, 100),
+    ({"delivery": "dlv_100000000007"}, 1),
+    ({"id": "exe_100000000007"}, 1),
+    ({"idPrefix": "exe_10000000001"}, 5),
+    ({"idPrefix": "exe_1"}, 100),
+    ({"receiver": "rcv_old", "state": "queued"}, 0),
+    ({"receiver": "rcv_3", "state": "failed"}, 0),
+    ({"driver": "deploymentUpdate", "state": "cancelled"}, 100),
+    ({"receiver": "rcv_7", "driver": "deploymentUpdate", "state": "succeeded"}, 100),
+]
+_DELIVERIES: Cases = [
+    ({}, 100),
+    ({"state": "ignored"}, 100),
+    ({"state": "refused"}, 0),
+    ({"reason": "untagged"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"inbox": "rcv_none"}, 0),
+    ({"receiver": "rcv_9", "state": "ignored"}, 0),
+]
+_AUDITED: Cases = [
+    ({}, 100),
+    ({"action": "receiver.deleted"}, 100),
+    ({"actor": "ada"}, 100),
+    ({"via": "cli"}, 100),
+    ({"receiver": "rcv_old"}, 100),
+    ({"subject": "rcv_rare"}, 1),
+    ({"since": "1970-01-03T00:00:00Z", "until": "1970-01-04T00:00:00Z"}, 100),
+    ({"until": "1970-01-01T00:01:00Z"}, 0),
+    ({"since": "1990-01-01T00:00:00Z", "receiver": "rcv_7"}, 0),
+]
+LISTS = {"executions": _EXECUTIONS, "deliveries": _DELIVERIES, "audit": _AUDITED}
+"""Filters of each list, and how many items its first page of 100 has."""
+
 
 def add_history(database: Database, count: int = COUNT) -> None:
     """Fill deliveries, executions and the audit, and tell PostgreSQL what is in them."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from tests.store.rows import COUNT, MINUTE, OLD, PROJECT, SMALL, add_history
+from tests.store.rows import COUNT, LISTS, MINUTE, OLD, PROJECT, SMALL, add_history
 from tests.support import SECRET, sqlite_url
 from webhook_service.errors import InvalidRequest, ListTooLong
 from webhook_service.model.pages import PageRequest
@@ -26,55 +26,14 @@ from webhook_service.store.store import Store, open_store
 MAX_STEPS = 200_000
 MAX_BLOCKS = {True: 600, False: 5_000}
 STEPS = 500
-REPOSITORY = "docker.io/acme/old"
 # Rows are made while other tests run.
 pytestmark = pytest.mark.timeout(900)
 
 MIDDLE = str(OLD // 2)
-EXECUTIONS: list[tuple[dict[str, str], int]] = [
-    ({}, 100),
-    ({"state": "failed"}, 100),
-    ({"state": "cancelled"}, 100),
-    ({"state": "queued"}, 0),
-    ({"reason": "conflict"}, 100),
-    ({"receiver": "rcv_old"}, 100),
-    ({"receiver": "rcv_rare"}, 1),
-    ({"receiver": "rcv_none"}, 0),
-    ({"driver": "jobRun"}, 100),
-    ({"image": REPOSITORY}, 100),
-    ({"delivery": "dlv_100000000007"}, 1),
-    ({"id": "exe_100000000007"}, 1),
-    ({"idPrefix": "exe_10000000001"}, 5),
-    ({"idPrefix": "exe_1"}, 100),
-    ({"receiver": "rcv_old", "state": "queued"}, 0),
-    ({"receiver": "rcv_3", "state": "failed"}, 0),
-    ({"driver": "deploymentUpdate", "state": "cancelled"}, 100),
-    ({"receiver": "rcv_7", "driver": "deploymentUpdate", "state": "succeeded"}, 100),
-]
-DELIVERIES: list[tuple[dict[str, str], int]] = [
-    ({}, 100),
-    ({"state": "ignored"}, 100),
-    ({"state": "refused"}, 0),
-    ({"reason": "untagged"}, 100),
-    ({"receiver": "rcv_old"}, 100),
-    ({"inbox": "rcv_none"}, 0),
-    ({"receiver": "rcv_9", "state": "ignored"}, 0),
-]
-AUDIT: list[tuple[dict[str, str], int]] = [
-    ({}, 100),
-    ({"action": "receiver.deleted"}, 100),
-    ({"actor": "ada"}, 100),
-    ({"via": "cli"}, 100),
-    ({"receiver": "rcv_old"}, 100),
-    ({"subject": "rcv_rare"}, 1),
-    ({"since": "1970-01-03T00:00:00Z", "until": "1970-01-04T00:00:00Z"}, 100),
-    ({"until": "1970-01-01T00:01:00Z"}, 0),
-    ({"since": "1990-01-01T00:00:00Z", "receiver": "rcv_7"}, 0),
-]
-LISTS = [
-    *(pytest.param("executions", *each, id=f"executions {each[0]}") for each in EXECUTIONS),
-    *(pytest.param("deliveries", *each, id=f"deliveries {each[0]}") for each in DELIVERIES),
-    *(pytest.param("audit", *each, id=f"audit {each[0]}") for each in AUDIT),
+CASES = [
+    pytest.param(table, *each, id=f"{table} {each[0]}")
+    for table, cases in LISTS.items()
+    for each in cases
 ]
 
 
@@ -109,7 +68,7 @@ def large(
     store.close()
 
 
-@pytest.mark.parametrize(("table", "filters", "expected"), LISTS)
+@pytest.mark.parametrize(("table", "filters", "expected"), CASES)
 def test_a_page_costs_no_more_in_a_large_table(
     large: Store, table: str, filters: dict[str, str], expected: int
 ) -> None:
@@ -119,7 +78,7 @@ def test_a_page_costs_no_more_in_a_large_table(
     assert work() < 1
 
 
-@pytest.mark.parametrize(("table", "filters", "expected"), LISTS)
+@pytest.mark.parametrize(("table", "filters", "expected"), CASES)
 def test_nor_does_a_page_deep_down_or_in_a_small_project(
     large: Store, table: str, filters: dict[str, str], expected: int
 ) -> None:
