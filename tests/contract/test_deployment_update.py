@@ -42,6 +42,7 @@ def test_a_push_is_rolled_out_to_its_end(driver: DeploymentUpdate, shop: Shop, k
     wanted = template_of(before)
     wanted["spec"]["containers"][0]["image"] = f"acme/shop:2@{SHA}"
     assert template_of(after) == wanted
+    driver.close()  # which writes the last Events
     assert shop.reasons() == {"ImageUpdated", "RolloutComplete"}
     assert after["metadata"]["annotations"][CHANGE_CAUSE].startswith("docker.io/acme/shop:2@sha256")
 
@@ -91,6 +92,7 @@ def test_a_bad_tag_is_rolled_back_and_held(driver: DeploymentUpdate, shop: Shop)
     assert isinstance(replay, Unchanged)
     sets = shop.client.ok("GET", resource("apps/v1", "replicasets", shop.namespace))["items"]
     assert sorted(item["spec"]["replicas"] for item in sets) == [0, 0, 2]
+    driver.close()
     assert {"RolloutFailed", "RolledBack"} <= shop.reasons()
 
 

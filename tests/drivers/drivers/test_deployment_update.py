@@ -24,6 +24,7 @@ from tests.drivers.steps import (
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
+from webhook_drivers.kubernetes.events.event import EventReason
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE, PUSH, PUSHES
 from webhook_service import (
     Change,
@@ -70,13 +71,10 @@ def start(fake: FakeCluster, **spec: Any) -> None:
     settle(fake)
 
 
-def reasons(fake: FakeCluster) -> set[str]:
-    return {event["reason"] for event in fake.list("Event", "default")} & {
-        "ImageUpdated",
-        "RolloutComplete",
-        "RolloutFailed",
-        "RolledBack",
-    }
+def reasons(driver: DeploymentUpdate, fake: FakeCluster) -> set[str]:
+    """What the Events say, once the last of them is written: the driver is closed for that."""
+    driver.close()
+    return {event["reason"] for event in fake.list("Event", "default")} & set(EventReason)
 
 
 def failure(driver: DeploymentUpdate, number: int = 2, tag: str = "2", **more: Any) -> DriverError:
@@ -115,7 +113,7 @@ def test_the_object_says_what_was_done_and_by_which_delivery(
     assert notes[CHANGE_CAUSE] == "docker.io/acme/shop:2 by webhook-service, delivery dlv_1"
     record = json.loads(notes[PUSHES])["docker.io/acme/shop"]
     assert record["previous"] == {"app": "acme/shop:1"}
-    assert reasons(fake) == {"ImageUpdated", "RolloutComplete"}
+    assert reasons(driver, fake) == {"ImageUpdated", "RolloutComplete"}
 
 
 def test_the_first_wait_is_short_and_later_ones_grow(
@@ -277,7 +275,7 @@ def test_a_rollout_that_takes_too_long_fails(
     assert caught.value.reason == "rollout_timeout"
     assert image_change("acme/shop:1", "acme/shop:bad") in caught.value.changes
     assert images_of(shop(fake))["app"] == "acme/shop:bad"
-    assert reasons(fake) == {"ImageUpdated", "RolloutFailed"}
+    assert reasons(driver, fake) == {"ImageUpdated", "RolloutFailed"}
 
 
 def test_the_deployments_own_deadline_fails_the_rollout(
@@ -314,7 +312,12 @@ def test_a_bad_image_is_rolled_back_and_held(
         for rs in fake.list("ReplicaSet", "default")
     }
     assert live == {"acme/shop:1": 0, "acme/shop:2": 2, "acme/shop:bad": 0}
-    assert reasons(fake) == {"ImageUpdated", "RolloutComplete", "RolloutFailed", "RolledBack"}
+    assert reasons(driver, fake) == {
+        "ImageUpdated",
+        "RolloutComplete",
+        "RolloutFailed",
+        "RolledBack",
+    }
 
     replay = context(3, identity="push-2")
     outcome = driver.execute(config(), push("bad"), replay)
@@ -375,6 +378,7 @@ def test_a_crash_after_the_patch_goes_on_with_the_rollout(
     outcome = run_to_end(driver, config(), push("2"), context(1))
     assert isinstance(outcome, Done) and outcome.changes == first.changes
     assert writes(fake) == 1
+    driver.close()
     assert len([e for e in fake.list("Event", "default") if e["reason"] == "ImageUpdated"]) == 1
 
 
@@ -508,7 +512,7 @@ def test_events_are_not_needed(driver: DeploymentUpdate, fake: FakeCluster) -> N
     start(fake)
     fake.deny("create", "events")
     assert isinstance(run_to_end(driver, config(), push("2"), context(1)), Done)
-    assert reasons(fake) == set()
+    assert reasons(driver, fake) == set()
 
 
 @pytest.mark.parametrize("verb", ["get", "patch"])

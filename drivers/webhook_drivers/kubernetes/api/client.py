@@ -20,6 +20,7 @@ from webhook_drivers.kubernetes.api.resources import (
     Resource,
 )
 from webhook_drivers.kubernetes.api.transport import NAME, ApiReply, ApiRequest, Transport
+from webhook_drivers.kubernetes.events.writer import EventWriter
 from webhook_service import DriverError
 
 EVENT_TIMEOUT = 3.0
@@ -46,11 +47,13 @@ class Cluster:
 
     Args:
         grant: what the project may touch.
+        events: sends the Events on what was changed.
         account: the ServiceAccount of each namespace to act as, instead of our own account.
     """
 
     transport: Transport
     grant: Grant
+    events: EventWriter
     account: str | None = None
 
     def get(self, address: Address) -> Json:
@@ -188,11 +191,17 @@ class Cluster:
         )
 
     def create_event(self, namespace: str, event: Json) -> None:
-        """Create a core/v1 Event; slow clusters are not waited for."""
-        address = Address(EVENTS, namespace, str(event["metadata"]["name"]))
-        path = EVENTS.path(namespace)
-        timeout = min(EVENT_TIMEOUT, self.transport.timeout)
-        self._call("create", address, "POST", path, event, timeout=timeout)
+        """Have a core/v1 Event created soon; nobody waits for it."""
+        self.grant.require(namespace)
+        self.events.put(
+            ApiRequest(
+                method="POST",
+                path=EVENTS.path(namespace),
+                body=json.dumps(event).encode(),
+                headers={**_READING, "Content-Type": JSON_TYPE, **self._acting_as(namespace)},
+                timeout=min(EVENT_TIMEOUT, self.transport.timeout),
+            )
+        )
 
     def may(self, verb: str, address: Address, subresource: str = "") -> bool:
         """Ask the cluster whether we may do this; True if it does not let us ask."""

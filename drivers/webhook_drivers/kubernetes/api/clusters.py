@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,12 +23,14 @@ from webhook_drivers.kubernetes.api.credential_plugins import PLUGIN_SECONDS, Pa
 from webhook_drivers.kubernetes.api.faults import cut
 from webhook_drivers.kubernetes.api.grants import Grants
 from webhook_drivers.kubernetes.api.transport import CONNECT_TIMEOUT, TIMEOUT, Transport
+from webhook_drivers.kubernetes.events.writer import EventWriter
 from webhook_service import DriverError, Retry
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 POOL_SIZE = 32
+DRAIN_SECONDS = 3.0
 DEFAULT_KUBECONFIG = "~/.kube/config"
 TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
@@ -106,6 +109,7 @@ class Clusters:
         # By name too: what a transport says of itself must not be another receiver's name.
         self._transports: dict[tuple[str, ClusterOptions], Transport] = {}
         self._locks: dict[tuple[str, ClusterOptions], Lock] = {}
+        self._events: dict[tuple[str, ClusterOptions], EventWriter] = {}
         self._lock = Lock()
 
     def get(self, name: str | None = None, project: str = "", *, shared: bool = False) -> Cluster:
@@ -120,7 +124,8 @@ class Clusters:
         options = self._options.find(name)
         shown = self.shown(name)
         grant = self._grants.of(project, shown, shared=shared, default=name is None)
-        return Cluster(self._transport(shown, options), grant, options.account)
+        transport = self._transport(shown, options)
+        return Cluster(transport, grant, self._events_of(shown, options), options.account)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,6 +137,10 @@ class Clusters:
         return name or self._options.kube_context or "default"
 
     def close(self) -> None:
+        """Send the Events that wait, for three seconds at the most, and disconnect."""
+        until = monotonic() + DRAIN_SECONDS
+        for events in list(self._events.values()):
+            events.close(max(0.0, until - monotonic()))
         with self._lock:
             for transport in self._transports.values():
                 transport.close()
@@ -149,6 +158,15 @@ class Clusters:
             if known and known is not made:
                 known.close()
             return made
+
+    def _events_of(self, name: str, options: ClusterOptions) -> EventWriter:
+        """Kept over connections; it sends by the newest one."""
+        with self._lock:
+            if (name, options) not in self._events:
+                self._events[name, options] = EventWriter(
+                    name, lambda ask: self._transport(name, options).exchange(ask)
+                )
+            return self._events[name, options]
 
     def _connected(self, name: str, options: ClusterOptions, known: Transport | None) -> Transport:
         files = _files(options)

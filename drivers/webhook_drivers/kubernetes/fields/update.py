@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from webhook_drivers.kubernetes.api.client import MERGE, Cluster
-from webhook_drivers.kubernetes.api.events import EventReason, emit
 from webhook_drivers.kubernetes.api.optimistic import optimistically
 from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.events.event import EventReason, emit
 from webhook_drivers.kubernetes.fields.push import FieldPush
 from webhook_drivers.kubernetes.images.rollout import Progress
 from webhook_drivers.kubernetes.images.step_state import Phase, RolloutState

@@ -14,10 +14,10 @@ from itertools import chain, repeat
 from typing import Any, Self
 
 from webhook_drivers.kubernetes.api.client import Cluster
-from webhook_drivers.kubernetes.api.events import EventReason
 from webhook_drivers.kubernetes.api.faults import Conflict
 from webhook_drivers.kubernetes.api.optimistic import optimistically
 from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.events.event import EventReason
 from webhook_drivers.kubernetes.images import kubectl_undo, pods, unfinished_mark
 from webhook_drivers.kubernetes.images.containers import select, tag_of
 from webhook_drivers.kubernetes.images.push import Push

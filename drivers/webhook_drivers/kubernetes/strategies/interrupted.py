@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from webhook_drivers.kubernetes.api.events import EventReason
+from webhook_drivers.kubernetes.events.event import EventReason
 from webhook_drivers.kubernetes.images.push_record import Record
 from webhook_drivers.kubernetes.images.step_state import UNBEGUN, Phase, RolloutState
 from webhook_drivers.kubernetes.images.update import ImageUpdate

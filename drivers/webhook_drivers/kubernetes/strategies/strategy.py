@@ -15,9 +15,9 @@ from typing import ClassVar, Generic, TypeAlias
 from typing_extensions import TypeVar
 
 from webhook_drivers.kubernetes.api.client import Cluster
-from webhook_drivers.kubernetes.api.events import EventReason, emit
 from webhook_drivers.kubernetes.api.resources import Address, Json
 from webhook_drivers.kubernetes.api.rights import Right
+from webhook_drivers.kubernetes.events.event import EventReason, emit
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.rollout import Progress, number
 from webhook_drivers.kubernetes.images.step_state import RolloutState

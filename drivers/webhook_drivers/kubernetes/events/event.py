@@ -9,16 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from logging import getLogger
 
 from webhook_drivers.kubernetes.api.client import Cluster
 from webhook_drivers.kubernetes.api.resources import EVENTS, Address, Json
 from webhook_drivers.kubernetes.api.transport import NAME
 from webhook_drivers.kubernetes.images.workloads import dig
-from webhook_service import Context, DriverError
+from webhook_service import Context
 
 MAX_MESSAGE = 1024
-logger = getLogger(__name__)
 
 
 class EventReason(StrEnum):
@@ -39,11 +37,8 @@ def emit(
     reason: EventReason,
     message: str,
 ) -> None:
-    """Create an Event on the object; never fails."""
-    try:
-        cluster.create_event(address.namespace, event(address, obj, context, reason, message))
-    except DriverError as error:
-        logger.debug("no event %s on %s: %s", reason, address, error.reason)
+    """Have an Event on the object written behind this step; never fails."""
+    cluster.create_event(address.namespace, event(address, obj, context, reason, message))
 
 
 def event(address: Address, obj: Json, context: Context, reason: EventReason, message: str) -> Json:

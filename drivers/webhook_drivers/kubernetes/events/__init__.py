@@ -1,0 +1,1 @@
+"""Kubernetes Events: what they say, and who sends them."""
