@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -27,6 +27,10 @@ class Context:
             ``by-hand`` where it undoes what no push had done.
         back_to: of a rollback whose targets do not all go back to the image of the event: the
             image of each one that is to change, by the target that ``observe`` names.
+        wake: has ``execute`` called soon, before the time of a ``Wait`` is over. Call it when what
+            the execution waits for may have changed, from any thread, also when the step is over;
+            it returns at once. A wake-up can be lost, so keep ``Wait.after`` as the safety look.
+            None where nobody can be woken: then wait by the clock alone.
     """
 
     project: str
@@ -42,6 +46,7 @@ class Context:
     rolls_back: str = ""
     back_to: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
+    wake: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
     def pulled_as(self, pushed: Image) -> tuple[str, ...]:
         """The names under which the receiver's targets pull a repository instead of its own.

@@ -30,7 +30,8 @@ class Wait:
     """The driver is not done yet: the engine calls ``execute`` again.
 
     Attributes:
-        after: seconds until that call; the engine keeps them between 0.05 and 3,600.
+        after: seconds until that call; the engine keeps them between 0.05 and 3,600. It is sooner
+            where the driver calls ``context.wake``.
         state: what the next call gets as ``context.state``: JSON of at most 256 KiB.
         message: what people see meanwhile.
         changes: what was changed so far.

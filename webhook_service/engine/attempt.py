@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from webhook_service.engine.judge import STEP_SECONDS, Resolves, bounded, judge
+from webhook_service.engine.wakes import Wakes
 from webhook_service.errors import InvalidRequest, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
@@ -30,6 +33,7 @@ class Attempts:
         observer: is told what came of each call of a driver.
         rollout_seconds: for how long an execution may wait, in all.
         step_seconds: for how long the engine lets one call of a driver run.
+        wakes: lets drivers wake what waits; without it they wait by the clock.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Attempts:
         observer: Observer | None = None,
         rollout_seconds: float = ROLLOUT_SECONDS,
         step_seconds: float = STEP_SECONDS,
+        wakes: Wakes | None = None,
     ) -> None:
         self._rollout_seconds = rollout_seconds
         self._step_seconds = step_seconds
@@ -47,21 +52,22 @@ class Attempts:
         self._drivers = drivers
         self._resolver = resolver
         self._observer = observer or Observer()
+        self._wakes = wakes
 
     def run(self, claim: Claim) -> None:
         """Call the driver once, and record what came of it."""
         fields = _fields(claim)
         attributes = {f"webhook.{name}": value for name, value in fields.items()}
         traced = span("webhook step", attributes=attributes, execution=claim.execution.id)
-        with common_fields(fields), traced as step:
-            self._run(claim, step)
+        wakes = self._wakes.step(claim.execution.id) if self._wakes else nullcontext()
+        with common_fields(fields), traced as step, wakes as wake:
+            self._run(claim, step, wake)
 
-    def _run(self, claim: Claim, step: Traced) -> None:
+    def _run(self, claim: Claim, step: Traced, wake: Callable[[], None] | None) -> None:
         failpoint("step.claimed")
         started = time.monotonic()
-        verdict = judge(
-            claim, self._drivers, self._resolver, self._claims.full_config, self._step_seconds
-        )
+        full_config = self._claims.full_config
+        verdict = judge(claim, self._drivers, self._resolver, full_config, self._step_seconds, wake)
         seconds = time.monotonic() - started
         verdict = bounded(claim, verdict, seconds, self._rollout_seconds)
         self._observer.tell(Stepped(claim, verdict, seconds))

@@ -93,15 +93,18 @@ def judge(
     resolver: Resolves | None = None,
     full_config: Callable[[Claim], Mapping[str, Any]] = _as_claimed,
     step_seconds: float = STEP_SECONDS,
+    wake: Callable[[], None] | None = None,
 ) -> Verdict:
     """Call the driver once; whatever it returns or raises becomes a verdict that can be stored.
 
     Args:
         full_config: gives the config with its secrets.
         step_seconds: for how long the engine lets the driver run.
+        wake: has the next step of this execution come soon.
     """
     try:
-        return _storable(_told(claim, drivers, resolver, full_config, step_seconds))
+        context = _context(claim, wake)
+        return _storable(_told(claim, context, drivers, resolver, full_config, step_seconds))
     except Unstorable as exc:
         driver = claim.execution.driver
         log.error("What the driver %s said of %s is refused: %s.", driver, claim.execution.id, exc)
@@ -143,6 +146,7 @@ def bounded(claim: Claim, verdict: Verdict, seconds: float, limit: float) -> Ver
 
 def _told(
     claim: Claim,
+    context: Context,
     drivers: Drivers,
     resolver: Resolves | None,
     full_config: Callable[[Claim], Mapping[str, Any]],
@@ -152,7 +156,7 @@ def _told(
         of_notices = is_notification(claim.execution.receiver)
         driver = (drivers.kept if of_notices else drivers.get)(claim.execution.driver)
         config = driver.Config.model_validate(dict(full_config(claim)))
-        return _call(claim, driver, config, resolver, drivers.loop, step_seconds)
+        return _call(claim, context, driver, config, resolver, drivers.loop, step_seconds)
     except NotWanted as exc:
         return Verdict(ExecutionState.UNCHANGED, str(exc), exc.reason, event=exc.event)
     except Superseded as exc:
@@ -176,13 +180,13 @@ def _told(
 
 def _call(
     claim: Claim,
+    context: Context,
     driver: WebhookDriver[Any, Any],
     config: DriverConfig,
     resolver: Resolves | None,
     loop: PluginLoop,
     step_seconds: float,
 ) -> Verdict:
-    context = _context(claim)
     event = claim.execution.event
     why = claim.execution.interruption
     if why is Interruption.ABORT:
@@ -272,7 +276,7 @@ def _filter_image(claim: Claim, event: PushEvent) -> None:
         raise DriverError(f"match.when: {exc}", code=Reason.FILTER_ERROR) from exc
 
 
-def _context(claim: Claim) -> Context:
+def _context(claim: Claim, wake: Callable[[], None] | None) -> Context:
     execution = claim.execution
     return Context(
         project=execution.project,
@@ -288,6 +292,7 @@ def _context(claim: Claim) -> Context:
         state=execution.driver_state,
         rolls_back=execution.rolls_back or "",
         back_to=execution.back_to,
+        wake=wake,
     )
 
 

@@ -14,6 +14,7 @@ from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.judge import Resolves
 from webhook_service.engine.threads import WorkerThreads
+from webhook_service.engine.wakes import Wakes
 from webhook_service.errors import WebhookServiceError
 from webhook_service.model.execution import Claim
 from webhook_service.plugins.instances import Drivers
@@ -63,10 +64,12 @@ class LocalEngine(Engine):
         self._claims = store.claims
         self._poll = poll
         self._observer = observer or Observer()
-        self._attempts = Attempts(
-            store.claims, drivers, resolver, self._observer, rollout_seconds, step_seconds
-        )
         self._woken = threading.Event()
+        self._wakes = Wakes(self._woken.set)
+        self._attempts = Attempts(
+            *(store.claims, drivers, resolver, self._observer, rollout_seconds, step_seconds),
+            self._wakes,
+        )
         self._stopping = threading.Event()
         self._step_seconds = step_seconds
         self._workers = WorkerThreads(workers, self._run, self._woken.set, step_seconds)
@@ -122,6 +125,7 @@ class LocalEngine(Engine):
 
     def _fill(self) -> float:
         """Claim what there is room for; gives the seconds until it is worth trying again."""
+        self._claims.wake(self._wakes.take())
         capacity = self._workers.capacity()
         if capacity.free <= 0:
             return self._poll

@@ -14,8 +14,9 @@ from tests.store.queue.claiming import (
     queue_of,
     read,
 )
+from tests.support import wait_for
 from webhook_service.model.execution import ExecutionState, Verdict
-from webhook_service.store.queue.queue import Fenced, Queue
+from webhook_service.store.queue.queue import WAKING, Fenced, Queue
 from webhook_service.store.store import Store
 
 
@@ -251,3 +252,50 @@ def test_nothing_is_due_where_nothing_waits_for_its_time(store: Store) -> None:
     assert store.claims.next_due() is None
     accept(store, receiver, work())
     assert store.claims.next_due() is None
+
+
+def test_what_waits_can_be_woken_and_its_time_counts_as_it_was(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    store.claims.record(claim_one(store), Verdict(ExecutionState.WAITING, pause=3600, watched=3600))
+    for _ in range(3):
+        store.claims.wake([push.execution])
+    due = store.claims.next_due()
+    assert due is not None and due - store.now() <= WAKING
+    assert wait_for(lambda: due < store.now())
+    assert claim_one(store).watched < 60
+
+
+def test_wakes_of_many_are_written_some_at_a_time(
+    queue: Queue,
+    store: Store,
+    clock: Clock,
+    statements: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webhook_service.store.queue.queue.MAX_WOKEN", 2)
+    receiver, _ = add_receiver(store)
+    pushes = [work(slot=str(number)) for number in range(5)]
+    accept(store, receiver, *pushes)
+    for claim in queue.claim(10):
+        queue.record(claim, Verdict(ExecutionState.WAITING, pause=3600))
+    statements.clear()
+    queue.wake([push.execution for push in pushes])
+    assert len([line for line in statements if line.startswith("UPDATE")]) == 3
+    clock.wait(1)
+    assert len(queue.claim(10)) == 5
+
+
+def test_only_what_waits_is_woken(queue: Queue, store: Store, clock: Clock) -> None:
+    receiver, _ = add_receiver(store)
+    runs, retries, soon = (work(slot=each) for each in "abc")
+    accept(store, receiver, runs, retries, soon)
+    claims = {claim.execution.id: claim for claim in queue.claim(10)}
+    retry = Verdict(ExecutionState.RETRYING, "away", "unreachable", pause=600)
+    queue.record(claims[retries.execution], retry)
+    queue.record(claims[soon.execution], Verdict(ExecutionState.WAITING, pause=0.01))
+    queue.wake([runs.execution, retries.execution, soon.execution, "exe_gone"])
+    assert queue.next_due() == clock() + timedelta(seconds=0.01)
+    clock.wait(1)
+    assert [claim.execution.id for claim in queue.claim(10)] == [soon.execution]

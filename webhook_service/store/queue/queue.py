@@ -42,6 +42,9 @@ from webhook_service.store.tables import ACTIVE, BEHIND, LATER, READY, RUNNING, 
 MAX_ROUNDS = 1000
 MAX_SWEPT = 500
 MAX_SLOTS = 10_000
+MAX_WOKEN = 500
+# From a change until the step that looks at it.
+WAKING = timedelta(seconds=0.05)
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,17 @@ _RENEW = (
     update(executions)
     .where(_E.id == bindparam("of_id"), _E.fence == bindparam("held"), RUNNING)
     .values(lease_until=_UNTIL)
+)
+_WAITS = (
+    select(_E.id, _E.due)
+    .where(_E.id.in_(bindparam("ids", expanding=True)), LATER)
+    .where(_E.state == ExecutionState.WAITING, _E.due > bindparam("soon", type_=Moment))
+    .with_for_update(skip_locked=True)
+)
+_WAKE = (
+    update(executions)
+    .where(_E.id == bindparam("of_id"))
+    .values(due=bindparam("soon", type_=Moment), watched=_E.watched - bindparam("unwatched"))
 )
 _DOUBT = (
     update(executions)
@@ -192,6 +206,26 @@ class Queue:
         with self._database.read() as connection:
             due: datetime | None = connection.execute(_NEXT_DUE).scalar_one()
         return due
+
+    def wake(self, executions: Sequence[str]) -> None:
+        """Let what waits go on in a moment, as what it waits for has changed.
+
+        What changes again in that moment needs no step of its own. What does not wait is let be.
+        """
+
+        def job(connection: Connection, ids: Sequence[str]) -> None:
+            soon = self.now() + WAKING
+            waiting = connection.execute(_WAITS, {"ids": ids, "soon": soon}).all()
+            values = [
+                # The time that was waited for counts as watched already.
+                {"of_id": row.id, "soon": soon, "unwatched": (row.due - soon).total_seconds()}
+                for row in waiting
+            ]
+            if values:
+                connection.execute(_WAKE, values)
+
+        for start in range(0, len(executions), MAX_WOKEN):
+            self._database.write(partial(job, ids=executions[start : start + MAX_WOKEN]))
 
     def overdue(self, limit: int, age: timedelta) -> dict[str, datetime]:
         """What may run now and has been due for ``age``: up to ``limit`` ids, the oldest first.
