@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,7 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
+from tests.support import (
+    PROJECT,
+    SECRET,
+    add_receiver,
+    make_service,
+    push,
+    receiver_body,
+    sqlite_url,
+)
 from webhook_service.driver import Context, Done, DriverConfig, Outcome, Request, WebhookDriver
 from webhook_service.errors import (
     InvalidConfig,
@@ -395,3 +404,21 @@ def test_a_filter_of_what_an_image_says_needs_a_registry_that_is_asked(
 def _states(service: WebhookService) -> list[str]:
     service.store.database.write(lambda connection: None)
     return [delivery.state for delivery in service.list_deliveries(PROJECT).items]
+
+
+LATER = {"httpcore", "kubernetes", "celery", "psycopg", "jinja2", "sigstore", "dulwich", "jwt"}
+
+
+def test_a_service_loads_what_is_heavy_when_it_is_needed_only(tmp_path: Path) -> None:
+    """Calls of other servers, clusters, brokers and the other database may never be needed."""
+    code = (
+        "import sys\n"
+        "from webhook_service import WebhookService, load_settings\n"
+        f"settings = load_settings(database_url={sqlite_url(tmp_path)!r}, secret_key={SECRET!r})\n"
+        "with WebhookService.open(settings) as service:\n"
+        "    import webhook_service.host.server\n"
+        "    service.backlog()\n"
+        f"    print(sorted({LATER!r} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

@@ -12,6 +12,7 @@ from webhook_service.errors import (
     IssuerUnavailable,
     LimitReached,
     NotFound,
+    OutboundError,
     OutdatedVersion,
     PluginUnavailable,
     Retry,
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
     )
     from webhook_service.model.rules.approval import ApprovalRule
     from webhook_service.model.rules.registry import KeylessSigner, RegistryRule
-    from webhook_service.net.outbound import Outbound, OutboundError, OutboundReply
+    from webhook_service.net.outbound import Outbound, OutboundReply
     from webhook_service.people.interventions import Interventions
     from webhook_service.plugins.instances import Instances
     from webhook_service.receiving.simulate import PlannedWork, Simulation
@@ -227,7 +228,6 @@ _HOMES = {
     ),
     "net.outbound": (
         "Outbound",
-        "OutboundError",
         "OutboundReply",
     ),
     "people.interventions": ("Interventions",),

@@ -309,6 +309,21 @@ class Retry(DriverError):
         self.after = after
 
 
+class OutboundError(WebhookServiceError):
+    """A call that got no reply; the message never holds headers, queries or bodies.
+
+    Args:
+        transient: whether the same call may work later.
+    """
+
+    status = 502
+    code = "outbound_failed"
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
 def fault_of(exc: BaseException) -> str:
     """What a library's exception means, without its text, which may hold secrets.
 

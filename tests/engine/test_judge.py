@@ -25,11 +25,17 @@ from webhook_service.engine.judge import (
     MAX_WAIT,
     judge,
 )
-from webhook_service.errors import Change, DriverError, Retry, Superseded, TargetConflict
+from webhook_service.errors import (
+    Change,
+    DriverError,
+    OutboundError,
+    Retry,
+    Superseded,
+    TargetConflict,
+)
 from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.rules.registry import RegistryRule
-from webhook_service.net.dialler import OutboundError
 from webhook_service.plugins.boundary import MAX_CHANGES, MAX_STATE
 from webhook_service.plugins.discovery import DRIVERS, Plugins
 from webhook_service.plugins.instances import Drivers, new_drivers

@@ -12,8 +12,9 @@ import pytest
 
 from tests.servers.canned import Canned, Script, answering, endless, reply, silent
 from tests.servers.certificates import self_signed, server_side, trusting
+from webhook_service.errors import OutboundError
 from webhook_service.net.dialler import is_public
-from webhook_service.net.outbound import Outbound, OutboundError
+from webhook_service.net.outbound import Outbound
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SECRET = "s3cret-in-a-header"

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from tests.servers.listener import Listener
-from webhook_service.errors import DriverError, Retry
-from webhook_service.net.outbound import Outbound, OutboundError
+from webhook_service.errors import DriverError, OutboundError, Retry
+from webhook_service.net.outbound import Outbound
 from webhook_service.net.reply import MAX_RETRY_AFTER, OutboundReply
 
 

@@ -13,11 +13,17 @@ from tests.schemes.outside import LOOPBACK
 from tests.servers.oidc import Issuer
 from tests.servers.sns import HOST, TOPIC, SnsHost, certificate, confirmation, notification, signed
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
-from webhook_service.errors import InvalidConfig, InvalidPayload, IssuerUnavailable, Unauthenticated
+from webhook_service.errors import (
+    InvalidConfig,
+    InvalidPayload,
+    IssuerUnavailable,
+    OutboundError,
+    Unauthenticated,
+)
 from webhook_service.model.delivery import Call
 from webhook_service.net.fetcher import Fetcher
 from webhook_service.net.lazy import Lazy
-from webhook_service.net.outbound import Outbound, OutboundError
+from webhook_service.net.outbound import Outbound
 from webhook_service.schemes.oidc import Oidc
 from webhook_service.schemes.sns import Sns
 from webhook_service.service import WebhookService

@@ -12,10 +12,9 @@ from datetime import timedelta
 
 from webhook_service.chores.breaker import Breaker
 from webhook_service.driver import PushEvent
-from webhook_service.errors import DriverError, NotFound, Retry
+from webhook_service.errors import DriverError, NotFound, OutboundError, Retry
 from webhook_service.model.execution import Execution
 from webhook_service.model.rules.registry import RegistryRule
-from webhook_service.net.dialler import OutboundError
 from webhook_service.registry.registries import Registries
 from webhook_service.store.queue.holding import RELEASE
 from webhook_service.store.retention import ChoreStep

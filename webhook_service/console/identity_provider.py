@@ -18,7 +18,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from webhook_service.errors import IssuerUnavailable, RoleNotAllowed, Unauthenticated
+from webhook_service.errors import IssuerUnavailable, OutboundError, RoleNotAllowed, Unauthenticated
 from webhook_service.model.people.tokens import Role
 from webhook_service.net.lazy import Lazy
 from webhook_service.schemes.oidc import DISCOVERY, LEEWAY
@@ -285,8 +285,6 @@ class IdentityProvider:
         return self._call("GET", url, {"accept": "application/json"})
 
     def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-        from webhook_service.net.dialler import OutboundError
-
         try:
             reply = self._outbound().request(
                 method, url, headers, body, timeout=TIMEOUT, max_bytes=MAX_BYTES

@@ -28,7 +28,13 @@ from webhook_service.driver import (
     WebhookDriver,
 )
 from webhook_service.engine.backoff import CRASH_RETRIES, pause_after
-from webhook_service.errors import DriverError, Retry, Superseded, WebhookServiceError
+from webhook_service.errors import (
+    DriverError,
+    OutboundError,
+    Retry,
+    Superseded,
+    WebhookServiceError,
+)
 from webhook_service.expressions.cel import new_meter
 from webhook_service.expressions.values import ExpressionFailed
 from webhook_service.failpoints import failpoint
@@ -40,7 +46,6 @@ from webhook_service.model.execution import GIVING_WAY, Claim, ExecutionState, V
 from webhook_service.model.history.revision import ABORTED
 from webhook_service.model.notification import is_notification
 from webhook_service.model.rules.registry import RegistryRule
-from webhook_service.net.dialler import OutboundError
 from webhook_service.plugins.boundary import (
     Unstorable,
     is_for_us,

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpcore
 
-from webhook_service.errors import WebhookServiceError
+from webhook_service.errors import OutboundError
 
 WRITE_BYTES = 16 * 1024
 
@@ -36,21 +36,6 @@ _REFUSED: tuple[Network, ...] = (
     ipaddress.IPv6Network("2001::/32"),
     ipaddress.IPv6Network("2002::/16"),
 )
-
-
-class OutboundError(WebhookServiceError):
-    """A call that got no reply; the message never holds headers, queries or bodies.
-
-    Args:
-        transient: whether the same call may work later.
-    """
-
-    status = 502
-    code = "outbound_failed"
-
-    def __init__(self, message: str, *, transient: bool = False) -> None:
-        super().__init__(message)
-        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True)

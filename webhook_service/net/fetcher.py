@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from webhook_service.errors import OutboundError
 from webhook_service.net.lazy import Lazy
 from webhook_service.settings import Settings
 
@@ -31,8 +32,6 @@ class Fetcher:
         Raises:
             OutboundError: there is no answer, or one that is not 200.
         """
-        from webhook_service.net.dialler import OutboundError
-
         reply = self._outbound().request("GET", url, timeout=TIMEOUT, max_bytes=MAX_BYTES)
         if reply.status != 200:
             raise OutboundError(f"The answer is {reply.status}.", transient=reply.status >= 500)

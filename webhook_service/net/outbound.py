@@ -19,11 +19,11 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from webhook_service.errors import OutboundError
 from webhook_service.net.dialler import (
     Dialler,
     Network,
     OutboundCall,
-    OutboundError,
     Resolve,
     current_call,
     system_resolver,
@@ -31,7 +31,7 @@ from webhook_service.net.dialler import (
 from webhook_service.net.reply import OutboundReply
 from webhook_service.telemetry.tracing import span
 
-__all__ = ["Network", "Outbound", "OutboundError", "OutboundReply", "Resolve", "system_resolver"]
+__all__ = ["Network", "Outbound", "OutboundReply", "Resolve", "system_resolver"]
 
 TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0
 MAX_BYTES = 4 * 1024 * 1024

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from webhook_service.errors import DriverError, Retry
-from webhook_service.net.dialler import OutboundError
+from webhook_service.errors import DriverError, OutboundError, Retry
 
 # The server may take the same call later; so may every server that answers 5xx.
 PASSING = frozenset({408, 425, 429})

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from webhook_service.errors import InvalidPayload
+from webhook_service.errors import InvalidPayload, OutboundError
 from webhook_service.formats.reading.strict_json import read_json
 from webhook_service.images import DOCKER_HUB, Image, is_digest, is_tag
-from webhook_service.net.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundError, OutboundReply
+from webhook_service.net.outbound import MAX_BYTES, TIMEOUT, Outbound, OutboundReply
 from webhook_service.registry.credentials import DockerConfig, Login, Logins
 from webhook_service.registry.faults import (
     REGISTRY_DENIED,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from webhook_service.errors import DriverError, Retry
-from webhook_service.net.outbound import OutboundError, OutboundReply
+from webhook_service.errors import DriverError, OutboundError, Retry
+from webhook_service.net.outbound import OutboundReply
 
 IMAGE_MISSING = "image_missing"
 PLATFORM_MISMATCH = "platform_mismatch"

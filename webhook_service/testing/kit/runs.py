@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from webhook_service.driver import Context, Done, Outcome, Plan, Unchanged, Wait, WebhookDriver
-from webhook_service.errors import DriverError, Retry, WebhookServiceError
-from webhook_service.net.dialler import OutboundError
+from webhook_service.errors import DriverError, OutboundError, Retry, WebhookServiceError
 from webhook_service.plugins.loop import PluginLoop
 from webhook_service.testing.kit.driver_case import DriverCase, Event, FreshTarget
 from webhook_service.testing.kit.faults import Fault, by_contract, require, shown, within
