@@ -10,7 +10,16 @@ OURS = ("webhook_service", "webhook_drivers")
 # One thing in two places: what a sender sends and how it proves itself, breakers of two kinds of
 # calls, and the API's objects and requests, which the double of the cluster writes down by itself.
 ONE_THING = {"Breaker", "Request", "Resource"}
-SENDERS = {"GitHub", "GitLab", "GitLabOptions", "Gitea", "JFrog", "JFrogOptions", "Nexus"}
+SENDERS = {
+    "Cloudsmith",
+    "GitHub",
+    "GitLab",
+    "GitLabOptions",
+    "Gitea",
+    "JFrog",
+    "JFrogOptions",
+    "Nexus",
+}
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:

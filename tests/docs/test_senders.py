@@ -28,6 +28,7 @@ from webhook_service.testing.samples_cloud import (
     jfrog_push,
     sns_notification,
     sns_subscription,
+    zot_push,
 )
 from webhook_service.testing.samples_scm import COMMIT, gitlab_pipeline, quay_push
 from webhook_service.testing.signing import sign
@@ -65,6 +66,13 @@ TESTS = [
         "not_a_push",
         id="distribution-pull",
     ),
+    pytest.param(
+        "cloudsmith",
+        b'{"data": {}, "meta": {"event_id": "ping", "trigger_id": "1", "webhook_id": 1}}',
+        {},
+        "not_a_push",
+        id="cloudsmith-ping",
+    ),
     pytest.param("ecr", sns_subscription("SubscriptionConfirmation"), {}, "handshake", id="ecr"),
     pytest.param("generic", b'{"test": true}', {}, "untagged", id="generic"),
     pytest.param("gitea", GIT_PUSH, {"x-gitea-event": "push"}, "not_a_push", id="gitea"),
@@ -97,6 +105,12 @@ TESTS = [
         {"x-nexus-webhook-id": "rm:global:audit"},
         "not_a_push",
         id="nexus-audit",
+    ),
+    pytest.param(
+        "zot",
+        *zot_push("acme/shop", "", event="repository.created"),
+        "not_a_push",
+        id="zot-repository",
     ),
     pytest.param(
         "quay",
@@ -283,9 +297,13 @@ def _cloud_event(body: Mapping[str, Any], image: str) -> Sent:
 
 
 def _proof(verify: Mapping[str, Any], body: bytes) -> dict[str, str]:
-    options = {name: value for name, value in verify.items() if name not in ("scheme", "secret")}
+    options = {
+        name: value
+        for name, value in verify.items()
+        if name not in ("scheme", "secret", "password")
+    }
     if verify["scheme"] == "none":
         return {}
     if verify["scheme"] == "mtls":
         return {"ssl-client-subject-dn": verify["clients"][0], "ssl-client-verify": "SUCCESS"}
-    return sign(verify["scheme"], verify["secret"], body, **options)
+    return sign(verify["scheme"], verify.get("secret") or verify["password"], body, **options)

@@ -16,16 +16,19 @@ from tests.formats.anything import (
     with_bytes_changed,
 )
 from webhook_service.formats.azure import Azure
+from webhook_service.formats.cloudsmith import Cloudsmith, CloudsmithOptions
 from webhook_service.formats.ecr import Ecr
 from webhook_service.formats.format import Format, FormatOptions
 from webhook_service.formats.google import Google
 from webhook_service.formats.jfrog import JFrog, JFrogOptions
 from webhook_service.formats.nexus import Nexus, NexusOptions
 from webhook_service.formats.reading.sns import subscription
+from webhook_service.formats.zot import Zot
 from webhook_service.images import parse_image
 from webhook_service.testing.samples import azure_push
 from webhook_service.testing.samples_cloud import (
     cloud_sample,
+    cloudsmith_push,
     ecr_cloud_event,
     ecr_push,
     event_grid,
@@ -36,12 +39,14 @@ from webhook_service.testing.samples_cloud import (
     nexus_push,
     sns_notification,
     sns_subscription,
+    zot_push,
 )
 
 HOST = "registry.example:5000"
 IMAGE = f"{HOST}/acme/shop"
 AZURE = azure_push("acme.azurecr.io", "shop", "1.2.3")
 ECR, GOOGLE, JFROG, NEXUS = Ecr(), Google(), JFrog(), Nexus()
+CLOUDSMITH, ZOT = Cloudsmith(), Zot()
 PLAIN, AT_HOST = FormatOptions(), NexusOptions(registry=HOST)
 IN_HOST = JFrogOptions(repo_key_in_host=True)
 CASES: dict[str, tuple[Format[Any], FormatOptions, bytes]] = {
@@ -54,6 +59,12 @@ CASES: dict[str, tuple[Format[Any], FormatOptions, bytes]] = {
     "jfrog": (JFROG, JFrogOptions(), jfrog_push(HOST, "acme", "shop", "1.2.3")),
     "jfrog-subdomain": (JFROG, IN_HOST, jfrog_push(HOST, "acme", "shop", "1.2.3")),
     "nexus": (NEXUS, AT_HOST, nexus_push("acme/shop", "1.2.3")[0]),
+    "cloudsmith": (
+        CLOUDSMITH,
+        CloudsmithOptions(),
+        cloudsmith_push("acme/prod/shop", "1.2.3"),
+    ),
+    "zot": (ZOT, FormatOptions(registry=HOST), zot_push("acme/shop", "1.2.3")[0]),
     "event-grid": (Azure(), PLAIN, event_grid(AZURE)[0]),
     "event-grid-cloud-event": (Azure(), PLAIN, event_grid(AZURE, cloud_events=True)[0]),
     "event-grid-validation": (Azure(), PLAIN, event_grid_validation("code")[0]),
@@ -63,6 +74,7 @@ CASES: dict[str, tuple[Format[Any], FormatOptions, bytes]] = {
 HEADERS = {
     "event-grid": event_grid(AZURE)[1],
     "nexus": nexus_push("acme/shop", "1.2.3")[1],
+    "zot": zot_push("acme/shop", "1.2.3")[1],
     "azure": {"user-agent": "AzureContainerRegistry/1.0"},
 }
 
@@ -109,19 +121,19 @@ def test_a_call_is_claimed_by_the_one_format_that_reads_it(name: str) -> None:
     owner = CASES[name][0] if name in CASES else Azure()
     body = json.loads(CASES[name][2] if name in CASES else AZURE)
     headers = HEADERS.get(name, {})
-    formats = [Azure(), ECR, GOOGLE, JFROG, NEXUS]
+    formats = [Azure(), ECR, GOOGLE, JFROG, NEXUS, CLOUDSMITH, ZOT]
     claiming = [type(format_) for format_ in formats if format_.claims(body, headers)]
     assert claiming == [type(owner)]
 
 
-@pytest.mark.parametrize("format_", [Azure(), ECR, GOOGLE, JFROG, NEXUS])
+@pytest.mark.parametrize("format_", [Azure(), ECR, GOOGLE, JFROG, NEXUS, CLOUDSMITH, ZOT])
 @FAST
 @given(body=VALUES)
 def test_any_value_is_claimed_or_not(format_: Format[Any], body: Any) -> None:
     assert format_.claims(body, {}) in (True, False)
 
 
-@pytest.mark.parametrize("name", ["ecr", "google", "jfrog", "nexus"])
+@pytest.mark.parametrize("name", ["ecr", "google", "jfrog", "nexus", "cloudsmith", "zot"])
 @pytest.mark.parametrize("image", ["nginx", "localhost:5000/a:2.0", "docker.io/acme/shop:1"])
 def test_a_sample_of_any_image_is_a_push_of_its_tag(name: str, image: str) -> None:
     format_, options, _ = CASES[name]
@@ -139,6 +151,8 @@ def test_a_sample_of_any_image_is_a_push_of_its_tag(name: str, image: str) -> No
         ("google", "eu.gcr.io/acme/shop:1.2.3"),
         ("jfrog", "acme.jfrog.io/docker-local/shop:1.2.3"),
         ("nexus", f"{HOST}/acme/shop:1.2.3"),
+        ("cloudsmith", "docker.cloudsmith.io/acme/prod/shop:1.2.3"),
+        ("zot", f"{HOST}/acme/shop:1.2.3"),
     ],
 )
 def test_a_sample_names_registry_and_repository(name: str, image: str) -> None:

@@ -16,6 +16,7 @@ from webhook_service.formats.alicloud import AliCloud
 from webhook_service.formats.auto import Auto, AutoOptions
 from webhook_service.formats.azure import Azure
 from webhook_service.formats.cloudevents import CloudEvents
+from webhook_service.formats.cloudsmith import Cloudsmith
 from webhook_service.formats.distribution import Distribution
 from webhook_service.formats.dockerhub import DockerHub
 from webhook_service.formats.ecr import Ecr
@@ -29,6 +30,7 @@ from webhook_service.formats.harbor import Harbor
 from webhook_service.formats.jfrog import JFrog
 from webhook_service.formats.nexus import Nexus
 from webhook_service.formats.quay import Quay
+from webhook_service.formats.zot import Zot
 from webhook_service.images import parse_image
 from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import Receiver, ReceiverSpec, Source
@@ -49,6 +51,7 @@ FORMATS: Mapping[str, type[Format[Any]]] = {
     "auto": Auto,
     "azure": Azure,
     "cloudevents": CloudEvents,
+    "cloudsmith": Cloudsmith,
     "distribution": Distribution,
     "dockerhub": DockerHub,
     "ecr": Ecr,
@@ -61,9 +64,10 @@ FORMATS: Mapping[str, type[Format[Any]]] = {
     "jfrog": JFrog,
     "nexus": Nexus,
     "quay": Quay,
+    "zot": Zot,
 }
 SCM = ("quay", "github", "gitlab", "harbor", "gitea")
-CLOUD = ("ecr", "google", "jfrog", "nexus")
+CLOUD = ("ecr", "google", "jfrog", "nexus", "cloudsmith", "zot")
 ECR_HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 PURL = "pkg:oci/shop?repository_url=ghcr.io/acme/shop&tag=1.2.3"
 PUBLISHED = "dev.cdevents.artifact.published.0.2.0"

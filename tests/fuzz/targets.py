@@ -34,6 +34,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "gitlab": {"imageTemplate": "registry.example/{path}:{ref}"},
     "nexus": {"registry": "nexus.example:5000"},
+    "zot": {"registry": "zot.example:5000"},
 }
 CLOUD_EVENT = {
     "ce-specversion": "1.0",
@@ -41,6 +42,7 @@ CLOUD_EVENT = {
     "ce-source": "/ci",
     "ce-id": "1",
 }
+ZOT = samples_cloud.zot_push("acme/shop", "1.2.3")
 HEADERS: Sequence[Mapping[str, str]] = [
     {},
     {"content-type": samples_scm.FORM},
@@ -50,6 +52,7 @@ HEADERS: Sequence[Mapping[str, str]] = [
     {"x-github-event": "package", "x-github-delivery": "1"},
     {"x-gitea-event": "package", "x-forgejo-delivery": "1"},
     {"x-nexus-webhook-id": "rm:repository:component"},
+    {"content-type": "application/json", **ZOT[1]},
     {"aeg-event-type": "SubscriptionValidation"},
     {"user-agent": "AzureContainerRegistry/1.0"},
 ]

@@ -18,6 +18,7 @@ from webhook_service.testing.samples import sample_push
 OPTIONS: dict[str, dict[str, Any]] = {
     "generic": {"image": "$.image"},
     "nexus": {"registry": "registry.example"},
+    "zot": {"registry": "registry.example"},
 }
 FORMAT_NAMES = discover(FORMATS, "format", Format).names
 JSON = st.recursive(

@@ -13,6 +13,7 @@ from webhook_service.model.delivery import Call
 from webhook_service.schemes.address import SenderAddress
 from webhook_service.schemes.all import All
 from webhook_service.schemes.basic import Basic
+from webhook_service.schemes.cloudsmith import Cloudsmith
 from webhook_service.schemes.gitea import Gitea
 from webhook_service.schemes.github import GitHub
 from webhook_service.schemes.gitlab import GitLab
@@ -35,6 +36,7 @@ CLASSES: dict[str, type[Scheme[Any]]] = {
     "gitea": Gitea,
     "jfrog": JFrog,
     "nexus": Nexus,
+    "cloudsmith": Cloudsmith,
     "hmac": GenericHmac,
     "header": Header,
     "basic": Basic,
@@ -134,6 +136,7 @@ CASES = {
     "jfrog plain": Case("jfrog", "x-jfrog-event-auth", covers=False),
     "jfrog signed": Case("jfrog", "x-jfrog-event-auth", {"signed": True}, signing={"signed": True}),
     "nexus": Case("nexus", "x-nexus-webhook-signature"),
+    "cloudsmith": Case("cloudsmith", "x-cloudsmith-signature"),
     "hmac": Case("hmac", "x-signature", {"header": "X-Signature"}),
     "hmac sha512 base64": Case(
         "hmac",

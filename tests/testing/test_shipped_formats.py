@@ -25,6 +25,8 @@ IMAGES = {
     "google": "europe-docker.pkg.dev/acme/apps/shop:1.2.3",
     "jfrog": "acme.jfrog.io/docker/shop:1.2.3",
     "nexus": "nexus.example/acme/shop:1.2.3",
+    "cloudsmith": "docker.cloudsmith.io/acme/prod/shop:1.2.3",
+    "zot": "zot.example/acme/shop:1.2.3",
     "quay": "quay.io/acme/shop:1.2.3",
     "github": "ghcr.io/acme/shop:1.2.3",
     "gitlab": "registry.gitlab.com/acme/shop:1.2.3",
@@ -36,6 +38,7 @@ IMAGES = {
 }
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "nexus": {"registry": "nexus.example"},
+    "zot": {"registry": "zot.example"},
     "generic": {"repository": "$.name", "tag": "$.tag", "registry": "registry.example:5000"},
 }
 BAD_OPTIONS: Mapping[str, list[Mapping[str, Any]]] = {

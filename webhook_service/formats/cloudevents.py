@@ -1,18 +1,15 @@
 """CloudEvents 1.0 over HTTP in its three modes, with a CDEvent or data of another type inside.
 
-Source: CloudEvents, "HTTP Protocol Binding" (binary, structured and batched mode) and "JSON
-Event Format". ``source`` and ``id`` together identify an event; a redelivery has the same two. If
+Source: CloudEvents, "HTTP Protocol Binding" (batched mode; ``reading.cloud_event`` has the others).
+``source`` and ``id`` together identify an event; a redelivery has the same two. If
 an event of a batch cannot be read, it is dropped, and the rest of the batch is kept.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
-from urllib.parse import unquote
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +19,12 @@ from webhook_service.expressions.cel import new_meter
 from webhook_service.expressions.values import Meter
 from webhook_service.formats.format import Dropped, Format, Parsed, Sender
 from webhook_service.formats.reading import cdevents, forms
+from webhook_service.formats.reading.cloud_event import (
+    BATCH,
+    STRUCTURED,
+    data_of,
+    read_cloud_event,
+)
 from webhook_service.formats.reading.expressions import PickOptions, read_pushed
 from webhook_service.formats.reading.fields import Fields
 from webhook_service.formats.reading.pushes import event_of
@@ -31,8 +34,6 @@ from webhook_service.model.delivery import Reason
 
 MAX_EVENTS = 1000
 MAX_TYPES = 20
-_STRUCTURED = "application/cloudevents+json"
-_BATCH = "application/cloudevents-batch+json"
 
 
 class CloudEventsOptions(PickOptions):
@@ -80,21 +81,10 @@ class CloudEvents(Format[CloudEventsOptions]):
     )
 
     def parse(self, body: bytes, headers: Mapping[str, str], options: CloudEventsOptions) -> Parsed:
-        kind = forms.media_type(headers)
-        if kind == _BATCH:
+        if forms.media_type(headers) == BATCH:
             events = list(Fields({"batch": read_json(body)}).elements("batch", MAX_EVENTS))
             return Parsed.of(_read_batch(events, headers, options))
-        if kind == _STRUCTURED:
-            event = Fields.of(read_json(body))
-        elif kind.startswith("application/cloudevents"):
-            raise InvalidPayload("The CloudEvent is not in JSON; no other event format is read.")
-        elif "ce-type" in headers:
-            event = Fields(_binary(body, headers))
-        else:
-            raise InvalidPayload(
-                "The call is no CloudEvent: it has neither `ce-type` and the other headers of "
-                f"binary mode, nor the content type {_STRUCTURED}."
-            )
+        event = read_cloud_event(body, headers)
         return Parsed.of([_read(event, headers, options, new_meter())])
 
     def home(self, options: CloudEventsOptions) -> str | None:
@@ -104,7 +94,7 @@ class CloudEvents(Format[CloudEventsOptions]):
         """CDEvents only: for other types the receiver has to say what they mean."""
         event = body[0] if isinstance(body, list) and body else body
         named = headers.get("ce-type")
-        if forms.media_type(headers) in (_STRUCTURED, _BATCH) and isinstance(event, dict):
+        if forms.media_type(headers) in (STRUCTURED, BATCH) and isinstance(event, dict):
             named = event.get("type")
         return isinstance(named, str) and named.startswith(cdevents.PREFIX)
 
@@ -131,12 +121,12 @@ def _read(
     if headers.get("ce-type", kind) != kind:
         raise InvalidPayload(f"The header `ce-type` contradicts `{event.name('type')}`.")
     if kind.startswith(cdevents.PREFIX):
-        data = Fields.of(_data(event), event.name("data"))
+        data = Fields.of(data_of(event), event.name("data"))
         # A registry to be looked up is for the types that the options name.
         return cdevents.read_published(kind, data, options.fixed_registry, source_id)
     if kind not in options.types:
         return Dropped(kind, Reason.NOT_A_PUSH)
-    pushed = read_pushed(options, {**event.values, "data": _data(event)}, meter)
+    pushed = read_pushed(options, {**event.values, "data": data_of(event)}, meter)
     return event_of(
         replace(
             pushed,
@@ -144,34 +134,3 @@ def _read(
             source_id=pushed.source_id or source_id,
         )
     )
-
-
-def _data(event: Fields) -> Any:
-    encoded = event.values.get("data_base64")
-    if encoded is None:
-        return event.values.get("data")
-    try:
-        raw = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        raise InvalidPayload(f"`{event.name('data_base64')}` is not in base64.") from None
-    return read_json(raw)
-
-
-def _binary(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The event in its JSON form; header values are percent-encoded (section 3.1.3.2)."""
-    attributes: dict[str, Any] = {
-        name.removeprefix("ce-"): _decode(name, value)
-        for name, value in headers.items()
-        if name.startswith("ce-")
-    }
-    attributes.pop("data_base64", None)
-    kind = forms.media_type(headers)
-    is_json = kind in ("", "application/json") or kind.endswith("+json")
-    return attributes | {"data": read_json(body) if body.strip() and is_json else None}
-
-
-def _decode(name: str, value: str) -> str:
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidPayload(f"The header `{name[:100]}` is not in UTF-8.") from None

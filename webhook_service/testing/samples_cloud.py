@@ -1,4 +1,4 @@
-"""Bodies as the clouds' registries, Artifactory and Nexus send them (see ``testing.payloads``).
+"""Bodies as the clouds' registries, Artifactory, Nexus, Cloudsmith and zot send them.
 
 All functions are pure. Ids follow from the contents, so a body made twice counts as one push.
 """
@@ -214,6 +214,81 @@ def nexus_push(
     return _json(body), _headers("application/json; charset=UTF-8", "Nexus/3.80.0", **headers)
 
 
+def cloudsmith_push(
+    repository: str,
+    *tags: str,
+    digest: str = DIGEST,
+    event: str = "package.synced",
+    format: str = "docker",
+    context: Mapping[str, Any] | None = None,
+    pushed_at: datetime = PUSHED_AT,
+) -> bytes:
+    """A webhook of Cloudsmith; ``repository`` is ``owner/repository/name``."""
+    namespace, home, name = repository.split("/", 2)
+    stamp = pushed_at.astimezone(UTC).isoformat(timespec="microseconds")
+    version = digest.partition(":")[2]
+    package = {
+        "architectures": [{"description": None, "name": "amd64"}],
+        "checksum_sha256": version,
+        "filename": name,
+        "files": [],
+        "format": format,
+        "identifier_perm": "xKYgfsOsboz6",
+        "is_sync_completed": True,
+        "name": name,
+        "namespace": namespace,
+        "repository": home,
+        "slug_perm": "xKYgfsOsboz6",
+        "stage_str": "Fully Synchronised",
+        "tags": {"version": list(tags)} if tags else {},
+        "type_display": "image",
+        "uploader": "ada",
+        "version": version,
+    }
+    meta = {
+        "attempt_at": stamp,
+        "event_at": stamp,
+        "event_id": event,
+        "trigger_id": _id("cloudsmith", repository, *tags, digest, event, stamp),
+        "webhook_id": 1,
+    }
+    return _json({"context": context or {}, "data": package, "meta": meta})
+
+
+def zot_push(
+    name: str,
+    reference: str,
+    digest: str = DIGEST,
+    *,
+    event: str = "image.updated",
+    prefix: str = "zotregistry",
+    source: str = "zotregistry.dev",
+    config: str = "application/vnd.oci.image.config.v1+json",
+    pushed_at: datetime = PUSHED_AT,
+) -> tuple[bytes, dict[str, str]]:
+    """A CloudEvent of zot in binary mode, with its headers; it names no host."""
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": media_type, "config": {"mediaType": config}}
+    data = {
+        "name": name,
+        "reference": reference,
+        "digest": digest,
+        "mediaType": media_type,
+        "manifest": json.dumps(manifest),
+        "actor": {"name": "ada"},
+        "request": {"addr": "192.0.2.7:54321", "method": "PUT", "useragent": "docker/28.0.0"},
+    }
+    stamp = _stamp(pushed_at, "microseconds")
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": _id("zot", source, name, reference, digest, event, stamp),
+        "ce-source": source,
+        "ce-type": f"{prefix}.{event}",
+        "ce-time": stamp,
+    }
+    return _json(data), _headers(_JSON, "Go-http-client/1.1", **headers)
+
+
 def event_grid(
     *events: bytes, kind: str = "ImagePushed", cloud_events: bool = False
 ) -> tuple[bytes, dict[str, str]]:
@@ -251,7 +326,7 @@ def cloud_sample(
     """A body and its headers for a pushed image, as ``sample_push`` gives them.
 
     Args:
-        format: ``ecr``, ``google``, ``jfrog`` or ``nexus``; ``None`` is answered for any other.
+        format: a format of this module, such as ``ecr``; ``None`` is answered for any other.
         pushed: the image; a missing tag is ``latest``, a missing digest is made up.
     """
     tag, digest = pushed.tag or "latest", pushed.digest or DIGEST
@@ -271,6 +346,13 @@ def cloud_sample(
         return jfrog_push(pushed.registry, key, name, tag, digest), _headers(_JSON, "JFrog Event")
     if format == "nexus":
         return nexus_push(pushed.repository, tag, pushed_at=pushed_at)
+    if format == "cloudsmith":
+        missing = ["acme", "prod"][: max(0, 2 - pushed.repository.count("/"))]
+        path = "/".join([*missing, pushed.repository])
+        body = cloudsmith_push(path, tag, digest=digest, pushed_at=pushed_at)
+        return body, _headers(_JSON, "Cloudsmith Webhook")
+    if format == "zot":
+        return zot_push(pushed.repository, tag, digest, pushed_at=pushed_at)
     return None
 
 

@@ -73,6 +73,11 @@ def sign_nexus(secret: str, body: bytes) -> dict[str, str]:
     return {"x-nexus-webhook-signature": _mac(secret, body, "sha1").hex()}
 
 
+def sign_cloudsmith(secret: str, body: bytes) -> dict[str, str]:
+    """As Cloudsmith signs."""
+    return {"x-cloudsmith-signature": f"sha1={_mac(secret, body, 'sha1').hex()}"}
+
+
 def sign_hmac(
     secret: str,
     body: bytes,
@@ -149,6 +154,7 @@ _SIGNERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "gitea": sign_gitea,
     "jfrog": sign_jfrog,
     "nexus": sign_nexus,
+    "cloudsmith": sign_cloudsmith,
     "hmac": sign_hmac,
     "header": sign_header,
     "basic": sign_basic,

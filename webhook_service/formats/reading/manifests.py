@@ -6,6 +6,7 @@ Source: distribution documentation, "Work with notifications".
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from webhook_service.driver import PushEvent
@@ -37,6 +38,19 @@ def is_helm_chart(media_type: str) -> bool:
     return media_type.lower().startswith(_HELM)
 
 
+def is_image(media_type: str | None, parts: Iterable[object] = ()) -> bool:
+    """Whether a manifest is an image. Without a media type the tag decides: only manifests have it.
+
+    Args:
+        media_type: that of the manifest.
+        parts: those of its config and layers, as far as the sender says them.
+    """
+    kind = (media_type or "").partition(";")[0].strip().lower()
+    if kind and kind not in IMAGE_TYPES:
+        return False
+    return not any(isinstance(part, str) and part.startswith(_OTHER_CONTENT) for part in parts)
+
+
 def read_event(
     event: Fields, registry: str | None, *, trust_url: bool = False
 ) -> PushEvent | Dropped:
@@ -55,7 +69,7 @@ def read_event(
         reason = Reason.NOT_AN_IMAGE if action == "chart_push" else Reason.NOT_A_PUSH
         return Dropped(_subject(action, event.part("target")), reason)
     target = event.child("target")
-    if not _is_image(target):
+    if not is_image(target.optional_text("mediaType"), _parts(target)):
         return Dropped(_subject(action, target), Reason.NOT_AN_IMAGE)
     return event_of(
         Pushed(
@@ -72,15 +86,11 @@ def read_event(
     )
 
 
-def _is_image(target: Fields) -> bool:
-    """Without a media type the tag decides later: only manifests have tags."""
-    media_type = (target.optional_text("mediaType") or "").partition(";")[0].strip().lower()
-    if media_type and media_type not in IMAGE_TYPES:
-        return False
+def _parts(target: Fields) -> Iterator[object]:
     references = target.values.get("references")
-    parts = references if isinstance(references, list) else []
-    types = [part.get("mediaType") for part in parts if isinstance(part, dict)]
-    return not any(isinstance(kind, str) and kind.startswith(_OTHER_CONTENT) for kind in types)
+    for part in references if isinstance(references, list) else []:
+        if isinstance(part, dict):
+            yield part.get("mediaType")
 
 
 def _host(event: Fields, target: Fields, trust_url: bool) -> str:
