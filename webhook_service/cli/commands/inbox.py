@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from webhook_service.cli.changes import composed
 from webhook_service.cli.connection.connect import connect
 from webhook_service.cli.json_input import read_body, read_headers, read_object_file
 from webhook_service.cli.options import (
@@ -72,7 +73,7 @@ def create(
     """
     with connect(project) as opened:
         asked = ask_for_options(verify, opened.client.plugins.schemes)
-        whole = {**(body or {}), **given(name=name), **_parts(format, asked)}
+        whole = composed({}, body or {}, {**given(name=name), **_parts(format, asked)})
         print_record(output, opened.client.inboxes.create(whole).as_json())
 
 
@@ -122,7 +123,10 @@ def update(
     """
     with connect(project) as opened:
         id_ = opened.inbox_id(inbox)
-        changed = opened.client.inboxes.update(id_, {**(body or {}), **_parts(format, verify)})
+        old = opened.client.inboxes.get(id_).as_json()
+        changed = opened.client.inboxes.update(
+            id_, composed(old, body or {}, _parts(format, verify))
+        )
         print_record(output, changed.as_json())
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from webhook_service.cli.changes import composed
 from webhook_service.cli.completion import drivers, inboxes
 from webhook_service.cli.connection.connect import Connection, connect
 from webhook_service.cli.json_input import (
@@ -169,9 +170,11 @@ def create(
     options = given(name=name, driver=driver)
     with connect(project) as opened:
         asked = ask_for_options(verify, opened.client.plugins.schemes)
-        parts = _parts({}, format, repository, tag_policy, tag, minimum_age, asked, listens)
-        whole = _with_config({**(body or {}), **options, **parts}, config, None)
-        whole = _with_labels(whole, read_labels(labels))
+        said = body or {}
+        parts = _parts(
+            said, format, repository, tag_policy, tag, minimum_age, asked, listens, labels
+        )
+        whole = _with_config(composed({}, said, {**options, **parts}), config, None)
         _print_saved(output, _create(opened, whole, v16_key))
 
 
@@ -237,11 +240,12 @@ def update(
     with connect(project) as opened:
         requests = opened.client.receivers
         old = requests.get(opened.receiver_id(receiver))
+        stored, said = old.as_json(), body or {}
+        after = composed({}, stored, said)
         parts = _parts(
-            old.as_json(), format, repository, tag_policy, tag, minimum_age, verify, listens
+            after, format, repository, tag_policy, tag, minimum_age, verify, listens, labels
         )
-        whole = _with_config({**(body or {}), **options, **parts}, config, old.driver)
-        whole = _with_labels(whole, read_labels(labels))
+        whole = _with_config(composed(stored, said, {**options, **parts}), config, old.driver)
         _print_saved(output, requests.update(old.id, whole))
 
 
@@ -349,13 +353,8 @@ def _with_config(
     return {**body, config_field(str(body.get("driver") or driver or "")): config}
 
 
-def _with_labels(body: dict[str, Any], labels: Mapping[str, str | None]) -> dict[str, Any]:
-    """The body with labels more; None removes one, from the receiver that is there too."""
-    return {**body, "labels": {**(body.get("labels") or {}), **labels}} if labels else body
-
-
 def _parts(
-    stored: Mapping[str, Any],
+    before: Mapping[str, Any],
     format: str | None,
     repositories: list[str] | None,
     policy: str | None,
@@ -363,19 +362,22 @@ def _parts(
     minimum_age: str | None,
     verify: str | Mapping[str, Any] | None,
     listens: list[str] | None,
+    labels: list[str] | None,
 ) -> dict[str, Any]:
-    """The core's parts of the body, as far as options speak of them."""
+    """The core's parts, as far as options speak of them; ``before`` is what they change."""
     # A tag alone changes the value of the policy that is there.
-    has_value = stored.get("match", {}).get("tags", {}).get("policy", "any") != "any"
+    tags = (before.get("match") or {}).get("tags") or {}
+    has_value = tags.get("policy", "any") != "any"
     rule = given(policy=policy or ("exact" if tag and not has_value else None), value=tag)
     match = given(
         repositories=repositories or None, tags=rule or None, minimumAge=minimum_age or None
     )
-    asks = minimum_age and not stored.get("registry")
+    asks = minimum_age and not before.get("registry")
     return given(
         registry={"resolve": True} if asks else None,
         source={"format": format} if format else None,
         match=match or None,
         verify={"scheme": verify} if isinstance(verify, str) else verify,
         listen={"inboxes": listens} if listens else None,
+        labels=read_labels(labels) or None,
     )
