@@ -86,8 +86,9 @@ class WrittenImage:
         values = self.values()
         for name in _PLACE.findall(template):
             if values[name] is None and missing is None:
+                hint = " With `registry.resolve` the service asks for it." * (name == "digest")
                 raise DriverError(
-                    f"The push has no {name}, which is to be written.", code="no_value"
+                    f"The push has no {name}, which is to be written.{hint}", code="no_value"
                 )
         return _PLACE.sub(lambda found: values[found.group(1)] or missing or "", template)
 

@@ -39,18 +39,19 @@ Found = Iterator[EditedPlace]
 
 
 class KustomizationEdit(DriverConfig):
-    """The entry of the image under ``images`` of a kustomization: newTag and digest, as it has."""
+    """The image's entries under ``images`` of a kustomization: newTag and digest, as each has."""
 
     type: Literal["kustomization"] = "kustomization"
     name: str | None = Field(
         default=None,
         min_length=1,
         max_length=300,
-        description="The `name` of the entry; without it the one whose `newName` or `name` is the "
-        "pushed repository.",
+        description="The `name` of the entry; without it every one whose `newName` or `name` is "
+        "the pushed repository.",
     )
 
     def places(self, file: YamlText, pushed: WrittenImage) -> Found:
+        found = False
         for number, item in enumerate(_items(file, "images")):
             name, new = text(field(item, "name")), text(field(item, "newName"))
             if self.name is None and not pushed.is_of(new or name or ""):
@@ -59,15 +60,17 @@ class KustomizationEdit(DriverConfig):
                 continue
             if not pushed.is_of(new or name or ""):
                 pushed.refuse_unnamed(new or name or "")
+            found = True
             yield from _tag_and_digest(
                 file, item, pushed, f"images[{number}]", ("newTag", "digest")
             )
-            return
-        wanted = self.name or pushed.event.reference.name
-        raise DriverError(
-            f"The file has no entry for {wanted} under `images`: add one with `name` and `newTag`.",
-            code=MISSING,
-        )
+        if not found:
+            wanted = self.name or pushed.event.reference.name
+            raise DriverError(
+                f"The file has no entry for {wanted} under `images`: add one with `name` and "
+                "`newTag`.",
+                code=MISSING,
+            )
 
 
 class HelmValuesEdit(DriverConfig):
@@ -239,6 +242,8 @@ def _tag_and_digest(
     if not found:
         raise DriverError(f"{where} has no `{keys[0]}`: add one.", code=MISSING)
     for key, value in found.items():
+        if key == "digest" and keys[0] in found and not (text(value) or pushed.event.digest):
+            continue  # an empty one, as charts have it by default
         template = "{digest}" if key == "digest" else "{tag}"
         part = "digest" if key == "digest" else "tag"
         yield EditedPlace(where, part, file.scalar(value), pushed.filled(template))

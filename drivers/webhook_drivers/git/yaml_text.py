@@ -24,6 +24,7 @@ UNREADABLE = "unreadable_yaml"
 BOM = "\ufeff"
 # What stands before a scalar and belongs to its node: an anchor, a tag.
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+_TABS = re.compile(r"(?<=\S)[ \t]+|(?m:^)[ \t]+(?=#|[\r\n]|\Z)")
 # YAML 1.1 knows more words and numbers than 1.2, and readers of both are in use.
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:@+-]*")
 _WORDS = frozenset("y n yes no on off true false null ~ . .nan .inf".split())
@@ -68,7 +69,9 @@ class YamlText:
             text = data.decode("utf-8")
             mark = BOM if text.startswith(BOM) else ""
             text = text.removeprefix(BOM)
-            roots = tuple(node for node in YAML(typ="rt").compose_all(text) if node is not None)
+            roots = tuple(
+                node for node in YAML(typ="rt").compose_all(_spaced(text)) if node is not None
+            )
         except UnicodeDecodeError:
             raise DriverError(f"{where} is not in UTF-8: save it so.", code=UNREADABLE) from None
         except (YAMLError, RecursionError, ValueError) as exc:
@@ -123,12 +126,21 @@ class YamlText:
             DriverError: two values for one place.
         """
         text, last = self.text, len(self.text) + 1
-        for scalar, value in sorted(values, key=lambda item: item[0].start, reverse=True):
+        for scalar, value in sorted(set(values), key=lambda item: item[0].start, reverse=True):
             if scalar.end > last:
                 raise DriverError("Two fields of the edit are one place.", code="one_place")
             text = text[: scalar.start] + _written(value, scalar.style) + text[scalar.end :]
             last = scalar.start
         return (self.mark + text).encode()
+
+
+def _spaced(text: str) -> str:
+    """The text with a space for each tab that only separates, which the parser does not take.
+
+    YAML has tabs between tokens, before comments and in blank lines (1.2.2, 6.2). In front of
+    anything else they would be indentation, which they must not be.
+    """
+    return _TABS.sub(lambda found: " " * len(found.group()), text)
 
 
 def follow(root: Node, steps: Sequence[Step]) -> Node | None:
@@ -149,14 +161,31 @@ def follow(root: Node, steps: Sequence[Step]) -> Node | None:
 
 
 def field(node: Node | None, key: str) -> Node | None:
-    if not isinstance(node, MappingNode):
-        return None
-    found = [value for name, value in node.value if text(name) == key]
-    return found[-1] if found else None
+    """The value of a key; if the mapping has none, that of the first one it merges with ``<<``.
+
+    https://yaml.org/type/merge.html
+    """
+    left, seen = [node], set[int]()
+    while left:
+        at = left.pop()
+        if not isinstance(at, MappingNode) or id(at) in seen:
+            continue
+        seen.add(id(at))
+        if found := _values(at, key):
+            return found[-1]
+        merged = [
+            [one] if isinstance(one, MappingNode) else _children(one) for one in _values(at, "<<")
+        ]
+        left += reversed([one for some in merged for one in some])
+    return None
 
 
 def text(node: Node | None) -> str | None:
     return str(node.value) if isinstance(node, ScalarNode) else None
+
+
+def _values(node: MappingNode, key: str) -> list[Node]:
+    return [value for name, value in node.value if text(name) == key]
 
 
 def _children(node: Node) -> list[Node]:

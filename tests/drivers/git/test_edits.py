@@ -71,6 +71,37 @@ GOLDEN = {
         b":1.0.0",
         b":1.1.0",
     ),
+    "merge keys: own fields first, then the first mapping that has the field": (
+        b"base: &base {repository: acme/shop, tag: '1.0.0'}\nmore: &more {tag: '0.1'}\n"
+        b"image:\n  <<: [*base, *more]\n  pullPolicy: Always\n",
+        {"type": "helmValues"},
+        b"'1.0.0'",
+        b"'1.1.0'",
+    ),
+    "a merged entry of a kustomization": (
+        b"x-shop: &shop {newName: acme/shop, newTag: '1.0.0'}\nimages:\n- {<<: *shop, name: app}\n",
+        KUSTOMIZATION,
+        b"'1.0.0'",
+        b"'1.1.0'",
+    ),
+    "tabs that separate": (
+        b"image:\t# ours\n\t# more\n \t\r\n  repository:\tacme/shop\n  tag: 1.0.0\t# a\tb\n",
+        {"type": "helmValues"},
+        b"1.0.0",
+        b"1.1.0",
+    ),
+    "an empty digest, of a push without one": (
+        b'image:\n  registry: docker.io\n  repository: acme/shop\n  tag: 1.0.0\n  digest: ""\n',
+        {"type": "helmValues"},
+        b"1.0.0",
+        b"1.1.0",
+    ),
+    "one place by two fields": (
+        b"tag: &tag 1.0.0\nsame: *tag\n",
+        {"type": "yaml", "fields": {"tag": "{tag}", "same": "{tag}"}},
+        b"1.0.0",
+        b"1.1.0",
+    ),
     "a list by place and a quoted key": (
         b'"my.app": [{image: "acme/shop:1.0.0"}]\n',
         {"type": "yaml", "fields": {'"my.app"[0].image': "{image}"}},
@@ -93,10 +124,29 @@ def test_a_tag_that_looks_like_something_else_is_quoted(tag: str) -> None:
     assert found.endswith(f'newTag: "{tag}"\n'.encode())
 
 
+def test_every_entry_of_the_pushed_repository_is_changed() -> None:
+    data = (
+        b"images:\n- {name: web, newName: acme/shop, newTag: '1'}\n- {name: blog, newTag: '7'}\n"
+        b"- {name: worker, newName: acme/shop, newTag: '1'}\n"
+    )
+    assert edit(data, KUSTOMIZATION) == data.replace(b"'1'", b"'1.1.0'")
+    only_web = data.replace(b"'1'", b"'1.1.0'", 1)
+    assert edit(data, {**KUSTOMIZATION, "name": "web"}) == only_web
+
+
+def test_mappings_that_merge_each_other_end() -> None:
+    levels = b"".join(
+        b"m%d: &m%d {<<: [*m%d, *m%d]}\n" % (n, n, n - 1, n - 1) for n in range(1, 60)
+    )
+    data = b"m0: &m0 {<<: *m0}\n" + levels + b"image: {<<: *m59}\n"
+    with pytest.raises(TargetConflict, match="no repository"):
+        edit(data, {"type": "helmValues"})
+
+
 def test_a_digest_is_written_where_the_file_has_one() -> None:
     data = b"images:\n- name: acme/shop\n  digest: sha256:00\n"
     assert DIGEST.encode() in edit(data, KUSTOMIZATION, digest=DIGEST)
-    with pytest.raises(DriverError, match="no digest"):
+    with pytest.raises(DriverError, match=r"no digest.* `registry.resolve`"):
         edit(data, KUSTOMIZATION)
 
 
@@ -104,6 +154,7 @@ def test_a_digest_is_written_where_the_file_has_one() -> None:
     ("data", "how", "said"),
     [
         (b"a: {{ .Values.x }}:\n", KUSTOMIZATION, "cannot be read as YAML"),
+        (b"image:\n\ttag: 1\n", KUSTOMIZATION, "line 2, cannot be read as YAML"),
         (b"\xff\xfe", KUSTOMIZATION, "UTF-8"),
         (b"images: []\n", KUSTOMIZATION, "no entry for docker.io/acme/shop"),
         (b"images:\n- name: acme/shop\n", KUSTOMIZATION, "no `newTag`"),
