@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.conftest import RunJson
-from webhook_service.cli.changes import composed
+from webhook_service.cli.json_input import composed
 from webhook_service.receiving.bodies.receiver import merge
 
 LEAVES = st.none() | st.integers(0, 3)

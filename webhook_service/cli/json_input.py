@@ -1,4 +1,4 @@
-"""What options take: JSON and text inline, ``@FILE`` or ``-`` (stdin); files; headers.
+"""What options take: JSON and text inline, ``@FILE`` or ``-`` (stdin); headers; a file beside them.
 
 The command line of a process is seen by every user of the machine (``ps``), so whatever may be a
 secret can come from a file or from stdin.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,34 @@ def read_labels(words: Iterable[str] | None) -> dict[str, str | None]:
             raise typer.BadParameter(f"--label both sets and removes {name[:100]!r}.")
         found[name] = None if removes else text
     return found
+
+
+def composed(stored: Any, first: Any, then: Any, path: str = "") -> Any:
+    """The change to ``stored`` that does what ``first`` does, and ``then`` after it.
+
+    Changes merge as those of the API do (RFC 7386): object by object, and null removes. So if
+    ``first`` removes what ``then`` sets a field of, the result removes every other field there.
+
+    Args:
+        stored: what both change, as the API shows it; None if it is still to be made.
+        path: where it stands, such as ``match.tags``.
+    """
+    from webhook_service.receiving.bodies.receiver import KEPT_BY_ANY_KIND, KINDS
+
+    if not isinstance(then, Mapping):
+        return then
+    old = stored if isinstance(stored, Mapping) else {}
+    said = first if isinstance(first, Mapping) else dict.fromkeys(old)
+    kind = KINDS.get(path, "")
+    if said.get(kind) is not None and then.get(kind, said[kind]) != said[kind]:
+        said = {name: value for name, value in said.items() if name in KEPT_BY_ANY_KIND}
+    inner = {
+        name: composed(old.get(name), said[name], value, f"{path}.{name}".lstrip("."))
+        if name in said
+        else value
+        for name, value in then.items()
+    }
+    return {**said, **inner}
 
 
 def _parse_any(text: str) -> Any:

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from webhook_service.cli.changes import composed
 from webhook_service.cli.connection.connect import connect
-from webhook_service.cli.json_input import read_body, read_headers, read_object_file
+from webhook_service.cli.json_input import composed, read_body, read_headers, read_object_file
 from webhook_service.cli.options import (
     CallFile,
     CallHeaders,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from webhook_service.cli.changes import composed
 from webhook_service.cli.completion import drivers, inboxes
 from webhook_service.cli.connection.connect import Connection, connect
 from webhook_service.cli.json_input import (
+    composed,
     read_body,
     read_headers,
     read_labels,
