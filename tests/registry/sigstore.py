@@ -1,6 +1,7 @@
 """A Sigstore of the test's own: an authority like Fulcio, a certificate log, and a log like Rekor.
 
 The layouts are those of RFC 6962 (SCT, Merkle tree), of Rekor's entries and of the bundle format.
+Rekor 2 writes no time: with it a timestamp authority says when the signature was made.
 """
 
 import base64
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.registry.timestamps import TimestampAuthority
 
 ISSUER = "https://issuer.example"
 WORKFLOW = "https://forge.example/acme/shop/.ci/release.yml@refs/heads/main"
@@ -79,7 +82,12 @@ class Authority:
 
 @dataclass(frozen=True)
 class Sigstore:
-    """Signs as cosign does without a key, and says what it does wrong by its fields."""
+    """Signs as cosign does without a key, and says what it does wrong by its fields.
+
+    Attributes:
+        stamped_at: when the timestamp authority saw the signature of a bundle; None if never.
+        rekor: the major version of the log that has a bundle's signature.
+    """
 
     authority: Authority = field(default_factory=Authority)
     certificate_log: ec.EllipticCurvePrivateKey | None = field(default_factory=new_key)
@@ -88,6 +96,9 @@ class Sigstore:
     issuer: str = ISSUER
     issuer_of_old: bool = False
     logged_at: datetime = SIGNED_AT + timedelta(minutes=1)
+    timestamps: TimestampAuthority = field(default_factory=TimestampAuthority)
+    stamped_at: datetime | None = None
+    rekor: int = 1
 
     @property
     def trusted_root(self) -> dict[str, Any]:
@@ -107,6 +118,7 @@ class Sigstore:
             for key in (self.log, self.certificate_log)
         ]
         root = b64(self.authority.certificate.public_bytes(Encoding.DER))
+        stampers = [{"rawBytes": b64(each)} for each in self.timestamps.chain]
         return {
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "tlogs": logs[:1],
@@ -116,6 +128,14 @@ class Sigstore:
                     "subject": {"organization": "test", "commonName": "authority"},
                     "uri": "https://authority.invalid",
                     "certChain": {"certificates": [{"rawBytes": root}]},
+                    "validFor": valid,
+                }
+            ],
+            "timestampAuthorities": [
+                {
+                    "subject": {"organization": "test", "commonName": "root"},
+                    "uri": "https://timestamps.invalid",
+                    "certChain": {"certificates": stampers},
                     "validFor": valid,
                 }
             ],
@@ -218,12 +238,33 @@ class Sigstore:
         """The bundle of cosign 3 about an in-toto statement."""
         key = new_key()
         certificate = self._pem(key)
-        signature = sign(key, f"DSSEv1 {len(kind)} {kind} {len(claim)} ".encode() + claim)
+        signed = f"DSSEv1 {len(kind)} {kind} {len(claim)} ".encode() + claim
+        signature = sign(key, signed)
         envelope = {
             "payload": b64(claim),
             "payloadType": kind,
             "signatures": [{"sig": b64(signature)}],
         }
+        der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+        if self.rekor == 2:
+            entry = self._entry_without_time(signed, signature, der)
+        else:
+            entry = self._entry(claim, envelope, signature, certificate)
+        material: dict[str, Any] = {"certificate": {"rawBytes": b64(der)}, "tlogEntries": [entry]}
+        if self.stamped_at is not None:
+            stamp = b64(self.timestamps.stamp(signature, self.stamped_at))
+            material["timestampVerificationData"] = {
+                "rfc3161Timestamps": [{"signedTimestamp": stamp}]
+            }
+        return {
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": material,
+            "dsseEnvelope": envelope,
+        }
+
+    def _entry(
+        self, claim: bytes, envelope: dict[str, Any], signature: bytes, certificate: bytes
+    ) -> dict[str, Any]:
         body = canonical(
             {
                 "apiVersion": "0.0.1",
@@ -239,24 +280,34 @@ class Sigstore:
             }
         )
         payload, promise = self.promise(body)
-        der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
         return {
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": {
-                "certificate": {"rawBytes": b64(der)},
-                "tlogEntries": [
-                    {
-                        "logIndex": "0",
-                        "logId": {"keyId": b64(log_id(self.log))},
-                        "kindVersion": {"kind": "dsse", "version": "0.0.1"},
-                        "integratedTime": str(payload["integratedTime"]),
-                        "inclusionPromise": {"signedEntryTimestamp": promise},
-                        "inclusionProof": self.proof(body),
-                        "canonicalizedBody": b64(body),
-                    }
-                ],
-            },
-            "dsseEnvelope": envelope,
+            "logIndex": "0",
+            "logId": {"keyId": b64(log_id(self.log))},
+            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+            "integratedTime": str(payload["integratedTime"]),
+            "inclusionPromise": {"signedEntryTimestamp": promise},
+            "inclusionProof": self.proof(body),
+            "canonicalizedBody": b64(body),
+        }
+
+    def _entry_without_time(self, signed: bytes, signature: bytes, der: bytes) -> dict[str, Any]:
+        """Rekor 2 has neither a time nor a promise, and one kind of entry for all signatures."""
+        verifier = {
+            "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+            "x509Certificate": {"rawBytes": b64(der)},
+        }
+        entry = {
+            "data": {"algorithm": "SHA2_256", "digest": b64(sha256(signed).digest())},
+            "signature": {"content": b64(signature), "verifier": verifier},
+        }
+        spec = {"hashedRekordV002": entry}
+        body = canonical({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": spec})
+        return {
+            "logIndex": "0",
+            "logId": {"keyId": b64(log_id(self.log))},
+            "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
+            "inclusionProof": self.proof(body),
+            "canonicalizedBody": b64(body),
         }
 
     def _pem(self, key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -13,8 +13,17 @@ import requests
 from cryptography import x509
 
 from tests.registry.conftest import MakeClient, event
-from tests.registry.sigstore import ISSUER, SIGNED_AT, WORKFLOW, Authority, Sigstore, new_key
+from tests.registry.sigstore import (
+    ISSUER,
+    SIGNED_AT,
+    WORKFLOW,
+    Authority,
+    Sigstore,
+    b64,
+    new_key,
+)
 from tests.registry.test_cosign import OTHER, attach_bundles, payload, put_layers, statement
+from tests.registry.timestamps import TimestampAuthority
 from tests.servers.images import Image, build, push
 from tests.servers.registry import Registry
 from webhook_service.errors import DriverError, Retry
@@ -165,6 +174,53 @@ def test_signature_that_the_trusted_root_does_not_vouch_for_is_refused(
     resolver: Resolver, address: str, image: Image, form: str, by: Sigstore, said: str
 ) -> None:
     sign(address, form, image.digest, by)
+    assert said in refused(resolver, address)
+
+
+STAMPED_AT = SIGNED_AT + timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("rekor", [1, 2])
+def test_a_timestamp_authority_vouches_for_the_time_of_a_signature(
+    resolver: Resolver, address: str, image: Image, rekor: int
+) -> None:
+    by = replace(SIGSTORE, rekor=rekor, stamped_at=STAMPED_AT)
+    sign(address, "bundle", image.digest, by)
+    assert resolver.resolve(event(address), rule()).digest == image.digest
+
+
+def _with_stamp_of_another_signature(made: dict[str, Any]) -> dict[str, Any]:
+    stamp = b64(SIGSTORE.timestamps.stamp(b"another signature", STAMPED_AT))
+    stamps = made["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
+    stamps[0]["signedTimestamp"] = stamp
+    return made
+
+
+@pytest.mark.parametrize(
+    ("by", "change", "said"),
+    [
+        ({"stamped_at": None}, None, "time nothing in the trusted root"),
+        (
+            {"stamped_at": SIGNED_AT + timedelta(minutes=11)},
+            None,
+            "a timestamp authority saw at 2026-01-02 03:15:05 UTC, when its certificate",
+        ),
+        ({"timestamps": TimestampAuthority()}, None, "time nothing in the trusted root"),
+        ({}, _with_stamp_of_another_signature, "time nothing in the trusted root"),
+        ({"log": new_key()}, None, "entry is of no transparency log of the trusted root"),
+    ],
+    ids=["no time", "expired", "authority", "another signature", "log"],
+)
+def test_a_time_for_which_nobody_of_the_trusted_root_vouches_is_refused(
+    resolver: Resolver,
+    address: str,
+    image: Image,
+    by: dict[str, Any],
+    change: Change | None,
+    said: str,
+) -> None:
+    signer = replace(SIGSTORE, **{"rekor": 2, "stamped_at": STAMPED_AT} | by)
+    sign(address, "bundle", image.digest, signer, change=change or (lambda made: made))
     assert said in refused(resolver, address)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ log = logging.getLogger(__name__)
 
 _NO_KEYLESS = "one by a key and not by an identity: it has no certificate"
 _NOT_LOGGED = "one without an entry of a transparency log"
+_NO_TIME = "one whose time nothing in the trusted root vouches for"
 _UNREADABLE = "one that cannot be read"
 
 
@@ -191,13 +192,20 @@ def _lacks(signature: Signature) -> str | None:
     """What a signature does not have of what makes a keyless one."""
     if signature.bundle is None:
         certificate, logged = CERTIFICATE in signature.notes, LOG_ENTRY in signature.notes
+        timed = logged
     else:
         material = object_of(json_of(signature.bundle), "verificationMaterial")
         certificate = bool({"certificate", "x509CertificateChain"} & material.keys())
-        logged = any(objects_of(material, "tlogEntries"))
+        entries = list(objects_of(material, "tlogEntries"))
+        logged = bool(entries)
+        # The entries of Rekor 2 have no time of their own.
+        timed = any(entry.get("integratedTime") for entry in entries)
+        timed = timed or bool(material.get("timestampVerificationData"))
     if not certificate:
         return _NO_KEYLESS
-    return None if logged else _NOT_LOGGED
+    if not logged:
+        return _NOT_LOGGED
+    return None if timed else _NO_TIME
 
 
 def _read(signature: Signature) -> Bundle:
@@ -287,19 +295,23 @@ def _reason(signature: Signature, bundle: Bundle, policy: _Policy, exc: Exceptio
             "one whose entry is of no transparency log of the trusted root, or of another signature"
         )
     if isinstance(exc, CertValidationError):
-        at = _logged_at(bundle)
         since, until = cert.not_valid_before_utc, cert.not_valid_after_utc
-        if at is not None and not since <= at <= until:
-            return (
-                f"one that the transparency log took at {at:%Y-%m-%d %H:%M:%S} UTC, when its "
-                f"certificate was not valid (until {until:%Y-%m-%d %H:%M:%S} UTC)"
-            )
+        for said, at in _times(bundle):
+            if not since <= at <= until:
+                return (
+                    f"one that {said} at {at:%Y-%m-%d %H:%M:%S} UTC, when its certificate was not "
+                    f"valid (until {until:%Y-%m-%d %H:%M:%S} UTC)"
+                )
         return "one whose certificate is of no authority of the trusted root"
     if "SCT" in str(exc):
         return "one whose certificate is in no certificate log of the trusted root"
-    return "one whose time nothing in the trusted root vouches for"
+    return _NO_TIME
 
 
-def _logged_at(bundle: Bundle) -> datetime | None:
-    seconds = bundle.log_entry._inner.integrated_time
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+def _times(bundle: Bundle) -> Iterator[tuple[str, datetime]]:
+    """When a signature was made, by those who say so."""
+    if seconds := bundle.log_entry._inner.integrated_time:
+        yield "the transparency log took", datetime.fromtimestamp(seconds, UTC)
+    stamps = bundle.verification_material.timestamp_verification_data
+    for stamp in stamps.rfc3161_timestamps if stamps else ():
+        yield "a timestamp authority saw", stamp.tst_info.gen_time
