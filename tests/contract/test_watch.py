@@ -66,6 +66,21 @@ def test_a_watch_ends_when_its_time_is_up(client: Client, namespace: str) -> Non
         assert list(events) == []
 
 
+def test_a_bookmark_says_before_the_end_from_where_to_go_on(client: Client, namespace: str) -> None:
+    path = configmaps(namespace)
+    version = client.ok("GET", path)["metadata"]["resourceVersion"]
+    asked = {"resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": 5}
+    with client.watch(path, **asked) as events:
+        client.ok("POST", path, configmap("one"))
+        seen = list(events)
+    assert [event["type"] for event in seen][0] == "ADDED"
+    last = seen[-1]
+    assert last["type"] == "BOOKMARK" and last["object"]["kind"] == "ConfigMap"
+    version = last["object"]["metadata"]["resourceVersion"]
+    with client.watch(path, resourceVersion=version, timeoutSeconds=1) as events:
+        assert list(events) == []
+
+
 def test_a_watch_of_a_broken_version_is_refused(client: Client, namespace: str) -> None:
     query = {"watch": "true", "resourceVersion": "abc"}
     answer = client.send("GET", configmaps(namespace), query=query)

@@ -10,6 +10,7 @@ from webhook_drivers.kubernetes.manifests import main, roles
 from webhook_drivers.kubernetes.strategies import STRATEGIES
 
 VERBS = ("get", "list", "patch")
+WATCHED = {("apps", "deployments", "watch"), ("apps", "daemonsets", "watch")}
 DRIVERS = [
     "deploymentUpdate",
     "forwardPost",
@@ -59,6 +60,7 @@ def test_the_role_of_deployment_update_is_enough_and_no_more(
     kinds = [("apps", "deployments"), ("apps", "statefulsets"), ("apps", "daemonsets")]
     assert granted(role) == {
         *((*kind, verb) for kind in (*kinds, ("batch", "cronjobs")) for verb in VERBS),
+        *WATCHED,
         ("", "events", "create"),
         ("", "events", "list"),
         ("", "pods", "list"),
@@ -80,7 +82,8 @@ def test_the_role_of_a_strategy_holds_its_rights(capsys: pytest.CaptureFixture[s
 
 def test_an_upgrade_may_do_what_rolling_does() -> None:
     (upgrade,), (rolling,) = roles(["serviceUpgrade"]), roles(["deploymentUpdate"])
-    assert granted(rolling) - granted(upgrade) == {("batch", "cronjobs", verb) for verb in VERBS}
+    more = {("batch", "cronjobs", verb) for verb in VERBS} | WATCHED
+    assert granted(rolling) - granted(upgrade) == more
 
 
 @pytest.mark.parametrize("name", ["unknown", "rolling"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -117,6 +117,30 @@ class Cluster:
         names = (str(item["metadata"]["name"]) for item in found)
         return tuple(sorted(name for name in names if self.grant.allows(name)))
 
+    def follow(
+        self, address: Address, execution: str, wake: Callable[[], None], *, begin: bool
+    ) -> bool:
+        """Have an execution woken at the next change of an object, by a watch that all share.
+
+        Args:
+            begin: whether to begin a watch where there is none.
+
+        Returns:
+            Whether that works; if not, look again soon.
+        """
+        self.grant.require(address.namespace)
+        headers = {**_READING, **self._acting_as(address.namespace)}
+        watches = self.transport.watches
+        return watches.follow(address, headers, execution, wake, begin=begin)
+
+    def watched(self, address: Address) -> Json | None:
+        """An object that is followed, without ``managedFields``; None if it is to be read.
+
+        It may be out of date by moments, also by our own last write.
+        """
+        self.grant.require(address.namespace)
+        return self.transport.watches.get(address)
+
     def create(self, address: Address, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; one of the name that exists already is a ``Conflict``."""
         path = f"{address.resource.path(address.namespace)}?{_writing(dry_run)}"
@@ -133,7 +157,10 @@ class Cluster:
     ) -> Json:
         """Apply a patch; a dry run is checked by the server and not stored."""
         path = f"{_sub(address, subresource)}?{_writing(dry_run)}"
-        return self._call("patch", address, "PATCH", path, patch, content_type)
+        patched = self._call("patch", address, "PATCH", path, patch, content_type)
+        if not dry_run and not subresource:
+            self.transport.watches.wrote(address, patched)
+        return patched
 
     def delete(
         self,

@@ -17,6 +17,8 @@ from webhook_drivers.kubernetes.api.breaker import Breaker
 from webhook_drivers.kubernetes.api.config_files import ConfigFiles
 from webhook_drivers.kubernetes.api.credential_plugins import Patience
 from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.watching.stream import Stream
+from webhook_drivers.kubernetes.watching.watches import Watches
 from webhook_service import Retry, fault_of, span
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Transport:
 
     Attributes:
         refused: whether its credentials were refused; a plug-in may have newer ones by now.
+        watches: those that go by this connection.
         files: those that it was made from.
 
     Args:
@@ -95,6 +98,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._patience = patience
         self._breaker = Breaker(name)
+        self.watches = Watches(name, self._stream)
 
     def exchange(self, ask: ApiRequest) -> ApiReply:
         """Ask once.
@@ -144,6 +148,7 @@ class Transport:
         return answer
 
     def close(self) -> None:
+        self.watches.close()
         close: Callable[[], None] = self._api.close
         close()
 
@@ -173,6 +178,21 @@ class Transport:
             raise
         finally:
             response.release_conn()
+
+    def _stream(self, path: str, headers: Mapping[str, str], silence: float) -> Stream:
+        """Begin an answer without an end; it does not count as a call that hangs."""
+        from urllib3 import Timeout
+
+        response = self._api.rest_client.pool_manager.urlopen(
+            "GET",
+            self._host + path,
+            headers={**headers, **self._credentials()},
+            timeout=Timeout(connect=self._connect_timeout, read=silence),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        return Stream(response)
 
     def _credentials(self) -> dict[str, str]:
         """The headers that prove who we are; this renews expired credentials."""

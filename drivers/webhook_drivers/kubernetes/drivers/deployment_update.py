@@ -22,11 +22,12 @@ from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.rollout import too_slow
 from webhook_drivers.kubernetes.images.target_config import DnsLabel, WorkloadTarget
 from webhook_drivers.kubernetes.images.update import ImageUpdate
-from webhook_drivers.kubernetes.images.workloads import WORKLOADS, containers
+from webhook_drivers.kubernetes.images.workloads import WORKLOADS, Workload, containers
 from webhook_drivers.kubernetes.live import offers
 from webhook_drivers.kubernetes.live.deployers import deployer, warning
 from webhook_drivers.kubernetes.strategies import AnyStrategy
 from webhook_drivers.kubernetes.strategies.rolling import Rolling
+from webhook_drivers.kubernetes.watching import follow
 from webhook_drivers.v16 import LegacyPush
 from webhook_service import (
     Context,
@@ -90,6 +91,12 @@ class DeploymentUpdateConfig(WorkloadTarget, LegacyPush):
         return self
 
 
+def _verbs(workload: Workload) -> tuple[str, ...]:
+    """With the right to hear of changes, where that is of use; without it they are asked for."""
+    verbs = ("get", "list", "patch")
+    return (*verbs, "watch") if Rolling().is_shown_by(workload) else verbs
+
+
 class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
     """Updates images of Deployments, StatefulSets, DaemonSets, CronJobs and custom kinds.
 
@@ -98,7 +105,7 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
 
     Config: ClassVar[type[DriverConfig]] = DeploymentUpdateConfig
     rights = (
-        *(Right(kind.resource, ("get", "list", "patch")) for kind in WORKLOADS.values()),
+        *(Right(kind.resource, _verbs(kind)) for kind in WORKLOADS.values()),
         *Rolling.rights,
         CREATE_EVENTS,
     )
@@ -128,7 +135,8 @@ class DeploymentUpdate(ClusterDriver[DeploymentUpdateConfig]):
     def execute(
         self, config: DeploymentUpdateConfig, event: PushEvent, context: Context
     ) -> Outcome:
-        return self._change(config, event, context).step()
+        change = self._change(config, event, context)
+        return change.step() if isinstance(change, Fleet) else follow.step(change)
 
     def interrupt(
         self,

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 3.0
+LONGEST_WATCHED_WAIT = 45.0
+LOOK_AT_PODS = 10.0
+"""Seconds after which people want to know why a rollout takes so long."""
 LONGEST_GAP = 60.0
 """Seconds between two looks that still count as watched; no look is put off for longer."""
 
@@ -44,6 +47,11 @@ class Stopwatch:
     def pause(self) -> float:
         """Seconds until the next look: soon at first, then less and less often."""
         return min(FIRST_WAIT + self.elapsed / 10, LONGEST_WAIT)
+
+    @property
+    def long_pause(self) -> float:
+        """The same where a change has somebody look at once: only what no change says is left."""
+        return min(max(LOOK_AT_PODS - self.elapsed, self.elapsed / 2), LONGEST_WATCHED_WAIT)
 
     def at(self, now: float) -> Self:
         """The same at another look; a clock that was set may say less than at the last one."""

@@ -31,7 +31,7 @@ from webhook_drivers.kubernetes.images.step_state import (
     Phase,
     RolloutState,
 )
-from webhook_drivers.kubernetes.images.stopwatch import FIRST_WAIT, LONGEST_WAIT
+from webhook_drivers.kubernetes.images.stopwatch import FIRST_WAIT, LONGEST_WAIT, LOOK_AT_PODS
 from webhook_drivers.kubernetes.images.workloads import containers, from_cache
 from webhook_drivers.kubernetes.live.observe import observe
 from webhook_drivers.kubernetes.strategies import takeover
@@ -47,9 +47,6 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
-
-LOOK_AT_PODS = 10.0
-"""Seconds after which people want to know why a rollout takes so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +171,7 @@ class ImageUpdate:
             return self._go_back(look, state.having(stage=""))
         if state.phase is Phase.ROLLBACK:
             return self._judge_back(self.strategy.retreat(self.task, look, state))
-        return self._judge(self.strategy.follow(self.task, look, state))
+        return self.judge(self.strategy.follow(self.task, look, state))
 
     def _start(self, look: Look, record: Record) -> Outcome:
         push, obj = self.push, look.obj
@@ -214,7 +211,7 @@ class ImageUpdate:
         state = state.having(previous=images, previous_push=rolled_by)
         step = self.strategy.begin(self.task, look, state)
         self.task.emit(step.look.obj, EventReason.IMAGE_UPDATED, f"{self.push.cause}.")
-        return self._judge(step)
+        return self.judge(step)
 
     def _take_over(self, earlier: Strategy[Any]) -> Outcome:
         """Tidy up after another strategy, and begin when nothing of it is left."""
@@ -244,7 +241,8 @@ class ImageUpdate:
             changes=intent.changes(self.push.address),
         )
 
-    def _judge(self, step: Step[Any]) -> Outcome:
+    def judge(self, step: Step[Any]) -> Outcome:
+        """What comes of a step on the way there."""
         state, seen = step.state, step.progress
         if renaming := self.push.renaming(step.look.obj):
             self.task.patch(renaming)

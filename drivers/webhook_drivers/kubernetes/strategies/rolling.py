@@ -78,6 +78,10 @@ class Rolling(Strategy):
             )
         return None
 
+    def is_shown_by(self, workload: Workload) -> bool:
+        # A StatefulSet's pods are to be looked at too, and a CronJob has nothing to follow.
+        return workload.custom or workload.resource.kind in ("Deployment", "DaemonSet")
+
     def spec(self, workload: Workload) -> Json:
         """The fields of the workload's spec that say so."""
         spec: Json = {}

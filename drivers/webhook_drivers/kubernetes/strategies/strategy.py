@@ -123,6 +123,13 @@ class Strategy(DriverConfig, ABC, Generic[LookT]):
         """Why this strategy cannot replace pods of such a workload, if so; pure."""
         return None
 
+    def is_shown_by(self, workload: Workload) -> bool:
+        """Whether such a workload's own status says how far a push is, and ``follow`` only reads.
+
+        Then its rollout is followed by a watch.
+        """
+        return False
+
     def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
         """What would stop it on this live workload, as sentences; changes nothing."""
         return []

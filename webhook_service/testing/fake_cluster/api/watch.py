@@ -48,6 +48,7 @@ class WatchStream:
         except ValueError as exc:
             raise bad_request(f"Invalid value: {exc}") from exc
         self._until = monotonic() + seconds
+        self._bookmarks = params.get("allowWatchBookmarks") in ("true", "1")
 
     def events(self) -> Iterator[Object]:
         """Events until the time is up, the client is gone or the cluster stops."""
@@ -57,9 +58,17 @@ class WatchStream:
             while changes := self._next():
                 for change in changes:
                     yield from self._event(change)
+            if self._bookmarks and monotonic() >= self._until:
+                yield self._bookmark()
         except ApiError as exc:
             # As the real server does: the answer has begun with 200, so the error is an event.
             yield {"type": "ERROR", "object": exc.status()}
+
+    def _bookmark(self) -> Object:
+        resource = self._target.resource
+        metadata = {"resourceVersion": str(self._version)}
+        head = {"kind": resource.kind, "apiVersion": resource.api_version}
+        return {"type": "BOOKMARK", "object": {**head, "metadata": metadata}}
 
     def _present(self) -> Iterator[Object]:
         with self._store.changed:

@@ -1,0 +1,1 @@
+"""Watches: what changes in a cluster is heard of, instead of being asked for again and again."""
