@@ -1,7 +1,7 @@
 # Each target makes .venv by itself; PYTHON names another Python, PYTEST_ARGS more for pytest.
 PYTHON ?= python3
-# Tests wait for servers most of the time: one more than there are processors.
-WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n + 1)))
+# Tests wait for servers most of the time: two for each processor.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((2 * n)))
 PIP := .venv/bin/python -m pip install -qq
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
@@ -17,7 +17,7 @@ run: .venv/stamp-run ## a demonstration: service, receiver, a push and what it d
 	.venv/bin/webhook-service demo
 
 test: .venv/stamp ## all tests; those whose servers this machine lacks are skipped with the reason
-	.venv/bin/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	.venv/bin/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/stamp ## style, types and the import rules
 	.venv/bin/ruff check .

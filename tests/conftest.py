@@ -29,14 +29,14 @@ MARKERS = (
     "xdist_group(name): runs in one worker with the others of the group",
 )
 SEED = 20171206
-# With `--dist loadgroup` a group stays in one worker, so each server is started once.
+# With `--dist loadgroup` a group stays in one worker. These servers take long to start: there is
+# one of each. PostgreSQL starts in a second, and each worker that needs one has its own.
 GROUPS = {
     "browser": "browser",
     "control_plane": "controlplane",
     "newer_control_plane": "newercontrolplane",
     "rabbitmq": "brokers",
     "redis": "brokers",
-    "postgres": "postgres",
 }
 
 
@@ -56,14 +56,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         names = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
         group = next((GROUPS[name] for name in GROUPS if name in names), None)
+        if not group and "postgres" in names:
+            group = f"postgres {item.location[0]}"
         if group and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(group))
-        for name in names & GROUPS.keys():
+        for name in names & {*GROUPS, "postgres"}:
             item.add_marker(name)
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
     if not os.environ.get(NEWER):
         leave_out(config, items, "newer_control_plane")
     if not history_has_it():
         leave_out(config, items, "history")
+
+
+def _turn(item: pytest.Item) -> int:
+    """What takes longest begins first, so that no worker is left alone with it at the end."""
+    group = item.get_closest_marker("xdist_group")
+    if group and group.args[0] in GROUPS.values():
+        return 0
+    return 1 if item.get_closest_marker("slow") or item.get_closest_marker("e2e") else 2
 
 
 def pytest_report_header() -> str:
@@ -149,7 +161,8 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with Postgres() as running:
+    # The tests crash the server, and not the machine: what it has written, it finds again.
+    with Postgres(fsync=False) as running:
         yield running
 
 

@@ -1,8 +1,11 @@
 """Builders that most tests of the core share."""
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from webhook_service.schemes.none import Unsigned
 from webhook_service.schemes.scheme import Fetch
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
+from webhook_service.store import migrate
+from webhook_service.store.database.database import Database
 from webhook_service.store.store import Store, open_store
 from webhook_service.testing.samples import PUSHED_AT, dockerhub_push
 from webhook_service.testing.stub import StubDriver
@@ -68,7 +73,22 @@ def make_service(
 
 
 def sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'test.db'}"
+    """The URL of a folder's database; a new one has the schema already."""
+    file = folder / "test.db"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_bytes(_migrated())
+    return f"sqlite:///{file}"
+
+
+@cache
+def _migrated() -> bytes:
+    """A file with the schema and nothing else: made once, because migrations take a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "test.db"
+        with closing(Database(f"sqlite:///{file}")) as database:
+            migrate.upgrade(database)
+        return file.read_bytes()
 
 
 def stub_of(service: WebhookService) -> StubDriver:

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from tests.support import sqlite_url
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -14,8 +12,5 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database with the current schema."""
     if request.param == "sqlite":
         return sqlite_url(tmp_path)
-    url: str = request.getfixturevalue("postgres").new_database()
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
+    url: str = request.getfixturevalue("postgres").new_migrated_database()
     return url

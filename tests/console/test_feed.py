@@ -13,8 +13,6 @@ from tests.support import wait_for
 from webhook_service.console.feeds import FEEDS_OF_ACTOR
 from webhook_service.console.pages import live
 from webhook_service.model.people.tokens import Role
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 Lines = Iterator[str]
 
@@ -135,10 +133,7 @@ def test_a_feed_ends_with_its_session(site: ConsoleSite, monkeypatch: pytest.Mon
 def test_the_feed_of_one_host_tells_of_pushes_to_another(
     tmp_path: Path, postgres: Postgres
 ) -> None:
-    url = postgres.new_database()
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
+    url = postgres.new_migrated_database()
     with (
         console_site(tmp_path, database_url=url) as here,
         here.another_host() as there,

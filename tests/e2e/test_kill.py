@@ -13,7 +13,6 @@ from tests.e2e.shop import Shop
 from tests.servers.proxy import Proxy
 from webhook_service.testing.samples import dockerhub_push
 
-ROUNDS = 10
 REPOSITORY = "docker.io/acme/shop"
 START = datetime.now(UTC) - timedelta(hours=1)
 
@@ -36,14 +35,15 @@ def through(proxy: Proxy, kubeconfig: Path, folder: Path) -> Path:
 
 
 def test_no_accepted_push_is_lost_by_a_kill_before_the_patch(
-    proxy: Proxy, shop: Shop, tmp_path: Path
+    proxy: Proxy, shop: Shop, tmp_path: Path, long: bool
 ) -> None:
+    rounds = 10 if long else 3
     shop.set_image(f"{REPOSITORY}:0")
     with Host(tmp_path, through(proxy, shop.kubeconfig, tmp_path)) as host:
         config = {"namespace": shop.namespace, "name": "shop"}
         body = {"driver": "deploymentUpdate", "deploymentUpdateConfig": config}
         url = host.create_receiver(name="shop", **body)["url"]
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, rounds + 1):
             proxy.hold()
             moment = START + timedelta(seconds=number)
             push = dockerhub_push("acme/shop", str(number), pushed_at=moment)
@@ -57,4 +57,4 @@ def test_no_accepted_push_is_lost_by_a_kill_before_the_patch(
             assert execution["state"] == "succeeded", execution["message"]
             assert shop.images["shop"] == f"{REPOSITORY}:{number}"
         assert {e["state"] for e in host.executions()} == {"succeeded"}
-        assert len(host.executions()) == ROUNDS
+        assert len(host.executions()) == rounds

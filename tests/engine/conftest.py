@@ -11,8 +11,6 @@ import pytest
 from tests.engine.celery_threads import CeleryThreads
 from tests.support import MakeEngine, local_engine, make_service, sqlite_url
 from webhook_service.service import WebhookService
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 StartHost = Callable[..., WebhookService]
 
@@ -38,11 +36,10 @@ def engine(request: pytest.FixtureRequest) -> MakeEngine:
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new database with the current schema."""
-    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    database = Database(server.new_database() if server else sqlite_url(tmp_path))
-    migrate.upgrade(database)
-    database.close()
-    return database.url.render_as_string(hide_password=False)
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    url: str = request.getfixturevalue("postgres").new_migrated_database()
+    return url
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from tests.engine.celery_site import Site
 from tests.support import push, sqlite_url, wait_for, wait_for_end
 from webhook_service.engine.celery.app import make_app
 from webhook_service.settings import Settings
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.testing.samples import PUSHED_AT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
@@ -32,10 +30,7 @@ def site(
     broker = request.getfixturevalue(request.param)
     url = sqlite_url(folder)
     if request.param == "rabbitmq":
-        url = request.getfixturevalue("postgres").new_database()
-        database = Database(url)
-        migrate.upgrade(database)
-        database.close()
+        url = request.getfixturevalue("postgres").new_migrated_database()
     with Site(url, broker.url, folder, step=STEP) as site:
         site.start_worker()
         site.start_worker()

@@ -31,8 +31,6 @@ from webhook_service.model.history.replays import ReplayFilter
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.people.audit import Actor
 from webhook_service.model.people.tokens import Role
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 TEXTS = [
     *("\0", "a\0b", "exe_\0", "\x7f", "\u202e", "\ufffe", "١٢٣", "%00", "'; --", "", " ", "/"),
@@ -159,10 +157,7 @@ def served(
     if request.param == "sqlite":
         url = sqlite_url(tmp_path_factory.mktemp("values"))
     else:
-        url = request.getfixturevalue("postgres").new_database()
-        database = Database(url)
-        migrate.upgrade(database)
-        database.close()
+        url = request.getfixturevalue("postgres").new_migrated_database()
     with serving(make_service(url, run=False)) as running:
         yield running
 

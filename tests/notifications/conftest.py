@@ -19,8 +19,6 @@ from webhook_service.model.notification import Notification
 from webhook_service.plugins.instances import Drivers
 from webhook_service.service import WebhookService
 from webhook_service.settings import Settings, load_settings
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.store.store import Store
 
 
@@ -114,10 +112,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartServi
     """Starts the service on both databases, with settings if they are given."""
     url = sqlite_url(tmp_path)
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database()
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
+        url = request.getfixturevalue("postgres").new_migrated_database()
     with ExitStack() as stack:
 
         def start(**more: Any) -> WebhookService:

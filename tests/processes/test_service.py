@@ -23,8 +23,6 @@ from tests.support import PROJECT, SECRET, add_receiver, make_service, wait_for
 from webhook_service.model.execution import ENDED
 from webhook_service.model.pages import PageRequest
 from webhook_service.service import WebhookService
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.testing.samples import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
@@ -122,10 +120,7 @@ def going_on(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @contextmanager
 def start(postgres: Postgres, tmp_path: Path) -> Iterator[Running]:
-    url, port, runs = postgres.new_database(), free_port(), tmp_path / "runs"
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
+    url, port, runs = postgres.new_migrated_database(), free_port(), tmp_path / "runs"
     service = make_service(url, run=False)
     _, key = add_receiver(service, verify={"scheme": "none"})
     runs.touch()

@@ -7,8 +7,6 @@ import pytest
 from tests.e2e.host import Host
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
 from tests.servers.postgres import Postgres
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 StartHosts = Callable[..., list[Host]]
 
@@ -22,11 +20,7 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
 @pytest.fixture
 def database(postgres: Postgres) -> str:
     """The URL of a new PostgreSQL database with our tables."""
-    url = postgres.new_database()
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
-    return url
+    return postgres.new_migrated_database()
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from tests.reliability import misbehaving_plugins
 from tests.reliability.conftest import SETTINGS
 from tests.reliability.farm import NAMESPACE, REPOSITORY, Farm
 from tests.support import sqlite_url, wait_for
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.testing.samples import dockerhub_push
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -62,10 +60,6 @@ def host(
     url = sqlite_url(folder)
     if request.param == "postgresql":
         url = request.getfixturevalue("database")
-    else:
-        database = Database(url)
-        migrate.upgrade(database)
-        database.close()
     settings = SETTINGS | {"WORKERS": "2", "DATABASE_URL": url}
     with Host(folder, farm.kubeconfig, settings) as host:
         yield host

@@ -25,8 +25,6 @@ from webhook_service.model.delivery import Work
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.settings import load_settings
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tables import micros
@@ -52,11 +50,7 @@ Place = tuple[int, int]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    url = sqlite_url(tmp_path)
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
-    store = open_store(load_settings(database_url=url, secret_key=SECRET))
+    store = open_store(load_settings(database_url=sqlite_url(tmp_path), secret_key=SECRET))
     yield store
     store.close()
 

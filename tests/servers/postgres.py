@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +15,8 @@ import psycopg
 
 from tests.servers.process import Process, free_port
 from tests.servers.requirements import require
+from webhook_service.store import migrate
+from webhook_service.store.database.database import Database
 
 DEBIAN = Path("/usr/lib/postgresql")
 
@@ -33,6 +36,7 @@ class Postgres:
         primary: "Postgres | None" = None,
     ) -> None:
         self._primary = primary
+        self._migrated = ""
         self._programs = programs()
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -85,6 +89,15 @@ class Postgres:
         name = f"test_{secrets.token_hex(6)}"
         self.execute(f"CREATE DATABASE {name} {more}")
         return self._url(name)
+
+    def new_migrated_database(self) -> str:
+        """The URL of a new database with the schema: migrated once, then copied."""
+        if not self._migrated:
+            url = self.new_database()
+            with closing(Database(url)) as database:
+                migrate.upgrade(database)
+            self._migrated = url.rpartition("/")[2]
+        return self.new_database(f"TEMPLATE {self._migrated}")
 
     def execute(self, statement: str) -> None:
         with self._connect() as connection:

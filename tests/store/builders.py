@@ -13,7 +13,6 @@ from webhook_service.model.delivery import Decision, Delivery, DeliveryState, Wo
 from webhook_service.model.ids import DELIVERY, EXECUTION, RECEIVER, new_id, new_key
 from webhook_service.model.receiver import Receiver, ReceiverSpec
 from webhook_service.settings import load_settings
-from webhook_service.store import migrate
 from webhook_service.store.database.database import Database
 from webhook_service.store.store import Store, open_store
 
@@ -22,10 +21,7 @@ _numbers = count()
 
 
 def limited_store(url: str, **limits: int) -> Store:
-    """A store on a new database, with some limits of the settings."""
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
+    """A store with some limits of the settings."""
     return open_store(load_settings(database_url=url, secret_key=SECRET, **limits))
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from tests.store.rows import COUNT, LISTS, MINUTE, OLD, PROJECT, SMALL, add_history
-from tests.support import SECRET, sqlite_url
+from tests.support import SECRET
 from webhook_service.errors import InvalidRequest, ListTooLong
 from webhook_service.model.pages import PageRequest
 from webhook_service.settings import load_settings
@@ -51,7 +51,7 @@ def large(
 ) -> Iterator[Store]:
     """A store whose tables an older version filled."""
     if request.param == "sqlite":
-        url = sqlite_url(tmp_path_factory.mktemp("large"))
+        url = f"sqlite:///{tmp_path_factory.mktemp('large') / 'test.db'}"
     else:
         url = request.getfixturevalue("postgres").new_database()
     database = Database(url)

@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, text
 
-from tests.support import SECRET, sqlite_url
+from tests.support import SECRET
 from webhook_service.errors import SettingsError
 from webhook_service.model.pages import PageRequest
 from webhook_service.settings import load_settings
@@ -25,8 +25,8 @@ from webhook_service.store.tables import executions
 # What SQLAlchemy cannot read of SQLite, the plans of lists tell: they would not use it.
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
-def test_the_migrations_build_exactly_the_tables(database_url: str) -> None:
-    database = Database(database_url)
+def test_the_migrations_build_exactly_the_tables(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate.upgrade(database)
     with database.connect_for_migration() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -35,8 +35,8 @@ def test_the_migrations_build_exactly_the_tables(database_url: str) -> None:
     database.close()
 
 
-def test_every_migration_can_be_undone_and_done_again(database_url: str) -> None:
-    database = Database(database_url)
+def test_every_migration_can_be_undone_and_done_again(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate.upgrade(database)
     migrate.downgrade(database, "base")
     assert migrate.current_revision(database) is None
@@ -53,7 +53,7 @@ def test_head_is_the_newest_migration_shipped() -> None:
 
 
 def test_an_embedded_database_is_brought_up_to_date_by_itself(tmp_path: Path) -> None:
-    settings = load_settings(database_url=sqlite_url(tmp_path))
+    settings = load_settings(database_url=f"sqlite:///{tmp_path / 'test.db'}")
     open_store(settings).close()
     open_store(settings).close()
     key = tmp_path / "test.key"
@@ -61,17 +61,17 @@ def test_an_embedded_database_is_brought_up_to_date_by_itself(tmp_path: Path) ->
 
 
 def test_a_server_database_is_never_migrated_behind_its_owners_back(
-    database_url: str, tmp_path: Path
+    empty_url: str, tmp_path: Path
 ) -> None:
-    if parse_url(database_url).get_backend_name() == "sqlite":
-        open_store(load_settings(database_url=database_url, secret_key=SECRET)).close()
+    if parse_url(empty_url).get_backend_name() == "sqlite":
+        open_store(load_settings(database_url=empty_url, secret_key=SECRET)).close()
         return
     with pytest.raises(SettingsError, match="webhook-service migrate"):
-        open_store(load_settings(database_url=database_url, secret_key=SECRET))
+        open_store(load_settings(database_url=empty_url, secret_key=SECRET))
 
 
-def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
-    database = Database(database_url)
+def test_a_database_of_a_newer_version_is_refused(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate.upgrade(database)
     newer = text("UPDATE alembic_version SET version_num = '9999'")
     database.write(lambda connection: connection.execute(newer))
@@ -80,8 +80,8 @@ def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
     database.close()
 
 
-def test_what_an_older_version_stored_is_kept_and_can_be_read(database_url: str) -> None:
-    database = Database(database_url)
+def test_what_an_older_version_stored_is_kept_and_can_be_read(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate.upgrade(database, "0001")
     rows = [
         ("dlv_1", "accepted", None),
@@ -104,8 +104,8 @@ def test_what_an_older_version_stored_is_kept_and_can_be_read(database_url: str)
     database.close()
 
 
-def test_what_older_hosts_leave_without_a_date_is_dated(database_url: str) -> None:
-    database = Database(database_url)
+def test_what_older_hosts_leave_without_a_date_is_dated(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate.upgrade(database)
     left = [("done", "succeeded", []), ("half", "failed", [{"field": "image"}]), ("open", "x", [])]
     texts = dict.fromkeys(("project", "receiver", "delivery", "driver", "identity"), "")

@@ -23,8 +23,6 @@ from schemathesis.specs.openapi.checks import (
 from tests.host.served import Served, get, serving
 from tests.support import PROJECT, add_inbox, add_receiver, make_service, push, sqlite_url
 from webhook_service.model.people.tokens import Role
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 
 CHECKS = [
     not_a_server_error,
@@ -55,10 +53,7 @@ def site(
     if request.param == "sqlite":
         url = sqlite_url(tmp_path_factory.mktemp("requests"))
     else:
-        url = request.getfixturevalue("postgres").new_database()
-        database = Database(url)
-        migrate.upgrade(database)
-        database.close()
+        url = request.getfixturevalue("postgres").new_migrated_database()
     with serving(make_service(url, run=False)) as served, served.client() as client:
         document = get(client, "/openapi.json")
         schema = schemathesis.openapi.from_dict(document)

@@ -26,7 +26,6 @@ class Clock:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
-    migrate.upgrade(database)
     yield database
     database.close()
 
@@ -120,8 +119,8 @@ def test_counts_of_earlier_days_are_removed(database: Database) -> None:
     assert {day for day, _ in _rows(database)} == {"2026-11-28"}
 
 
-def test_a_count_that_was_not_written_is_written_with_the_next_one(database_url: str) -> None:
-    database = Database(database_url)  # without tables yet: the write fails
+def test_a_count_that_was_not_written_is_written_with_the_next_one(empty_url: str) -> None:
+    database = Database(empty_url)  # without tables yet: the write fails
     counts = DailyBytes(database, LIMITS, Clock())
     counts.add("shop", "rcv_a", 400)
     _settle(database)

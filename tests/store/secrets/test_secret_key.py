@@ -14,8 +14,6 @@ from webhook_service.model.pages import PageRequest
 from webhook_service.schemes.github import GitHub
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
-from webhook_service.store import migrate
-from webhook_service.store.database.database import Database
 from webhook_service.store.secrets import secret_key
 from webhook_service.store.store import Store, open_store
 from webhook_service.store.tables import keys
@@ -54,54 +52,46 @@ def secrets_of(store: Store, receiver: str) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def migrated_url(database_url: str) -> str:
-    database = Database(database_url)
-    migrate.upgrade(database)
-    database.close()
-    return database_url
-
-
-@pytest.fixture
-def filled(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def filled(database_url: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("tests.support.SECRET", OLD)
-    with make_service(migrated_url, {"stub": Login}, run=False) as service:
+    with make_service(database_url, {"stub": Login}, run=False) as service:
         return fill(service, 5)
 
 
 def test_once_all_is_sealed_again_the_old_key_can_go(
-    migrated_url: str, filled: list[str], monkeypatch: pytest.MonkeyPatch
+    database_url: str, filled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secret_key, "BATCH", 2)
-    store = opened(migrated_url, f"{NEW},{OLD}")
+    store = opened(database_url, f"{NEW},{OLD}")
     before = [secrets_of(store, receiver) for receiver in filled]
     assert store.reseal() == 10  # each has a key, and a row with both of its secrets
     store.close()
-    store = opened(migrated_url, NEW)
+    store = opened(database_url, NEW)
     assert [secrets_of(store, receiver) for receiver in filled] == before
     store.close()
     with pytest.raises(SettingsError, match="does not open"):
-        opened(migrated_url, OLD)
+        opened(database_url, OLD)
 
 
-def test_a_wrong_key_stops_the_start(migrated_url: str, filled: list[str]) -> None:
+def test_a_wrong_key_stops_the_start(database_url: str, filled: list[str]) -> None:
     with pytest.raises(SettingsError, match="Set it again, behind a comma after the new one"):
-        opened(migrated_url, NEW)
-    opened(migrated_url, f"{NEW},{OLD}").close()
+        opened(database_url, NEW)
+    opened(database_url, f"{NEW},{OLD}").close()
 
 
-def test_a_key_that_goes_too_early_stops_the_start(migrated_url: str, filled: list[str]) -> None:
-    store = opened(migrated_url, f"{NEW},{OLD}")
+def test_a_key_that_goes_too_early_stops_the_start(database_url: str, filled: list[str]) -> None:
+    store = opened(database_url, f"{NEW},{OLD}")
     for receiver in filled:  # their other secrets are still sealed with the old one
         store.receivers.rotate(PROJECT, receiver, new_key(), timedelta(0))
     later = keys.c.expires.is_not(None)
     store.database.write(lambda connection: connection.execute(delete(keys).where(later)))
     store.close()
     with pytest.raises(SettingsError, match="does not open"):
-        opened(migrated_url, NEW)
+        opened(database_url, NEW)
 
 
-def test_a_change_during_the_rotation_is_kept(migrated_url: str, filled: list[str]) -> None:
-    store = opened(migrated_url, f"{NEW},{OLD}")
+def test_a_change_during_the_rotation_is_kept(database_url: str, filled: list[str]) -> None:
+    store = opened(database_url, f"{NEW},{OLD}")
     old = store.receivers.get(PROJECT, filled[0])
     store.reseal()
     changed, _ = store.receivers.update(old, old.spec.model_copy(update={"name": "other"}))
