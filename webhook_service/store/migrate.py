@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, TextClause, inspect, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from webhook_service.errors import SettingsError, StoreUnavailable
 from webhook_service.store import unlocked_indexes
@@ -32,13 +34,20 @@ _SET_SEQUENCE = {
     name: text(f"SELECT setval({_SEQUENCE.format(name=name)}, (SELECT max(seq) FROM {name}))")
     for name in _NUMBERED
 }
-
-
-# Hosts of 0.1.0 that go on beside newer ones do not say when an execution changed its target.
-_DATE_CHANGES = text(
-    "UPDATE executions SET changed = coalesce(finished, created) WHERE changed IS NULL AND "
-    "(state = 'succeeded' OR CAST(changes AS TEXT) NOT IN ('[]', 'null'))"
-)
+# What hosts of 0.1.0 leave, also those that go on beside newer ones: they do not say when an
+# execution changed its target, or that a call was ignored because it reported nothing.
+_LEFT = {
+    "executions": "changed = coalesce(finished, created) WHERE changed IS NULL AND "
+    "(state = 'succeeded' OR CAST(changes AS TEXT) NOT IN ('[]', 'null'))",
+    "deliveries": "reason = 'empty' WHERE reason IS NULL AND state = 'ignored'",
+}
+# Numbers of one transaction, so that hosts need not wait long for a row.
+_BATCH = 5000
+# A migration waits for tables that somebody uses, and whoever comes later waits behind it: so it
+# gives way after some seconds, and tries again.
+_LOCK_WAIT = 3.0
+_PAUSE = 1.0
+_TRIES = 10
 
 
 def current_revision(database: Database) -> str | None:
@@ -55,21 +64,51 @@ def upgrade(
 ) -> None:
     """Run the migrations that are missing, and mend what older hosts left since the last time.
 
-    Several processes may call it at once. The indexes of PostgreSQL's large tables come last.
+    Several processes may call it at once. What takes long on PostgreSQL's large tables comes last,
+    beside hosts that write: indexes, and values of old rows.
 
     Args:
         tell: is called with each revision that is reached; all are committed together.
+
+    Raises:
+        StoreUnavailable: the database does not answer, or somebody uses its tables for long.
     """
+    for left in reversed(range(_TRIES)):
+        try:
+            _upgrade(database, revision, tell)
+            break
+        except StoreUnavailable as exc:
+            if not (_is_locked(exc.__cause__) and left):
+                raise
+            time.sleep(_PAUSE)
+    if revision == "head":
+        _fill_in(database)
+        unlocked_indexes.build(database)
+    if database.is_sqlite:
+        checkpoint(sqlite_file(database.url))
+
+
+def _upgrade(database: Database, revision: str, tell: Callable[[str], None] | None) -> None:
     with _migrating(database) as connection:
         _alembic(connection, "upgrade", revision, tell)
         for name in _misnumbered(connection):
             connection.execute(_SET_SEQUENCE[name])
-        if revision == "head":
-            connection.execute(_DATE_CHANGES)
-    if revision == "head":
-        unlocked_indexes.build(database)
-    if database.is_sqlite:
-        checkpoint(sqlite_file(database.url))
+
+
+def _fill_in(database: Database) -> None:
+    """Give old rows the values that newer hosts give theirs, a few at a time."""
+    for name, change in _LEFT.items():
+        with database.read() as connection:
+            ends = f"SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM {name}"
+            first, last = connection.execute(text(ends)).one()
+        statement = text(f"UPDATE {name} SET {change} AND seq BETWEEN :first AND :last")
+        for number in range(first, last + 1, _BATCH):
+            numbers = {"first": number, "last": number + _BATCH - 1}
+            database.write(partial(_execute, statement, numbers))
+
+
+def _execute(statement: TextClause, values: Mapping[str, int], connection: Connection) -> None:
+    connection.execute(statement, values)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -123,7 +162,18 @@ def _migrating(database: Database) -> Iterator[Connection]:
             _lock(connection)
             yield connection
     except SQLAlchemyError as exc:
-        raise StoreUnavailable("The database was not migrated; nothing was changed.") from exc
+        said = "The database was not migrated; nothing was changed."
+        if _is_locked(exc):
+            said += (
+                " Somebody uses its tables for long, such as pg_dump or a transaction that was "
+                "left open: run 'webhook-service migrate' again after it."
+            )
+        raise StoreUnavailable(said) from exc
+
+
+def _is_locked(exc: BaseException | None) -> bool:
+    """Whether PostgreSQL gave up waiting for a lock: lock_not_available."""
+    return isinstance(exc, DBAPIError) and getattr(exc.orig, "sqlstate", None) == "55P03"
 
 
 def _alembic(
@@ -154,3 +204,4 @@ def _lock(connection: Connection) -> None:
         # A migration takes as long as it needs.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = {int(_LOCK_WAIT * 1000)}"))

@@ -25,6 +25,10 @@ from webhook_service.store.database.dialects import is_lent
 log = logging.getLogger("webhook_service.store.migrate")
 
 NAMES = (
+    "ix_executions_open",
+    "ix_executions_receiver_changed",
+    "ix_executions_slot_changed",
+    "ix_deliveries_refused",
     "ix_deliveries_state_project_seq",
     "ix_deliveries_reason",
     "ix_executions_receiver_seq",
@@ -86,11 +90,11 @@ def build(database: Database) -> None:
                     time.sleep(_PAUSE)
             if many:
                 seconds = time.monotonic() - begun
-                log.warning("The indexes for lists are built; it took %.0f s.", seconds)
+                log.warning("The indexes are built; it took %.0f s.", seconds)
     except SQLAlchemyError as exc:
         raise StoreUnavailable(
-            "The schema is current, but not all indexes for lists are built: "
-            "run 'webhook-service migrate' again. Hosts can start; their lists are slower."
+            "The schema is current, but not all indexes are built: run 'webhook-service migrate' "
+            "again. Hosts can start; what would use the indexes is slower."
         ) from exc
 
 
@@ -117,7 +121,7 @@ def _announce(connection: Connection, names: list[str]) -> bool:
     if rows < _MANY:
         return False
     log.warning(
-        "Building %d indexes for lists over about %d rows. That takes a while, in which hosts "
+        "Building %d indexes over about %d rows. That takes a while, in which hosts "
         "go on to take calls.",
         *(len(names), rows),
     )
