@@ -50,8 +50,15 @@ def empty_file(folder: Path, _: Patch) -> None:
     (folder / "cli.db").write_bytes(b"")
 
 
-def lost_key(folder: Path, _: Patch) -> None:
+def no_key(folder: Path, _: Patch) -> None:
     (folder / "cli.key").unlink()
+
+
+def lost_key(folder: Path, patch: Patch) -> None:
+    with WebhookService.open(run=False) as service:
+        body = {"name": "shop", "driver": "stub", "verify": {"scheme": "none"}}
+        service.create_receiver("1a5", body)
+    no_key(folder, patch)
 
 
 def toml(text: str) -> Break:
@@ -100,7 +107,9 @@ SET_UPS = {
     "no database": (no_database, "the first 'serve' makes it"),
     "file that is no database": (garbage, "broken   database"),
     "database without schema": (empty_file, "run 'webhook-service migrate'"),
-    "lost key": (lost_key, "broken   secret key"),
+    "no key, and nothing sealed": (no_key, "the first 'serve' makes"),
+    "lost key": (lost_key, "cli.key is not there"),
+    "lost key file": (variable("SECRET_KEY_FILE", "FOLDER/none"), "none cannot be read"),
     "wrong key": (variable("SECRET_KEY", "another-key-of-32-characters-here"), "secret key"),
     "celery without broker": (variable("ENGINE", "celery"), "needs WEBHOOK_SERVICE_BROKER_URL"),
     "broker that is down": (
@@ -126,6 +135,13 @@ def test_a_broken_set_up_is_named(name: str, run: Run, tmp_path: Path, monkeypat
     result = run("doctor")
     assert said in result.stdout and "Traceback" not in result.stderr
     assert ("broken" in result.stdout) == (result.exit_code == 1)
+
+
+@pytest.mark.parametrize("break_it", [no_key, lost_key])
+def test_a_look_makes_no_key(break_it: Break, run: Run, tmp_path: Path, monkeypatch: Patch) -> None:
+    break_it(tmp_path, monkeypatch)
+    run("doctor")
+    assert not (tmp_path / "cli.key").exists()
 
 
 def test_a_good_set_up_passes(run: Run, monkeypatch: Patch) -> None:

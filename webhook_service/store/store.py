@@ -131,6 +131,7 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
         database.require_fitting_url()
         _require_not_emptied(settings, database)
         migrate.require_current(database)
+        secret_key.require_not_lost(database, key_file(settings, database.url))
         # Made after the tables: a key without them is taken for what a lost file left behind.
         secret_keys = configured_keys(settings, database.url)
         remember_secrets(secret_keys)

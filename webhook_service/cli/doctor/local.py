@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -71,17 +72,27 @@ def _opened(settings: Settings, report: Report) -> WebhookService | None:
             return None
         report(good("database", "It answers, and its schema is current."))
         _look_at_disk(settings, report)
-        if file is not None and settings.secret_key is None:
-            key = settings.secret_key_file or file.with_suffix(".key")
-            if not key.exists():  # opening the service would make another one
-                said = f"{key} is not there, and nothing opens the secrets without it: restore it."
-                report(broken("secret key", said))
-                return None
         with looking("secret key", report):
-            service = WebhookService.open(settings, run=False)
-            report(good("secret key", "It opens the database."))
+            used, said = _with_key(settings)
+            service = WebhookService.open(used, run=False)
+            report(good("secret key", said))
             return service
     return None
+
+
+def _with_key(settings: Settings) -> tuple[Settings, str]:
+    """Settings that open the database and make no key file, and what is to be said of the key."""
+    from webhook_service.store.database.database import Database
+    from webhook_service.store.secrets import secret_key
+    from webhook_service.store.secrets.configured import key_file
+
+    with closing(Database(settings.database_url)) as database:
+        file = key_file(settings, database.url)
+        secret_key.require_not_lost(database, file)
+    if file is None or file.exists():
+        return settings, "It opens the database."
+    once = settings.model_copy(update={"secret_key": secrets.token_urlsafe()})
+    return once, f"Nothing is sealed yet: the first 'serve' makes {file}."
 
 
 def _look_at_disk(settings: Settings, report: Report) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, select, update
 
+from webhook_service.errors import SettingsError
 from webhook_service.store.database.database import Database
 from webhook_service.store.secrets.sealing import Sealer
 from webhook_service.store.tables import inbox_keys, inboxes, keys, notifications, receivers
@@ -37,6 +39,32 @@ _OWNER = {
     inboxes: inboxes.c.id,
     notifications: notifications.c.id,
 }
+
+
+def require_not_lost(database: Database, file: Path | None) -> None:
+    """Make sure that a missing key file is one that is yet to be made.
+
+    A new key beside what a lost one sealed opens nothing, and hides that the other is lost.
+
+    Args:
+        file: where the service makes its key; None if it makes none.
+
+    Raises:
+        SettingsError: something is sealed, and the file is not there.
+    """
+    if file is None or file.exists():
+        return
+    with database.read() as connection:
+        is_used = any(
+            _with_sealed(row, lambda sealed: sealed)
+            for table in _BY
+            for row in connection.execute(select(table))
+        )
+    if is_used:
+        raise SettingsError(
+            f"{file} is not there, and nothing else opens the stored secrets: restore the file "
+            "from a backup, or set WEBHOOK_SERVICE_SECRET_KEY to what was in it."
+        )
 
 
 def require_opens(database: Database, sealer: Sealer) -> None:
