@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import kubernetes_validate
@@ -18,6 +19,8 @@ from tests.support import wait_for
 from webhook_drivers.kubernetes.api.admission import policy
 from webhook_drivers.kubernetes.manifests import main, roles
 from webhook_service import Settings
+from webhook_service.model.notice import Happened, Notice
+from webhook_service.notifications.links import link_to, vote_url
 from webhook_service.testing.samples import dockerhub_push
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +63,8 @@ MATRIX = {
     "postgresql": POSTGRESQL,
     "everything": EVERYTHING,
 }
+BASE, ENDPOINT = "https://hooks.example.com", "/v1-webhooks/endpoint"
+ROUTES = ("ingress", "httpRoute")
 # Of other projects' custom resources there are no schemas.
 FOREIGN = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}
 
@@ -119,6 +124,8 @@ def test_every_pod_is_confined_and_has_settings_that_exist(name: str) -> None:
         (IMAGE | {"settings": {"SECRET_KEY": "x" * 32}}, "SECRET_KEY"),
         (POSTGRESQL | {"workers": {"replicas": 1}}, "workers.existingSecret"),
         (IMAGE | {"ingress": {"enabled": True}}, "ingress.host"),
+        (IMAGE | {"ingress": {"enabled": True, "host": "a", "paths": []}}, "paths"),
+        (IMAGE | {"httpRoute": {"enabled": True, "paths": ["vote"]}}, "paths"),
         (OPERATED | {"settings": {}}, "settings.BASE_URL"),
         (OPERATED | {"targets": []}, "name the namespaces"),
     ],
@@ -129,6 +136,35 @@ def test_values_that_cannot_work_are_refused_with_the_reason(
     done = helm("template", "hooks", CHART, values=values)
     assert done.returncode != 0
     assert told in done.stderr
+
+
+def published(values: dict[str, Any]) -> dict[str, list[str]]:
+    """The paths that are open to the outside, by the kind of the route."""
+    found = {each["kind"]: each.get("spec", {}).get("rules") for each in rendered(values)}
+    ((host,), (route,)) = found["Ingress"], found["HTTPRoute"]
+    assert {each["name"] for each in route["backendRefs"]} == {"hooks"}
+    assert {each["backend"]["service"]["name"] for each in host["http"]["paths"]} == {"hooks"}
+    return {
+        "Ingress": [each["path"] for each in host["http"]["paths"]],
+        "HTTPRoute": [each["path"]["value"] for each in route["matches"]],
+    }
+
+
+def test_what_senders_and_links_in_messages_name_is_published_and_nothing_else() -> None:
+    of = {"at": "", "receiver": "shop", "receiver_id": "rcv_1", "delivery": "dlv_1"}
+    notice = Notice(happened=Happened.HELD, project="shop", **of)
+    links = vote_url(BASE, "x"), link_to(BASE, notice)
+    vote, page = (urlsplit(link).path for link in links)
+    assert vote == "/vote" and page.startswith("/console/")
+    private, public = (published(EVERYTHING | {"console": shown}) for shown in (False, True))
+    assert private == dict.fromkeys(("Ingress", "HTTPRoute"), [ENDPOINT, vote])
+    assert public == dict.fromkeys(("Ingress", "HTTPRoute"), [ENDPOINT, vote, "/console"])
+
+
+def test_a_path_is_published_once() -> None:
+    paths = {"paths": ["/", "/console"]}
+    routes = {name: EVERYTHING[name] | paths for name in ROUTES}
+    assert set(map(tuple, published(EVERYTHING | routes).values())) == {("/", "/console")}
 
 
 def test_rights_and_policy_of_the_chart_are_those_of_the_drivers(

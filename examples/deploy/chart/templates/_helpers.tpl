@@ -32,6 +32,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}{{ fail "httpRoute.parentRefs: name the Gateway" }}{{ end }}
 {{- end }}
 {{- define "ws.scheme" -}}{{ if .Values.tls.existingSecret }}HTTPS{{ else }}HTTP{{ end }}{{- end }}
+{{- define "ws.paths" -}}
+{{- /* What is published: the links in messages lead to the console, where there is one. */ -}}
+{{- $paths := last . }}
+{{- if (first .).Values.console }}{{ $paths = append $paths "/console" | uniq }}{{ end -}}
+{{ toJson $paths }}
+{{- end }}
 {{- define "ws.grants" -}}
 {{- $namespaces := list }}{{ range .Values.targets }}{{ $namespaces = append $namespaces .namespace }}{{ end -}}
 {{- if .Values.operator.enabled }}
