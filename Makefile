@@ -5,10 +5,14 @@ WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $
 PIP := .venv/bin/python -m pip install -qq
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+BUILD = $(or $(BUILDER),buildah) build -f examples/deploy/Containerfile \
+  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(or $(shell git rev-parse HEAD),unknown) \
+  --timestamp $(SOURCE_DATE_EPOCH) $(BUILD_ARGS)
+SUM = cd dist && rm -f SHA256SUMS && sha256sum * > SHA256SUMS
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help run test check docs screenshots manifests image dist version notes bench clean
+.PHONY: help run test check docs screenshots manifests image sbom dist version notes bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
@@ -34,21 +38,21 @@ screenshots: .venv/stamp ## the pictures of the console in the documentation
 manifests: ## the chart as plain manifests; VALUES names a file of values
 	@helm template webhook-service examples/deploy/chart $(if $(VALUES),-f $(VALUES)) --skip-tests
 
-image: ## the image; BUILDER, IMAGE and BUILD_ARGS say how, and SOURCE_DATE_EPOCH of when
-	$(or $(BUILDER),buildah) build -f examples/deploy/Containerfile -t $(or $(IMAGE),webhook-service:$(VERSION)) \
-	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(or $(shell git rev-parse HEAD),unknown) \
-	  --timestamp $(SOURCE_DATE_EPOCH) $(BUILD_ARGS) .
+image: ## the image; BUILDER, IMAGE, SOURCE and BUILD_ARGS say how, and SOURCE_DATE_EPOCH of when
+	$(BUILD) -t $(or $(IMAGE),webhook-service:$(VERSION)) \
+	  $(if $(SOURCE),--label org.opencontainers.image.source=$(SOURCE)) .
+
+sbom: ## what the image holds, in dist; built as the image is
+	$(BUILD) --target sbom --output type=local,dest=dist .
+	mv dist/sbom.cdx.json dist/webhook-service-$(VERSION).cdx.json
+	$(SUM)
 
 dist: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
-dist: .venv/stamp ## the files of a release, in dist: wheel, sdist, chart, SBOM of the image, checksums
-	rm -rf dist build/image
+dist: .venv/stamp ## the files of a release, in dist: wheel, sdist, chart, checksums
+	rm -rf dist
 	.venv/bin/python -m build
 	helm package examples/deploy/chart --destination dist
-	$(PYTHON) -m venv --without-pip build/image
-	.venv/bin/python -m pip --python build/image/bin/python install -qq \
-	  -c examples/deploy/constraints.txt "$$(echo dist/*.whl)[image]"
-	.venv/bin/cyclonedx-py environment build/image --output-reproducible -o dist/webhook-service-$(VERSION).cdx.json
-	cd dist && sha256sum * > SHA256SUMS
+	$(SUM)
 
 version: ## which version this is
 	@echo $(VERSION)

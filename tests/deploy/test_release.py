@@ -55,6 +55,28 @@ def test_what_the_workflow_runs_are_targets_of_the_makefile() -> None:
         for words in re.findall(r"\bmake (?:-s )?([a-z ]+)", run)
         for word in words.split()
     }
-    assert named == {"version", "check", "test", "dist", "image", "notes"}
+    assert named == {"version", "check", "test", "dist", "image", "sbom", "notes"}
     done = subprocess.run(["make", "--dry-run", *sorted(named)], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_published_is_what_the_last_job_before_it_left() -> None:
+    """The image's job adds the SBOM of what it built to the files of the first job."""
+
+    def artifacts(job: str, action: str) -> list[str]:
+        steps = (each for each in JOBS[job]["steps"] if action in each.get("uses", ""))
+        return [each["with"]["name"] for each in steps]
+
+    assert artifacts("build", "upload-artifact") == artifacts("image", "download-artifact")
+    assert artifacts("image", "upload-artifact") == artifacts("publish", "download-artifact")
+
+
+def test_the_image_names_its_source_where_there_is_one() -> None:
+    def built(*words: str) -> str:
+        command = ["make", "--dry-run", "image", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    label = "--label org.opencontainers.image.source=https://git.example.com/acme/hooks"
+    assert label in built("SOURCE=https://git.example.com/acme/hooks")
+    assert "image.source" not in built()
+    assert 'SOURCE="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY"' in TEXT
