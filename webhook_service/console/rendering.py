@@ -12,6 +12,8 @@ from webhook_service.console.words import SAID, TONES, sentence_of
 
 # Below a minute parts of a second tell something; above they do not.
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# Compiled at the start, so that nobody waits for it at the first page; the others are used later.
+_OF_THE_FIRST_PAGE = ("layout.html", "macros.html", "rows.html", "deliveries.html")
 
 
 class Templates:
@@ -43,6 +45,8 @@ class Templates:
             "SAID": SAID,
             "sentence_of": sentence_of,
         }
+        for name in _OF_THE_FIRST_PAGE:
+            self._environment.get_template(name)
 
     def render(self, template: str, **shown: Any) -> str:
         """A whole page."""
