@@ -1,12 +1,15 @@
 """What people do at the console, in a real browser, on a service and a cluster that answer."""
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.console.site import PROJECT, ConsoleSite, Slow
+from tests.support import wait_for
 from webhook_service.model.delivery import Call
+from webhook_service.model.pages import PageRequest
 from webhook_service.model.people.audit import AuditAction
 from webhook_service.testing.samples import dockerhub_push
 
@@ -38,6 +41,22 @@ def test_push_break_and_roll_back_without_reading_a_word(site: ConsoleSite, page
     page.get_by_text("The rollback has begun").wait_for()
     page.get_by_text("3 of 3 pods run docker.io/acme/shop:1.4.0").first.wait_for()
     assert running(site) == "1.4.0"
+
+
+def test_a_way_back_that_is_pressed_twice_goes_back_once(site: ConsoleSite) -> None:
+    for tag in ("1.91.0", "1.92.0", "1.93.0"):
+        assert site.push(tag).state == "succeeded"
+    with site.client() as client:
+        place = f"/receivers/{site.receiver}/rollback"
+        shown = client.get(place).text
+        form = dict(re.findall(r'name="(to|repository)" value="([^"]*)"', shown))
+        assert '<form class="acts"' in shown
+        assert client.post(place, data=form).status_code == 303
+        wait_for(lambda: running(site) == "1.92.0")
+        client.post(place, data=form)
+        for execution in site.service.list_executions(PROJECT, PageRequest(limit=3)).items:
+            site.wait(execution.id)
+    assert running(site) == "1.92.0"
 
 
 def test_a_bad_tag_is_seen_failing_and_the_reason_is_said(site: ConsoleSite, page: Any) -> None:

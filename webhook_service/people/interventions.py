@@ -263,6 +263,20 @@ class Interventions:
         named = compiled.matcher.names(way.event)
         return compiled.plan(way.event, named=named, shared=shared)
 
+    def rollback_target(
+        self, project: str, receiver_id: str, to: str | None = None, repository: str | None = None
+    ) -> str | None:
+        """The image to which ``roll_back`` would go now; None where targets go to several.
+
+        Whoever asks people first hands it to ``roll_back`` as ``to``: what they saw is what is
+        done, also if they press twice, or if a push came meanwhile.
+
+        Raises:
+            NotFound, InvalidRequest: see ``roll_back``.
+        """
+        _, way = self._way_back(project, receiver_id, to, repository)
+        return None if way.images else way.event.image
+
     def _way_back(
         self, project: str, receiver_id: str, to: str | None, repository: str | None
     ) -> tuple[CompiledReceiver, WayBack]:

@@ -51,8 +51,11 @@ class RollbackPage:
         visitor = await self._site.enter(request, Action.ROLLBACK)
         service, id_ = self._site.service, str(request.path_params["id"])
         receiver = await self._site.call(service.get_receiver, visitor.project, id_)
-        plan, unread = Plan(), ""
+        plan, unread, target = Plan(), "", None
         try:
+            target = await self._site.call(
+                self._people.rollback_target, visitor.project, id_, to or None, repository or None
+            )
             plan = await self._site.call(
                 self._people.plan_rollback, visitor.project, id_, to or None, repository or None
             )
@@ -70,7 +73,7 @@ class RollbackPage:
             422 if problem else 200,
             receiver=receiver,
             plan=plan,
-            to=to,
+            to=target or to,
             repository=repository,
             problem=problem,
             unread=unread,
