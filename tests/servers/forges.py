@@ -48,6 +48,8 @@ class Forge:
         self.bare = Bare(root / "forge.git")
         self.requests: list[Request] = []
         self.lock, self.down = RLock(), False
+        # How many wishes to merge are refused from now on.
+        self.unready = 0
         self.calls: list[str] = []
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Handler", (_Handler,), {"forge": self})
@@ -119,6 +121,11 @@ class Forge:
     def newest(self, head: str, base: str) -> list[Request]:
         found = [r for r in self.requests if (r.head, r.base) == (head, base)]
         return found[::-1][:1]
+
+    def require_ready(self) -> None:
+        if self.unready:
+            self.unready -= 1
+            raise Refused(405, "Please try again later")
 
     def merge(self, number: int) -> str:
         """As people do it with the button."""
@@ -226,6 +233,8 @@ def _github(forge: Forge, method: str, path: str, query: Any, asked: Any) -> Any
     """https://docs.github.com/en/rest"""
     if path == "/api/graphql":
         number = asked["variables"]["id"].removeprefix("PR_")
+        if forge.unready:
+            return 200, {"errors": [{"message": "Auto merge is not allowed"}]}
         forge.request(number).auto = True
         return 200, {"data": {}}
     if not path.startswith("/api/v3/"):
@@ -252,6 +261,7 @@ def _github(forge: Forge, method: str, path: str, query: Any, asked: Any) -> Any
         forge.request(found[1]).labels += asked["labels"]
         return 200, []
     if found := re.fullmatch(r"/pulls/(\d+)/merge", rest):
+        forge.require_ready()
         return 200, {"sha": forge.merge(int(found[1])), "merged": True}
     if found := re.fullmatch(r"/pulls/(\d+)", rest):
         item = forge.request(found[1])
@@ -282,6 +292,7 @@ def _gitea(forge: Forge, method: str, path: str, query: Any, asked: Any) -> Any:
         made = forge.open(asked["head"], asked["base"], asked["title"], asked["body"], labels)
         return 201, _request(made)
     if found := re.fullmatch(r"/pulls/(\d+)/merge", rest):
+        forge.require_ready()
         forge.request(found[1]).auto = True
         return 200, {}
     if found := re.fullmatch(r"/pulls/(\d+)", rest):
@@ -343,6 +354,7 @@ def _gitlab(forge: Forge, method: str, path: str, query: Any, asked: Any) -> Any
         )
         return 201, _merge_request(made)
     if found := re.fullmatch(r"/merge_requests/(\d+)/merge", rest):
+        forge.require_ready()
         forge.request(found[1]).auto = True
         return 200, {}
     if found := re.fullmatch(r"/merge_requests/(\d+)", rest):
@@ -407,6 +419,8 @@ def _bitbucket(forge: Forge, method: str, path: str, query: Any, asked: Any) -> 
         return 201, _bitbucket_request(made_)
     if found := re.fullmatch(r"/pullrequests/(\d+)/(merge|decline)", rest):
         item = forge.request(found[1])
+        if found[2] == "merge":
+            forge.require_ready()
         item.auto, item.state = found[2] == "merge", "closed" if found[2] == "decline" else "open"
         return 200, _bitbucket_request(item)
     if found := re.fullmatch(r"/pullrequests/(\d+)", rest):

@@ -14,7 +14,7 @@ from webhook_drivers.git.following import FOLLOWED, CommitSight, address_of
 from webhook_drivers.git.hosts import Hosts
 from webhook_drivers.git.progressed import Progressed
 from webhook_drivers.git.proposing import Proposal
-from webhook_drivers.git.repository import Moved, Pull, PullRequests, PullState
+from webhook_drivers.git.repository import Moved, NotReady, Pull, PullRequests, PullState
 from webhook_drivers.git.writing import MAX_RACES, BranchLook, Writing
 from webhook_drivers.kubernetes.api.clusters import Clusters
 from webhook_drivers.kubernetes.api.rights import Right
@@ -37,6 +37,8 @@ from webhook_service import (
     WebhookDriver,
 )
 
+MERGE_SECONDS = 300
+"""How long a receiver that follows nothing waits until the host takes the wish to merge."""
 PULL_PAUSE = 15.0
 """Seconds between two looks whether people have merged a request, at most: soon at first."""
 
@@ -174,14 +176,18 @@ class GitCommit(WebhookDriver[GitCommitConfig]):
         if pull.state is PullState.MERGED:
             head = pull.merged_as or writing.repository.head(writing.config.branch) or ""
             return self._followed(writing, replace(known, pull=pull.number, commit=head))
-        if writing.config.follow is None:
+        refusal = _refusal_to_merge(writing, pull)
+        asked = Stopwatch.read(writing.context.state.get("asked") or {}, self._now())
+        if writing.config.follow is None and (not refusal or asked.elapsed >= MERGE_SECONDS):
+            if refusal:
+                raise DriverError(f"{name} stays open: {refusal}", code="not_merged")
             return Done(
                 known.changes, f"{name} is open; this receiver does not wait for its merge."
             )
-        asked = Stopwatch.read(writing.context.state.get("asked") or {}, self._now())
         waiting = replace(known, pull=pull.number).as_json({})
         pause = min(1.0 + asked.elapsed / 10, PULL_PAUSE)
-        return Wait(pause, {**waiting, "asked": asked.as_json()}, f"{name} waits for its merge")
+        said = f"{name} waits for its merge" + (f": {refusal}" if refusal else "")
+        return Wait(pause, {**waiting, "asked": asked.as_json()}, said)
 
     def _followed(self, writing: Writing, known: Progressed) -> Outcome:
         """Wait until what is followed shows the commit."""
@@ -227,6 +233,21 @@ class GitCommit(WebhookDriver[GitCommitConfig]):
             )
         finally:
             repository.close()
+
+
+def _refusal_to_merge(writing: Writing, pull: Pull) -> str:
+    """Ask the host to merge, if the receiver wants that; "" or why it does not yet.
+
+    It is asked at each look: right after a request was opened hosts still compare the branches, and
+    where auto-merge is not allowed they take it only when reviews and checks are there.
+    """
+    wanted = writing.config.push.pull_request
+    try:
+        if wanted and wanted.auto_merge:
+            pulls(writing).merge_when_ready(pull.number)
+    except NotReady as error:
+        return error.message
+    return ""
 
 
 def pulls(writing: Writing) -> PullRequests:

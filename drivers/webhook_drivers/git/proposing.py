@@ -48,8 +48,6 @@ class Proposal:
             failpoint("git.proposed")
         elif pull.state is PullState.OPEN:
             self.pulls.describe(pull.number, self._new(branch))
-        if self.wanted.auto_merge and pull.state is PullState.OPEN:
-            self.pulls.merge_when_ready(pull.number)
         return pull
 
     def _commit(self, look: BranchLook, branch: str) -> None:

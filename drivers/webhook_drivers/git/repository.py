@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from webhook_service import Retry
+from webhook_service import DriverError, Retry
 
 LOOKED_BACK = 50
 """How many commits of a file are searched for the newest push."""
@@ -15,6 +15,10 @@ LOOKED_BACK = 50
 
 class Moved(Retry):
     """The branch or the file is no longer what was read: nothing was written. Read again."""
+
+
+class NotReady(DriverError):
+    """The host does not merge a request yet: it compares the branches, or waits for reviews."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,11 @@ class PullRequests(Protocol):
         """As it is now."""
 
     def merge_when_ready(self, number: int) -> None:
-        """Let the host merge it as soon as its checks allow it."""
+        """Let the host merge it as soon as its checks allow it; a second time does no harm.
+
+        Raises:
+            NotReady: the host does not take that yet.
+        """
 
     def close_pull(self, number: int) -> None:
         """Close it without a merge."""

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -259,6 +260,29 @@ def test_labels_and_auto_merge_are_asked_for(forge: Host) -> None:
     (request,) = forge.server.requests
     assert request.auto
     assert request.labels == ([] if forge.config["via"] == "bitbucket" else ["deploy"])
+
+
+AUTO = {"push": {"pullRequest": {"autoMerge": True}}}
+
+
+def test_a_host_that_cannot_merge_yet_is_asked_again(forge: Host) -> None:
+    forge.server.unready = 2
+    waiting = run(forge, **AUTO)
+    assert isinstance(waiting, Wait) and "Please try again later" in waiting.message
+    waiting = run(forge, state=waiting.state, **AUTO, **FOLLOW)
+    assert isinstance(waiting, Wait) and "Please try again later" in waiting.message
+    (request,) = forge.server.requests
+    assert (request.state, request.auto) == ("open", False)
+    assert isinstance(run(forge, state=waiting.state, **AUTO), Done) and request.auto
+
+
+def test_a_host_that_never_merges_leaves_a_request_that_is_said(forge: Host) -> None:
+    forge.server.unready = 9
+    waiting = run(forge, **AUTO)
+    assert isinstance(waiting, Wait)
+    long_ago = {"started": time.time() - 310, "seen": time.time() - 1}
+    with pytest.raises(DriverError, match=r"stays open: .*Please try again later"):
+        run(forge, state={**waiting.state, "asked": long_ago}, **AUTO)
 
 
 FOLLOW = {"follow": {"namespace": "shop", "name": "shop"}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webhook_drivers.git.repository import Moved, NewCommit
+from webhook_drivers.git.repository import Moved, NewCommit, NotReady
 from webhook_service import DriverError, Outbound, OutboundError, OutboundReply
 
 MAX_SAID = 300
@@ -77,6 +77,19 @@ def written(reply: OutboundReply, new: NewCommit, moved: Callable[[], bool]) -> 
     if reply.status in REFUSED and moved():
         raise Moved(f"{new.path} on {new.branch} was changed by others meanwhile.")
     return require(reply)
+
+
+def require_merge(reply: OutboundReply) -> None:
+    """
+    Raises:
+        NotReady: the host says that it cannot merge the request now.
+    """
+    try:
+        require(reply)
+    except DriverError as error:
+        if reply.status in REFUSED:
+            raise NotReady(error.message) from None
+        raise
 
 
 def part(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webhook_drivers.git.forges.api import ForgeApi, part, require, written
+from webhook_drivers.git.forges.api import ForgeApi, part, require, require_merge, written
 from webhook_drivers.git.repository import (
     LOOKED_BACK,
     Commit,
@@ -102,7 +102,7 @@ class Bitbucket:
 
     def merge_when_ready(self, number: int) -> None:
         """There is no auto-merge by API: it merges now, or the host says what is missing."""
-        require(self.api.ask("POST", f"{self._root}/pullrequests/{number}/merge", {}))
+        require_merge(self.api.ask("POST", f"{self._root}/pullrequests/{number}/merge", {}))
 
     def close_pull(self, number: int) -> None:
         require(self.api.ask("POST", f"{self._root}/pullrequests/{number}/decline", {}))

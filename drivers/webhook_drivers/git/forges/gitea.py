@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from webhook_drivers.git.forges.api import ForgeApi, encoded, part, require, written
+from webhook_drivers.git.forges.api import ForgeApi, encoded, part, require, require_merge, written
 from webhook_drivers.git.forges.contents import commits_of, file_of
 from webhook_drivers.git.repository import (
     LOOKED_BACK,
@@ -94,7 +94,7 @@ class Gitea:
         reply = self.api.ask("POST", f"{self._root}/pulls/{number}/merge", asked)
         if reply.status == 409:  # scheduled already
             return
-        require(reply)
+        require_merge(reply)
 
     def close_pull(self, number: int) -> None:
         require(self.api.ask("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}))

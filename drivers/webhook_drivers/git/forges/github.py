@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from webhook_drivers.git.forges.api import ForgeApi, encoded, require, written
+from webhook_drivers.git.forges.api import ForgeApi, encoded, require, require_merge, written
 from webhook_drivers.git.forges.contents import commits_of, file_of
 from webhook_drivers.git.repository import (
     LOOKED_BACK,
@@ -103,7 +103,7 @@ class GitHub:
             self.api.http.post(self.graphql, dict(self.api.headers()), json=asked)
         ).json()
         if reply.get("errors"):
-            require(self.api.ask("PUT", f"{self._root}/pulls/{number}/merge", {}))
+            require_merge(self.api.ask("PUT", f"{self._root}/pulls/{number}/merge", {}))
 
     def close_pull(self, number: int) -> None:
         require(self.api.ask("PATCH", f"{self._root}/pulls/{number}", {"state": "closed"}))

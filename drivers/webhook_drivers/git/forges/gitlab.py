@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from webhook_drivers.git.forges.api import ForgeApi, decoded, encoded, part, require, written
+from webhook_drivers.git.forges.api import (
+    ForgeApi,
+    decoded,
+    encoded,
+    part,
+    require,
+    require_merge,
+    written,
+)
 from webhook_drivers.git.repository import (
     LOOKED_BACK,
     Commit,
@@ -99,7 +107,7 @@ class GitLab:
 
     def merge_when_ready(self, number: int) -> None:
         asked = {"merge_when_pipeline_succeeds": True}
-        require(self.api.ask("PUT", f"{self._root}/merge_requests/{number}/merge", asked))
+        require_merge(self.api.ask("PUT", f"{self._root}/merge_requests/{number}/merge", asked))
 
     def close_pull(self, number: int) -> None:
         asked = {"state_event": "close"}
