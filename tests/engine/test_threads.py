@@ -250,6 +250,23 @@ def test_an_engine_without_one_of_its_loops_says_that_it_is_stuck(
     assert wait_for(lambda: service.is_stuck)
 
 
+def test_a_service_is_not_stuck_while_its_threads_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def begin(thread: threading.Thread) -> None:
+        assert not service.is_stuck
+        begun.append(thread.name)
+        real(thread)
+
+    service, real = make_service(sqlite_url(tmp_path)), threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", begin)
+    with service:
+        service.create_token(PROJECT)
+    assert {"store-writer", "engine-dispatcher", "engine-leases"} <= set(begun)
+
+
 def test_a_database_without_its_writer_makes_the_service_stuck(start: StartService) -> None:
     service = start(workers=1)
     database = service.store.database

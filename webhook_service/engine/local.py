@@ -80,6 +80,7 @@ class LocalEngine(Engine):
                 (self._look_after, "engine-leases"),
             )
         ]
+        self._started: list[threading.Thread] = []
 
     @property
     def is_stuck(self) -> bool:
@@ -88,19 +89,21 @@ class LocalEngine(Engine):
     @property
     def _is_headless(self) -> bool:
         """Whether a thread is gone without which no work is begun, or no lease renewed."""
-        started = [thread for thread in self._threads if thread.ident is not None]
-        return not self._stopping.is_set() and not all(each.is_alive() for each in started)
+        alive = all(thread.is_alive() for thread in self._started)
+        return not (alive or self._stopping.is_set())
 
     def start(self) -> None:
         self._workers.start()
         for thread in self._threads:
             thread.start()
+            # Not before: until it has begun it seems dead.
+            self._started.append(thread)
 
     def wake(self, executions: Sequence[str] = ()) -> None:
         self._woken.set()
 
     def stop(self, timeout: float = 10.0) -> None:
-        if self._threads[0].ident is None:
+        if not self._started:
             return self._attempts.close()  # it was never started
         deadline = time.monotonic() + timeout
         self._stopping.set()

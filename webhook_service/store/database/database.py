@@ -299,8 +299,10 @@ class Database:
             if self._queued + len(entries) > self._max_queued:
                 raise StoreUnavailable("Too many writes are waiting; nothing was stored.")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._loop, name="store-writer", daemon=True)
+                thread.start()
+                # Not before: until it has begun it seems dead, and the database stuck.
+                self._thread = thread
             self._queued += len(entries)
             self._queue.put(entries)
         return writes
