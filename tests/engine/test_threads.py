@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,8 +22,10 @@ from tests.support import (
     wait_for_end,
 )
 from webhook_service.driver import Context, Done, Outcome, PushEvent
+from webhook_service.engine import threads
 from webhook_service.engine.local import LocalEngine
 from webhook_service.engine.threads import WorkerThreads
+from webhook_service.model.execution import Claim
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.leases import MAX_LOST_LEASES
 from webhook_service.telemetry.observer import (
@@ -248,6 +251,17 @@ def test_an_engine_without_one_of_its_loops_says_that_it_is_stuck(
     monkeypatch.setattr(LocalEngine, loop, lambda self: None)
     service = start(workers=1)
     assert wait_for(lambda: service.is_stuck)
+
+
+@pytest.mark.parametrize(("waiting", "free"), [(0, 8), (1, 7), (2, 0), (5, 0)])
+def test_short_steps_are_claimed_many_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, waiting: int, free: int
+) -> None:
+    """A claim is a transaction: with enough in hand none is made for the next one or two."""
+    workers = WorkerThreads(2, lambda _: None, lambda: None)
+    monkeypatch.setattr(threads, "SHORT_STEP", 1.0)
+    workers.put([Mock(spec=Claim, execution=Mock(project=PROJECT)) for _ in range(waiting)])
+    assert workers.capacity().free == free
 
 
 def test_a_service_is_not_stuck_while_its_threads_begin(

@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable
 from webhook_service.model.execution import Claim
 from webhook_service.store.queue.capacity import Capacity
 
-# Steps shorter than this are claimed ahead, so that threads need not wait for the next commit.
+# Steps shorter than this are claimed ahead, so that threads need not wait for the next commit: so
+# many for each thread.
 SHORT_STEP = 0.05
+AHEAD = 3
 # How much the last step counts in the average.
 WEIGHT = 0.1
 
@@ -94,10 +96,13 @@ class WorkerThreads:
         """What can be claimed now."""
         with self._changed:
             in_hand = Counter(self._projects([*self._running(), *self._queue]))
-            ahead = self._size if self._average < SHORT_STEP else 0
+            ahead = AHEAD * self._size if self._average < SHORT_STEP else 0
             free = self._size + ahead - in_hand.total()
             stuck = len(self._abandoned) >= self._size
-            return Capacity(0 if stuck or self._closing else free, self._reserved, in_hand)
+            # A claim costs as much for one execution as for many: so none is made for few.
+            enough = len(self._queue) >= self._size
+            taken = stuck or enough or self._closing
+            return Capacity(0 if taken else free, self._reserved, in_hand)
 
     def put(self, claims: Iterable[Claim]) -> None:
         """Run claims, in their order as far as their projects' shares allow."""
@@ -186,7 +191,7 @@ class WorkerThreads:
             if worker.abandoned:
                 self._abandoned.remove(worker)
             self._changed.notify()
-            return len(self._queue) <= self._size // 2
+            return len(self._queue) <= self._size
 
     def _running(self) -> list[Claim]:
         return [worker.claim for worker in self._workers if worker.claim is not None]
