@@ -32,6 +32,7 @@ from webhook_service import (
     Unchanged,
     Wait,
 )
+from webhook_service.model.history.revision import TAKEN_BACK
 from webhook_service.testing import sample_context
 
 OLD, NEW = "acme/shop:1", "acme/shop:2"
@@ -236,8 +237,9 @@ def test_what_is_beside_the_workload_is_withdrawn_before_the_newer_push_begins(
     settings = make(namespace, **(PAUSES if make is canary else {}))
     event = push("2" if make is canary else "bad")
     stand = until(driver, settings, event, says("next step" if make is canary else "pods"))
-    with pytest.raises(Superseded, match="withdrawn for a newer push"):
+    with pytest.raises(Superseded, match="withdrawn for a newer push") as withdrawn:
         stop(driver, settings, event, stand, Interruption.NEWER)
+    assert withdrawn.value.reason in TAKEN_BACK
     shop.assert_at_rest(OLD, "shop-canary" if make is canary else "shop-green")
 
 

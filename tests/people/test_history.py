@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.people.builders import failed, revision, seen
 from webhook_service.driver import Observed
 from webhook_service.model.execution import Execution, ExecutionState
@@ -89,11 +91,18 @@ def test_drift_is_what_others_set_after_the_newest_push() -> None:
     assert drift([failed("9", "acme/shop:3", "rolled_back")], [replace(hand, image="x:1")]) == []
 
 
-def test_after_an_abort_what_was_before_is_what_should_run() -> None:
-    aborted = revision("9", "acme/shop:3", state=ExecutionState.CANCELLED, reason="aborted")
-    revisions = history([aborted, *PUSHES], seen("acme/shop:3"))
-    assert [each.standing for each in revisions if each.standing] == [Standing.LIVE]
-    assert not drift([aborted, *PUSHES], seen("acme/shop:3").found or ())
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(ExecutionState.CANCELLED, "aborted"), (ExecutionState.SUPERSEDED, "withdrawn")],
+)
+def test_what_was_before_a_push_that_was_taken_back_is_what_should_run(
+    state: ExecutionState, reason: str
+) -> None:
+    taken_back = revision("9", "acme/shop:3", state=state, reason=reason)
+    revisions = history([taken_back, *PUSHES], seen("acme/shop:3"))
+    (should,) = [each for each in revisions if each.standing]
+    assert (should.execution, should.standing, should.live) == (PUSHES[0], Standing.LIVE, True)
+    assert not drift([taken_back, *PUSHES], seen("acme/shop:3").found or ())
 
 
 def test_what_failed_and_was_replaced_by_hand_is_no_drift_of_something_deployed() -> None:

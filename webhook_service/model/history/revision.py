@@ -16,7 +16,9 @@ ROLLED_BACK = "rolled_back"
 
 ABORTED = "aborted"
 """The reason of executions that people stopped before their end."""
-TAKEN_BACK = frozenset({ROLLED_BACK, ABORTED})
+WITHDRAWN = "withdrawn"
+"""The reason of executions that were taken back for a newer one."""
+TAKEN_BACK = frozenset({ROLLED_BACK, ABORTED, WITHDRAWN})
 """The reasons of executions whose target runs again what it ran before."""
 
 

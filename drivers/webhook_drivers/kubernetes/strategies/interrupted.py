@@ -18,6 +18,7 @@ from webhook_drivers.kubernetes.strategies.strategy import Look, Step
 from webhook_service import Done, DriverError, GiveWay, Interruption, Outcome, Superseded
 
 LOOK = "look at the pods of"
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Interrupted:
         """
         push = self.update.push
         if state.phase is Phase.ROLLBACK and self.update.strategy.reverts:
-            raise Superseded(f"{state.reason} {push.address} runs {self._runs(look, state)}.")
+            message = f"{state.reason} {push.address} runs {self._runs(look, state)}."
+            raise Superseded(message, code=WITHDRAWN)
         said = state.reason or f"{push.image} may run on some pods of {push.address}."
         message = f"{said} A newer push is to begin now; if it is refused, this one goes on."
         return GiveWay(state.watch.pause, state.as_json(), message, state.changes)
@@ -95,7 +97,7 @@ class Interrupted:
             message = f"{state.reason} {push.address} runs {runs}."
             update.task.emit(step.look.obj, EventReason.ROLLED_BACK, message)
             if self.why is not Interruption.ABORT:
-                raise Superseded(message)
+                raise Superseded(message, code=WITHDRAWN)
             return Done(state.changes, message)
         if not (seen.failed or update.is_late(step)):
             return update.wait(step, f"{state.reason} On the way back: {seen.message}.")
