@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import Client, eventually
+from tests.contract.client import MERGE, Client, eventually
 from tests.contract.conftest import Cluster
 from tests.contract.shares import Shares
+from tests.contract.shop import Shop as Target
 from tests.contract.shop import account
-from tests.drivers.steps import config, context, push, run_to_end
+from tests.drivers.steps import config, context, images_of, push, run_to_end
 from tests.drivers.strategies.colours import REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdate,
     DeploymentUpdateConfig,
 )
+from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.manifests import roles
+from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
+from webhook_drivers.kubernetes.strategies.recreate import REPLICAS as REPLICAS_NOTE
 from webhook_service import (
     Context,
     Done,
@@ -168,6 +172,89 @@ def test_blue_green_after_the_switch_goes_back_in_one_patch(
     assert shares.of(NEW)[0] == REPLICAS and shares.gone(NEW, asked) < 2
     assert min(shares.totals()) >= REPLICAS
     shop.assert_at_rest(OLD)
+
+
+def runs(target: Target) -> str:
+    return images_of(target.get("StatefulSet"))["app"]
+
+
+def brought_home(shop: Shop) -> bool:
+    return shop.image() == NEW and shop.find("Deployment", "shop-green") is not None
+
+
+@pytest.mark.parametrize("serves", ["shop-green", "shop"])
+def test_blue_green_on_its_way_home_goes_back_too(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    serves: str,
+) -> None:
+    shop.patch("Deployment", {"spec": {"minReadySeconds": 1}})
+    settings = blue_green(namespace, keepSeconds=0)
+    if serves == "shop":
+        # It goes no further, with its Service back on people's Deployment.
+        monkeypatch.setattr(Settling, "_clear", lambda self: Progress(Stage.SETTLED, "stays"))
+        stand = until(driver, settings, push("2"), says("stays"))
+        monkeypatch.undo()
+    else:
+        stand = until(driver, settings, push("2"), lambda wait: brought_home(shop))
+    with Shares(shop.kubeconfig, namespace) as shares:
+        outcome = stop(driver, settings, push("2"), stand)
+        eventually(lambda: shares.seen[-1][1] == {OLD: REPLICAS})
+    assert isinstance(outcome, Done) and f"runs {OLD}" in outcome.message
+    assert min(shares.totals()) >= REPLICAS
+    shop.assert_at_rest(OLD)
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_number_that_people_set_while_green_serves_outlives_an_abort(
+    driver: DeploymentUpdate, shop: Shop, namespace: str, number: int
+) -> None:
+    settings = blue_green(namespace, keepSeconds=600)
+    stand = until(driver, settings, push("2"), says("kept for"))
+    shop.patch("Deployment", {"spec": {"replicas": number}})
+    assert isinstance(stop(driver, settings, push("2"), stand), Done)
+    assert (shop.image(), shop.get("Deployment")["spec"]["replicas"]) == (OLD, number)
+    assert shop.find("Deployment", "shop-green") is None
+    eventually(lambda: shop.ready() == number)
+
+
+def test_an_image_that_people_set_while_green_serves_runs_after_an_abort(
+    driver: DeploymentUpdate, shop: Shop, namespace: str
+) -> None:
+    settings = blue_green(namespace, keepSeconds=600)
+    stand = until(driver, settings, push("2"), says("kept for"))
+    pod = {"containers": [{"name": "app", "image": "acme/shop:hand"}]}
+    shop.patch("Deployment", {"spec": {"template": {"spec": pod}}})
+    outcome = stop(driver, settings, push("2"), stand)
+    assert isinstance(outcome, Done) and "runs acme/shop:hand" in outcome.message
+    shop.assert_at_rest("acme/shop:hand")
+
+
+@pytest.mark.parametrize("aborted", ["before its pods have ended", "on its way back"])
+def test_a_number_that_people_set_while_nothing_runs_outlives_an_abort(
+    driver: DeploymentUpdate, client: Client, namespace: str, aborted: str
+) -> None:
+    target = Target(client, namespace)
+    target.create("StatefulSet")
+    settings = config(namespace, kind="StatefulSet", strategy={"type": "recreate"})
+    first = driver.execute(settings, push("2"), FIRST)
+    assert isinstance(first, Wait)
+    stand = replace(FIRST, state=first.state)
+    if aborted == "on its way back":
+        stand = until(driver, settings, push("2"), lambda _: runs(target) == NEW)
+        back = driver.interrupt(settings, push("2"), stand, Interruption.ABORT)
+        assert isinstance(back, Wait)
+        stand = replace(stand, state=back.state)
+    assert target.get("StatefulSet")["spec"]["replicas"] == 0
+    path = target.path("StatefulSet")
+    client.ok("PATCH", path, {"spec": {"replicas": 3}}, MERGE)
+    outcome = stop(driver, settings, push("2"), stand)
+    assert isinstance(outcome, Done) and f"runs {OLD}" in outcome.message
+    found = target.get("StatefulSet")
+    assert (runs(target), found["spec"]["replicas"]) == (OLD, 3)
+    assert REPLICAS_NOTE not in found["metadata"].get("annotations", {})
 
 
 def test_rolling_goes_back(driver: DeploymentUpdate, shop: Shop, namespace: str) -> None:

@@ -129,8 +129,7 @@ class Recreate(Strategy):
         if not _is_drained(task, obj):
             task.push.refuse_foreign(obj, state)
             return self._judged(task, look, state, deadline_mark(obj))
-        self._refuse_scaled(task, obj, state)
-        if left := _left(obj):
+        if not _wanted(obj) and (left := _left(obj)):
             return Step(look, state.having(stage="draining"), left)
         patched = task.undo(task.push.undo_patch(obj, state, *_refill(obj)))
         return self.retreat(task, Look(patched), state.at("starting", task.now()))
@@ -196,8 +195,9 @@ def _drain(task: Task, obj: Json) -> tuple[Json, Mapping[str, str | None]]:
 
 
 def _refill(obj: Json) -> tuple[Json, Mapping[str, str | None]]:
+    """The noted number of pods; one that people have set meanwhile stays."""
     noted = (annotation(obj, REPLICAS) or "").partition(" ")[0]
-    return {"replicas": int(noted) if noted.isdecimal() else 1}, {REPLICAS: None}
+    return {"replicas": _wanted(obj) or int(noted if noted.isdecimal() else 1)}, {REPLICAS: None}
 
 
 def _left(obj: Json) -> Progress | None:

@@ -123,7 +123,7 @@ class BlueGreen(SecondDeployment[Scene]):
 
     def undo(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene]:
         look = self.look(task)
-        home = look.second is None and task.push.has_reached(look.main, state)
+        home = not look.on_second and task.push.has_reached(look.main, state)
         # At home already, the old pods are gone: then it is a rollout back.
         back = task.push.undo_patch if home else task.push.hold_patch
         state = state.at(HOME if home else "", task.now())
@@ -251,7 +251,9 @@ class BlueGreen(SecondDeployment[Scene]):
     def _backward(self, task: Task, look: Scene, state: RolloutState) -> Step[Scene] | None:
         try:
             colours = self._colours(task, look)
-            seen = Switchover(colours).give_back(state.previous, state.previous_push)
+            reached = task.push.has_reached(look.main, state)
+            over = Switchover(colours)
+            seen = over.give_back(state.previous, state.previous_push, reached=reached)
             if seen and seen.complete:
                 seen = Settling(colours=colours).move()
         except Conflict:

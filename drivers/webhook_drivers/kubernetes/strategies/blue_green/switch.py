@@ -90,21 +90,41 @@ class Switchover:
             colours.service, colours.live, to, Switch(colours.mark, at, of, colours.home.name)
         )
 
-    def give_back(self, images: Mapping[str, str], push: str | None) -> Progress | None:
+    def give_back(
+        self, images: Mapping[str, str], push: str | None, *, reached: bool
+    ) -> Progress | None:
         """Let the colour that ran before serve again: one PATCH, while its pods are kept.
 
         Args:
             images: what its containers run, and ``push``: what its pods name.
+            reached: whether people's Deployment has the images of this push already.
         """
         colours, scene = self.colours, self.colours.scene
         if _is(scene.serving, images, push):
             return READY
         idle, where = scene.second, colours.other
         if scene.on_second:
-            idle, where = scene.main, colours.home
+            return self._give_home(images, push, reached)
         if idle is None or not _is(idle, images, push):
             return READY  # nothing is kept: what serves is brought to rest
         seen = colours.fill(idle, where, deployment.wanted(scene.serving))
+        if seen is None or not seen.complete:
+            return seen
+        self.switch()
+        return None
+
+    def _give_home(
+        self, images: Mapping[str, str], push: str | None, reached: bool
+    ) -> Progress | None:
+        """Let people's Deployment serve again, with what people have set on it meanwhile."""
+        colours, main = self.colours, self.colours.scene.main
+        if reached:
+            # It has no traffic, so nobody misses the pods that this replaces.
+            template = deployment.template_patch(main, images, {PUSH: push})
+            return colours.write(main, colours.home, {"spec": {"template": template}})
+        people, served = colours.count, deployment.wanted(colours.scene.serving)
+        pods = people.wanted if people.anew else served or people.wanted
+        seen = colours.fill(main, colours.home, pods)
         if seen is None or not seen.complete:
             return seen
         self.switch()
