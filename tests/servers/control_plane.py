@@ -166,6 +166,7 @@ class ControlPlane:
             # Our nodes send no heartbeats; without this controller nobody misses them.
             "--controllers=*,-nodelifecycle",
             *("--kube-api-qps=500", "--kube-api-burst=1000"),
+            "--horizontal-pod-autoscaler-sync-period=1s",
             "--service-account-private-key-file=service-accounts.key",
             "--root-ca-file=apiserver.crt",
         ]
