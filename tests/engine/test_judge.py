@@ -11,6 +11,7 @@ import pytest
 from webhook_service.driver import (
     Context,
     Done,
+    GiveWay,
     ImageFacts,
     PushEvent,
     Unchanged,
@@ -23,6 +24,7 @@ from webhook_service.engine.judge import (
     MAX_REASON,
     MAX_RETRY,
     MAX_WAIT,
+    bounded,
     judge,
 )
 from webhook_service.errors import (
@@ -33,7 +35,13 @@ from webhook_service.errors import (
     Superseded,
     TargetConflict,
 )
-from webhook_service.model.execution import Claim, Execution, ExecutionState, Verdict
+from webhook_service.model.execution import (
+    GIVING_WAY,
+    Claim,
+    Execution,
+    ExecutionState,
+    Verdict,
+)
 from webhook_service.model.receiver import TagRule
 from webhook_service.model.rules.registry import RegistryRule
 from webhook_service.plugins.boundary import MAX_CHANGES, MAX_STATE
@@ -96,6 +104,18 @@ def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
         ),
         (Wait(1e9, {}), Verdict(ExecutionState.WAITING, pause=MAX_WAIT, settled=False)),
         (Wait(1, {}, settled=True), Verdict(ExecutionState.WAITING, pause=1, settled=True)),
+        (
+            GiveWay(1, {"a": 1}, "half done", (CHANGE,)),
+            Verdict(
+                ExecutionState.WAITING,
+                "half done",
+                GIVING_WAY,
+                (CHANGE,),
+                pause=1,
+                driver_state={"a": 1},
+                settled=True,
+            ),
+        ),
         (DriverError("no"), Verdict(ExecutionState.FAILED, "no", "driver_failed")),
         (TargetConflict("other"), Verdict(ExecutionState.FAILED, "other", "conflict")),
         (
@@ -107,6 +127,23 @@ def verdict_on(drivers: Drivers, step: Any, **values: Any) -> Verdict:
 )
 def test_every_outcome_becomes_its_state(drivers: Drivers, step: Any, verdict: Verdict) -> None:
     assert verdict_on(drivers, step) == verdict
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "reason"),
+    [
+        (Wait(5, {}), ExecutionState.FAILED, "waited_too_long"),
+        (Wait(5, {}, settled=True), ExecutionState.SUCCEEDED, None),
+        (GiveWay(5, {}), ExecutionState.FAILED, "waited_too_long"),
+    ],
+)
+def test_no_wait_is_endless_and_what_is_half_done_is_no_success(
+    drivers: Drivers, step: Any, state: ExecutionState, reason: str | None
+) -> None:
+    ended = bounded(claim(), verdict_on(drivers, step), 1, 5)
+    assert (ended.state, ended.reason) == (state, reason)
+    going_on = bounded(claim(), verdict_on(drivers, step), 1, 6)
+    assert (going_on.state, going_on.watched) == (ExecutionState.WAITING, 6)
 
 
 def test_the_driver_sees_where_the_call_comes_from(drivers: Drivers) -> None:
