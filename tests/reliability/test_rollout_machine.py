@@ -101,6 +101,9 @@ class World:
 
     def start(self) -> None:
         self.service = WebhookService.open(self._settings)
+        # Hypothesis moves the recursion limit in its thread, and CPython 3.11 takes that for a
+        # fault of what another thread parses: so no worker loads the driver.
+        self.service.drivers.get("deploymentUpdate")
         self.service.start()
 
     def restart(self) -> None:
