@@ -48,6 +48,8 @@ def test_a_rollout_that_nothing_is_heard_of_is_looked_at_less_and_less_often_unt
     fake.apply(workload())
     here, settings, pauses = context(1, wake=lambda: None), config(timeoutSeconds=300), [0.0]
     outcome = driver.execute(settings, push("bad"), here)
+    # The pods get there by the real clock.
+    wait_for(lambda: "ImagePullBackOff" in str(fake.list("Pod")))
     while isinstance(outcome, Wait) and clock.ahead + outcome.after < 280:
         pauses.append(outcome.after)
         clock.ahead += outcome.after

@@ -45,6 +45,39 @@ def test_what_is_told_again_wakes_nobody(woken: Woken) -> None:
     assert woken == []
 
 
+def test_what_was_on_its_way_before_our_write_does_not_replace_it(woken: Woken) -> None:
+    followed = FollowedObjects()
+    followed.follow("shop", "one", woken.by("one"))
+    followed.wrote("shop", shop("b"))
+    followed.changed("shop", shop("a"))
+    assert (woken, followed.get("shop")) == ([], shop("b"))
+    for version in ("b", "c"):
+        followed.changed("shop", shop(version))
+    assert (woken, followed.get("shop")) == (["one"], shop("c"))
+
+
+def test_an_answer_that_comes_after_the_news_of_it_replaces_nothing(woken: Woken) -> None:
+    followed = FollowedObjects()
+    followed.follow("shop", "one", woken.by("one"))
+    for version in ("b", "c"):
+        followed.changed("shop", shop(version))
+    followed.wrote("shop", shop("b"))
+    assert followed.get("shop") == shop("c")
+    followed.changed("shop", shop("d"))
+    assert followed.get("shop") == shop("d")
+
+
+@pytest.mark.parametrize("anew", ["added", "deleted", "forget"])
+def test_a_watch_that_begins_anew_need_not_tell_of_our_write(woken: Woken, anew: str) -> None:
+    followed = FollowedObjects()
+    followed.follow("shop", "one", woken.by("one"))
+    followed.wrote("shop", shop("b"))
+    told = {"added": ("shop", shop("c")), "deleted": ("shop",), "forget": ()}
+    getattr(followed, anew)(*told[anew])
+    followed.changed("shop", shop("d"))
+    assert followed.get("shop") == shop("d")
+
+
 def test_versions_are_never_compared_as_numbers(woken: Woken) -> None:
     followed = FollowedObjects()
     for version in ("a-9", "10", "9"):
@@ -60,7 +93,7 @@ def test_an_object_that_is_gone_wakes_and_is_not_known(woken: Woken) -> None:
     assert followed.get("shop") is None  # nobody follows it
     followed.follow("shop", "one", woken.by("one"))
     followed.wrote("shop", shop("1"))
-    followed.changed("shop", None)
+    followed.deleted("shop")
     assert (woken, followed.get("shop")) == (["one"], None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -18,9 +19,18 @@ Wake = Callable[[], None]
 
 @dataclass(slots=True)
 class _Followed:
+    """
+    Attributes:
+        heard: the last versions that the watch has told of.
+        awaited: the version of our own last write, until the watch tells of it: what it tells
+            before that is older.
+    """
+
     until: float
     obj: Json | None = None
     wakes: dict[str, Wake] = field(default_factory=dict)
+    heard: deque[object] = field(default_factory=lambda: deque(maxlen=8))
+    awaited: object = None
 
 
 class FollowedObjects:
@@ -55,27 +65,53 @@ class FollowedObjects:
             known = self._objects.get(name)
             return known.obj if known else None
 
-    def changed(self, name: str, obj: Json | None) -> None:
-        """An object is like this now, or gone."""
+    def added(self, name: str, obj: Json) -> None:
+        """An object is new, or a watch that begins shows it as it is now."""
+        with self._lock:
+            if known := self._objects.get(name):
+                known.awaited = None
+        self.changed(name, obj)
+
+    def changed(self, name: str, obj: Json) -> None:
+        """An object is like this now."""
+        version = _version(obj)
         with self._lock:
             known = self._objects.get(name)
-            if known is None or (obj and known.obj and _version(obj) == _version(known.obj)):
+            if known is None:
                 return
-            known.obj = obj and _lean(obj)
+            known.heard.append(version)
+            if known.awaited not in (None, version):
+                return
+            known.awaited = None
+            if known.obj and version == _version(known.obj):
+                return
+            known.obj = _lean(obj)
+            woken, known.wakes = known.wakes, {}
+        _wake(woken)
+
+    def deleted(self, name: str) -> None:
+        """An object is gone."""
+        with self._lock:
+            known = self._objects.get(name)
+            if known is None:
+                return
+            known.obj, known.awaited = None, None
             woken, known.wakes = known.wakes, {}
         _wake(woken)
 
     def wrote(self, name: str, obj: Json) -> None:
         """We have made an object like this; whoever did that need not be woken."""
+        version = _version(obj)
         with self._lock:
-            if known := self._objects.get(name):
-                known.obj = _lean(obj)
+            known = self._objects.get(name)
+            if known is not None and version not in known.heard:
+                known.obj, known.awaited = _lean(obj), version
 
     def forget(self) -> None:
         """What is known may be out of date; it is still followed."""
         with self._lock:
             for known in self._objects.values():
-                known.obj = None
+                known.obj, known.awaited = None, None
 
     def wake_all(self) -> None:
         """Have everybody look, as nobody hears of changes any more."""

@@ -135,8 +135,13 @@ class Watch:
             raise ValueError(f"{obj.get('code')}: {obj.get('message')}")
         else:
             self._version, self._failures = obj["metadata"]["resourceVersion"], 0
-        if kind in ("ADDED", "MODIFIED", "DELETED"):
-            self.followed.changed(obj["metadata"]["name"], None if kind == "DELETED" else obj)
+        match kind:
+            case "ADDED":
+                self.followed.added(obj["metadata"]["name"], obj)
+            case "MODIFIED":
+                self.followed.changed(obj["metadata"]["name"], obj)
+            case "DELETED":
+                self.followed.deleted(obj["metadata"]["name"])
 
     def _fail(self, error: Exception) -> None:
         if self._stopping.is_set():
