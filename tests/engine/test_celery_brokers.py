@@ -2,12 +2,16 @@
 
 import re
 import shlex
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import amqp
 import pytest
+from celery.worker import WorkController, loops
 
 from tests.engine.celery_site import Site
 from tests.servers.certificates import self_signed, server_side
@@ -17,6 +21,7 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.support import push, sqlite_url, wait_for, wait_for_end
 from webhook_service.engine.celery.app import QUEUE, make_app
+from webhook_service.engine.celery.consumer import Consumer
 from webhook_service.engine.celery.publisher import BrokerUnavailable, Publisher
 from webhook_service.settings import load_settings
 
@@ -101,6 +106,35 @@ def test_a_worker_outlives_a_queue_that_is_deleted_and_a_connection_that_is_clos
             made = push(site.service, key, str(number)).executions[0]
             assert wait_for_end(site.service, made, 30).state == "succeeded"
         assert worker.running
+
+
+@pytest.mark.rabbitmq
+def test_a_queue_that_is_deleted_while_a_worker_begins_is_made_again(
+    own_rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_first, deleted = loops._quick_drain, threading.Event()
+
+    def unlucky(connection: object) -> None:
+        if not deleted.is_set():
+            delete_queue(own_rabbitmq)
+            deleted.set()
+        read_first(connection)
+
+    monkeypatch.setattr(loops, "_quick_drain", unlucky)
+    app = make_app(load_settings(engine="celery", broker_url=own_rabbitmq.url))
+    worker = WorkController(app=app, consumer_cls=Consumer, pool="solo", without_mingle=True)
+    thread = threading.Thread(target=worker.start, daemon=True)
+    thread.start()
+    wait_for(lambda: deleted.is_set() and consumers(own_rabbitmq) == 1)
+    worker.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def consumers(rabbitmq: RabbitMQ) -> int:
+    with suppress(amqp.NotFound), rabbitmq.connect() as connection:
+        return int(connection.channel().queue_declare(QUEUE, passive=True).consumer_count)
+    return 0
 
 
 def close_connections(rabbitmq: RabbitMQ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import amqp
 import kombu.transport
 from celery.utils import uuid
 from celery.worker import consumer
@@ -68,6 +69,15 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
         super().on_ready()
         # A broker may take a connection and refuse what comes next, as a replica of Redis does.
         self.timer.call_after(SETTLED, self._faults.over)
+        # RabbitMQ says that a queue was deleted. Celery misses that while it begins its loop, and
+        # would wait for ever for messages of a queue that is not there.
+        channel = self.task_consumer.channel
+        if isinstance(channel, amqp.Channel):
+            channel.cancel_callbacks.update(dict.fromkeys(channel.callbacks, self._on_deleted))
+
+    def _on_deleted(self, tag: str) -> None:
+        """Let the loop end the connection: the next one makes the queue again."""
+        self.timer.call_after(0, _raise, (amqp.ConsumerCancelled(tag, amqp.spec.Basic.Cancel),))
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         handle: Callable[[Any], None] = super().create_task_handler(*args, **kwargs)
@@ -139,6 +149,10 @@ def execution_of(message: Any) -> str:
     if not (isinstance(execution, str) and is_execution_id(execution)):
         raise ValueError("it names no execution")
     return execution
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc
 
 
 def _tell(exc: BaseException) -> None:
