@@ -45,7 +45,7 @@ class Shop:
 
     def autoscaler(self, **metadata: Any) -> None:
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
-        spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 9}
+        spec = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 9}
         body = {"metadata": {"name": "shop"} | metadata, "spec": spec}
         self.client.ok("POST", self._path("HorizontalPodAutoscaler"), body)
 

@@ -36,6 +36,18 @@ def test_of_several_waiting_pushes_only_the_newest_runs(store: Store) -> None:
         assert execution.superseded_by == pushes[1].execution
 
 
+def test_what_gives_way_keeps_no_reason_of_its_last_try(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    older, newer = work("1", at=1), work("2", at=2)
+    accept(store, receiver, older)
+    retry = Verdict(ExecutionState.RETRYING, "down", "cluster_unreachable", pause=3600)
+    store.claims.record(claim_one(store), retry)
+    accept(store, receiver, newer)
+    claim_one(store)
+    ended = read(store, older)
+    assert (ended.state, ended.reason) == (ExecutionState.SUPERSEDED, None)
+
+
 def test_an_older_push_that_arrives_late_never_runs(store: Store) -> None:
     receiver, _ = add_receiver(store)
     newest, late = work("3", at=3), work("1", at=1)

@@ -251,6 +251,7 @@ def test_what_gave_way_ends_as_superseded_when_the_newer_push_has_begun(
     store.claims.record(begun, ROLLING)
     ended = read(store, older)
     assert (ended.state, ended.superseded_by) == ("superseded", newer.execution)
+    assert ended.reason is None
 
 
 @pytest.mark.parametrize("refused", [REFUSED, Verdict(ExecutionState.UNCHANGED, "It runs.")])

@@ -69,7 +69,7 @@ _END = (
         finished=bindparam("now", type_=Moment),
         message=bindparam("said"),
         superseded_by=bindparam("by"),
-        reason=func.coalesce(bindparam("why"), _E.reason),
+        reason=bindparam("why"),
         due=None,
         lease_until=None,
     )
