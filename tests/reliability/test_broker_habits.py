@@ -94,6 +94,58 @@ def test_a_redis_that_suddenly_wants_a_password_delays_and_loses_nothing(
         assert_each_ran_once(site, made)
 
 
+@pytest.mark.redis
+def test_a_redis_that_takes_rights_away_delays_and_loses_nothing(
+    own_redis: Redis, tmp_path: Path
+) -> None:
+    with Site(sqlite_url(tmp_path), own_redis.url, tmp_path) as site, own_redis.client() as client:
+        worker = site.start_worker(2)
+        client.execute_command("ACL", "SETUSER", "default", "-brpop", "-lpush")
+        made = send(site, 5)
+        wait_for(lambda: "NoPermissionError" in worker.log.read_text())
+        client.execute_command("ACL", "SETUSER", "default", "+@all")
+        assert_each_ran_once(site, made)
+        assert worker.running
+
+
+def take_vhost(rabbitmq: RabbitMQ) -> None:
+    rabbitmq.control("delete_vhost", "habits")
+
+
+def take_rights(rabbitmq: RabbitMQ) -> None:
+    rabbitmq.control("clear_permissions", "-p", "habits", "guest")
+    rabbitmq.control("close_all_connections", "--vhost", "habits", "a test")
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.parametrize("harm", [take_vhost, take_rights])
+def test_what_is_taken_from_rabbitmqs_user_ends_workers_and_loses_nothing(
+    rabbitmq: RabbitMQ, tmp_path: Path, harm: Callable[[RabbitMQ], None]
+) -> None:
+    give_vhost(rabbitmq)
+    try:
+        with Site(sqlite_url(tmp_path), rabbitmq.url_of("guest", "habits"), tmp_path) as site:
+            first = site.start_worker(1)
+            assert_each_ran_once(site, send(site, 1))
+            harm(rabbitmq)
+            wait_for(lambda: not first.running, 60)
+            assert first.exit_code == 1
+            assert "The worker ends, as the broker refuses it" in first.log.read_text()
+            made = push(site.service, site.receiver("r"), "later").executions
+            give_vhost(rabbitmq)
+            site.start_worker(1)
+            assert wait_for_end(site.service, made[0], 60).state == "succeeded"
+            assert len(site.calls("later")) == 1
+    finally:
+        take_vhost(rabbitmq)
+
+
+def give_vhost(rabbitmq: RabbitMQ) -> None:
+    if "habits" not in rabbitmq.control("list_vhosts", "--silent").split():
+        rabbitmq.control("add_vhost", "habits")
+    rabbitmq.control("set_permissions", "-p", "habits", "guest", ".*", ".*", ".*")
+
+
 @pytest.mark.rabbitmq
 @pytest.mark.parametrize(
     "policy",

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.reliability.sender import Sender, again_and_again, assert_each_ran_once, migrated
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres, programs
 from tests.support import (
     PROJECT,
@@ -92,6 +93,12 @@ def terminated(postgres: Postgres, url: str) -> AbstractContextManager[object]:
     return again_and_again(lambda: postgres.execute(end), 0.4)
 
 
+def cancelled(postgres: Postgres, url: str) -> AbstractContextManager[object]:
+    end = f"""SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+        WHERE datname = '{name_of(url)}'"""
+    return again_and_again(lambda: postgres.execute(end), 0.02)
+
+
 @contextmanager
 def dumped(_: Postgres, url: str) -> Iterator[None]:
     """A whole copy is made, again and again."""
@@ -132,12 +139,36 @@ def read_only_at_times(postgres: Postgres, _: str) -> Iterator[None]:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("harm", [terminated, dumped, watched, read_only_at_times])
+@pytest.mark.parametrize("harm", [terminated, cancelled, dumped, watched, read_only_at_times])
 def test_what_administrators_do_beside_it_does_no_harm(harm: Harm) -> None:
     with Postgres(fsync=False) as own:
         url = own.new_database()
         migrated(url)
         assert taken_beside(url, harm(own, url)) == PUSHES
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_what_is_done_to_a_pooler_loses_nothing(postgres: Postgres, mode: str) -> None:
+    url = postgres.new_database()
+    migrated(url)
+    with PgBouncer(url, mode) as pooler:
+
+        def harm() -> None:
+            for command in ("KILL", "RESUME", "PAUSE", "RESUME"):
+                pooler.control(f"{command} {name_of(url)}")
+                time.sleep(0.5)
+
+        word = "?pooler=transaction" if mode == "transaction" else ""
+        with ThreadPoolExecutor(1) as pool:
+            assert taken_beside(pooler.url + word, _beside(pool, harm)) == PUSHES
+
+
+@contextmanager
+def _beside(pool: ThreadPoolExecutor, harm: Callable[[], None]) -> Iterator[None]:
+    done = pool.submit(harm)
+    yield
+    done.result(60)
 
 
 @pytest.mark.postgres

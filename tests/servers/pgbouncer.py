@@ -35,7 +35,7 @@ class PgBouncer:
             f"* = host=127.0.0.1 port={target.port}\n"
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self._port}\nunix_socket_dir =\n"
-            f"auth_type = trust\nauth_file = {self.folder}/users\n"
+            f"auth_type = trust\nauth_file = {self.folder}/users\nadmin_users = postgres\n"
             f"pool_mode = {mode}\ndefault_pool_size = {size}\n"
         )
         user = unprivileged_user()
@@ -59,6 +59,12 @@ class PgBouncer:
     def __exit__(self, *_: object) -> None:
         self._server.kill()
         shutil.rmtree(self.folder)
+
+    def control(self, command: str) -> None:
+        """Run a command of its console, such as ``PAUSE``."""
+        console = f"postgresql://postgres@127.0.0.1:{self._port}/pgbouncer"
+        with psycopg.connect(console, autocommit=True, connect_timeout=5) as connection:
+            connection.execute(command.encode())
 
     def _answers(self) -> bool:
         try:
