@@ -57,7 +57,7 @@ def test_every_kind_is_in_the_table_with_its_fields() -> None:
 def test_figures_are_those_of_the_code() -> None:
     assert f"up to {MAX_NOTIFICATIONS} notifications" in PAGE
     assert f"at the latest {LINK_LIFETIME.days} days after it was sent" in PAGE
-    said = re.search(r"again after (.*?), or later", PAGE.replace("\n", " "))
+    said = re.search(r"again: after (.*?)\. If", PAGE.replace("\n", " "))
     assert said is not None
     units = {"s": 1, "m": 60, "h": 3600}
     told = re.findall(r"(\d+) ([smh])", said[1])
