@@ -120,7 +120,9 @@ def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         settings = load_settings(
-            database_url=sqlite_url(tmp_path), secret_key=SECRET, listen=f"127.0.0.1:{port}"
+            database_url=f"sqlite:///{tmp_path}/new.db",
+            secret_key=SECRET,
+            listen=f"127.0.0.1:{port}",
         )
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port} cannot be served on"):
             serve(settings)

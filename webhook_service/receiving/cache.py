@@ -57,11 +57,12 @@ class CompiledReceivers:
         would be refused, which memory alone must not do. The decision says what it is based on.
         """
         # What the key led to before; whether it still does is for the writer to find out.
-        compiled = self._by_key.get((project, fingerprint(key)))
+        mark = fingerprint(key)
+        compiled = self._by_key.get((project, mark))
         if compiled is None or not compiled.is_quick(call):
             return None
         try:
-            return compiled.decide(call, self._now(), compiled.basis(key))
+            return compiled.decide(call, self._now(), compiled.basis(mark))
         except WebhookServiceError:
             return None
 

@@ -40,7 +40,7 @@ from webhook_service.model.delivery import (
     Reason,
     Work,
 )
-from webhook_service.model.ids import DELIVERY, EXECUTION, fingerprint, new_id
+from webhook_service.model.ids import DELIVERY, EXECUTION, new_id
 from webhook_service.model.order import message_identity, order_time, push_identity
 from webhook_service.model.receiver import Receiver, config_field
 from webhook_service.plugins.boundary import (
@@ -246,9 +246,13 @@ class CompiledReceiver:
         """Whether the call can be decided on without waiting, and in a few milliseconds."""
         return self.is_cheap and self.gate.is_quick(call)
 
-    def basis(self, key: str) -> Basis:
-        """What has to be still so when a decision is stored that was made from memory."""
-        return Basis(fingerprint(key), self.receiver.id, self.receiver.version)
+    def basis(self, mark: str) -> Basis:
+        """What has to be still so when a decision is stored that was made from memory.
+
+        Args:
+            mark: the fingerprint of the key.
+        """
+        return Basis(mark, self.receiver.id, self.receiver.version)
 
     def slot_of(self, event: PushEvent | Request) -> str:
         """The slot of an event, as executions name it."""

@@ -30,7 +30,7 @@ from webhook_service.model.delivery import (
     Taker,
     Work,
 )
-from webhook_service.model.ids import DELIVERY, fingerprint, new_id
+from webhook_service.model.ids import DELIVERY, new_id
 from webhook_service.model.inbox import Inbox
 from webhook_service.model.receiver import Receiver
 from webhook_service.receiving.compiled import CompiledReceiver, ignored_item, whole_reason
@@ -182,9 +182,13 @@ class CompiledInbox:
         """Whether the call can be decided on without waiting, and in a few milliseconds."""
         return self.listeners.is_cheap and self.gate.is_quick(call)
 
-    def basis(self, key: str) -> Basis:
-        """What has to be still so when a decision is stored that was made from memory."""
-        return Basis(fingerprint(key), self.inbox.id, self.inbox.generation)
+    def basis(self, mark: str) -> Basis:
+        """What has to be still so when a decision is stored that was made from memory.
+
+        Args:
+            mark: the fingerprint of the key.
+        """
+        return Basis(mark, self.inbox.id, self.inbox.generation)
 
     def _for_nobody(self, event: PushEvent) -> Item:
         count = len(self.listeners.by_id)

@@ -30,7 +30,7 @@ class Proxies:
 
     def sent(self, request: HTTPConnection) -> bool:
         """Whether the request comes straight from one of them."""
-        return self.trust(_peer(request))
+        return bool(self._networks) and self.trust(_peer(request))
 
     def trust(self, address: str) -> bool:
         """Whether this is the address of one of them."""
@@ -89,8 +89,8 @@ class Addresses:
             host = _with_port(host, scheme, _last(request, "x-forwarded-port"))
         if not _HOST.fullmatch(host) or scheme not in ("http", "https"):
             raise InvalidRequest("The Host header is not a host name.")
-        prefix = quote(request.scope.get("root_path", ""))
-        return f"{scheme}://{host}{prefix}"
+        root = request.scope.get("root_path", "")
+        return f"{scheme}://{host}{quote(root) if root else root}"
 
     @property
     def base_url(self) -> str | None:
@@ -118,7 +118,9 @@ def path_of(request: HTTPConnection) -> str:
 
 
 def _peer(request: HTTPConnection) -> str:
-    return request.client.host if request.client else ""
+    # Starlette makes an object of it each time that it is asked for.
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _own_host(request: HTTPConnection) -> str:

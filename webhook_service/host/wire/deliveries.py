@@ -8,7 +8,6 @@ from webhook_service.host.http.links import Links
 from webhook_service.model.delivery import CallOutcome, Delivery, Item, Refusal
 from webhook_service.model.inbox import is_inbox
 from webhook_service.resources import (
-    DecisionResource,
     DeliveryResource,
     ItemResource,
     OutcomeResource,
@@ -20,8 +19,11 @@ Json = dict[str, Any]
 
 
 def decision_json(delivery: Delivery, links: Links) -> Json:
-    """What the sender is told; a duplicate bears the first delivery's id."""
-    return DecisionResource(**_decision(delivery, links)).as_json()
+    """What the sender is told; a duplicate bears the first delivery's id.
+
+    It is a ``DecisionResource``, which is too much to make for every call.
+    """
+    return _decision(delivery, links)
 
 
 def outcome_json(
