@@ -1,10 +1,14 @@
 """What a query asks for, by our own rules and by v1.6's."""
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from webhook_service.errors import InvalidRequest
-from webhook_service.host.http.query import QueryField, read_query, receivers_request
+from webhook_service.host.http.query import MAX_FIELDS, QueryField, read_query, receivers_request
 from webhook_service.model.pages import MAX_LIMIT
 
 
@@ -37,3 +41,18 @@ def test_fields_that_are_no_filters_are_ignored() -> None:
         {"name": "shop", "name_ne": "x", "sort": "id", "limit": "7"}, [QueryField("name", "")]
     )
     assert (asked.limit, asked.filters) == (7, {"name": "shop"})
+
+
+@given(st.text("ab09=&-._~+;", max_size=40))
+def test_plain_queries_are_read_as_all_others_are(text: str) -> None:
+    """Most URLs need no decoding, and are read without it."""
+    known: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        known.setdefault(name, value)
+    assert query(text) == known
+
+
+def test_a_plain_query_has_so_many_fields_at_most() -> None:
+    assert len(query("&".join(f"f{n}=1" for n in range(MAX_FIELDS)))) == MAX_FIELDS
+    with pytest.raises(InvalidRequest, match="more than 100 fields"):
+        query("&".join(f"f{n}=1" for n in range(MAX_FIELDS + 1)))
