@@ -244,14 +244,15 @@ def test_registry_calls_again_until_it_is_answered_with_success(
     assert tags[-1] == "1.2.3"
 
 
-def test_postgres_keeps_committed_rows_over_a_crash(postgres: Postgres) -> None:
-    url = postgres.new_database().replace("+psycopg", "")
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 1 AS answer")
-    postgres.stop("immediate")
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(url)
-    postgres.start()
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (1,)
-        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+def test_postgres_keeps_committed_rows_over_a_crash() -> None:
+    with Postgres() as postgres:
+        url = postgres.new_database().replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS answer")
+        postgres.stop("immediate")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(url)
+        postgres.start()
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (1,)
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import wait_for
 from webhook_drivers.kubernetes.watching import watch as module
-from webhook_drivers.kubernetes.watching.stream import Stream
+from webhook_drivers.kubernetes.watching.change_stream import ChangeStream
 from webhook_drivers.kubernetes.watching.watch import Watch
 
 
@@ -43,13 +43,13 @@ class Server:
         self._answers = list(answers)
         self.asked: list[dict[str, list[str]]] = []
 
-    def __call__(self, query: str, silence: float) -> Stream:
+    def __call__(self, query: str, silence: float) -> ChangeStream:
         assert silence == 35
         self.asked.append(parse_qs(query))
         answer = self._answers.pop(0) if self._answers else Answer(...)
         if isinstance(answer, Exception):
             raise answer
-        return cast(Stream, answer)
+        return cast(ChangeStream, answer)
 
     @property
     def versions(self) -> Sequence[str]:

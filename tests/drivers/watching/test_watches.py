@@ -12,7 +12,7 @@ from tests.support import wait_for
 from webhook_drivers.kubernetes.api.resources import Address
 from webhook_drivers.kubernetes.images.workloads import WORKLOADS
 from webhook_drivers.kubernetes.watching import watches as module
-from webhook_drivers.kubernetes.watching.stream import Stream
+from webhook_drivers.kubernetes.watching.change_stream import ChangeStream
 from webhook_drivers.kubernetes.watching.watches import Watches
 
 
@@ -21,9 +21,9 @@ class Server:
         self.paths: list[str] = []
         self.status = 200
 
-    def __call__(self, path: str, headers: Mapping[str, str], silence: float) -> Stream:
+    def __call__(self, path: str, headers: Mapping[str, str], silence: float) -> ChangeStream:
         self.paths.append(path.partition("?")[0])
-        return cast(Stream, Answer(..., status=self.status))
+        return cast(ChangeStream, Answer(..., status=self.status))
 
 
 @pytest.fixture
@@ -100,9 +100,9 @@ def test_the_end_takes_no_longer_than_a_second(server: Server, watches: Watches)
 def test_one_that_hangs_holds_up_the_end_for_a_second_only() -> None:
     gate = threading.Event()
 
-    def hang(*_: Any) -> Stream:
+    def hang(*_: Any) -> ChangeStream:
         assert gate.wait(30)
-        return cast(Stream, Answer())
+        return cast(ChangeStream, Answer())
 
     watches = Watches("moon", hang)
     follow(watches, "shop")

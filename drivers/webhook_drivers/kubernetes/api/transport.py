@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.api.breaker import Breaker
 from webhook_drivers.kubernetes.api.config_files import ConfigFiles
 from webhook_drivers.kubernetes.api.credential_plugins import Patience
 from webhook_drivers.kubernetes.api.resources import Json
-from webhook_drivers.kubernetes.watching.stream import Stream
+from webhook_drivers.kubernetes.watching.change_stream import ChangeStream
 from webhook_drivers.kubernetes.watching.watches import Watches
 from webhook_service import Retry, fault_of, span
 
@@ -179,7 +179,7 @@ class Transport:
         finally:
             response.release_conn()
 
-    def _stream(self, path: str, headers: Mapping[str, str], silence: float) -> Stream:
+    def _stream(self, path: str, headers: Mapping[str, str], silence: float) -> ChangeStream:
         """Begin an answer without an end; it does not count as a call that hangs."""
         from urllib3 import Timeout
 
@@ -192,7 +192,7 @@ class Transport:
             redirect=False,
             preload_content=False,
         )
-        return Stream(response)
+        return ChangeStream(response)
 
     def _credentials(self) -> dict[str, str]:
         """The headers that prove who we are; this renews expired credentials."""

@@ -13,8 +13,8 @@ from time import monotonic
 from urllib.parse import urlencode
 
 from webhook_drivers.kubernetes.api.resources import Json
+from webhook_drivers.kubernetes.watching.change_stream import ChangeStream
 from webhook_drivers.kubernetes.watching.followed import FollowedObjects
-from webhook_drivers.kubernetes.watching.stream import Stream
 from webhook_service import fault_of
 
 TURN_SECONDS = 30
@@ -46,7 +46,7 @@ class Watch:
     def __init__(
         self,
         where: str,
-        open_: Callable[[str, float], Stream],
+        open_: Callable[[str, float], ChangeStream],
         at_end: Callable[[int | None], None],
     ) -> None:
         self.followed = FollowedObjects()
@@ -58,7 +58,7 @@ class Watch:
         self._failures = 0
         self._stopping = Event()
         self._lock = Lock()
-        self._stream: Stream | None = None
+        self._stream: ChangeStream | None = None
         self._thread = Thread(target=self._run, name="kubernetes-watch", daemon=True)
 
     def start(self) -> None:

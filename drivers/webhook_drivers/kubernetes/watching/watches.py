@@ -8,8 +8,8 @@ from threading import Lock
 from time import monotonic
 
 from webhook_drivers.kubernetes.api.resources import Address, Json, Resource
+from webhook_drivers.kubernetes.watching.change_stream import ChangeStream
 from webhook_drivers.kubernetes.watching.followed import Wake
-from webhook_drivers.kubernetes.watching.stream import Stream
 from webhook_drivers.kubernetes.watching.watch import Watch
 
 MAX_WATCHES = 64
@@ -32,7 +32,7 @@ class Watches:
     def __init__(
         self,
         name: str,
-        stream: Callable[[str, Mapping[str, str], float], Stream],
+        stream: Callable[[str, Mapping[str, str], float], ChangeStream],
         most: int = MAX_WATCHES,
     ) -> None:
         self._name = name

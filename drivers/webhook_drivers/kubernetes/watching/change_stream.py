@@ -15,7 +15,7 @@ CHUNK = 64 * 1024
 MAX_LINE = 10 * 1024 * 1024
 
 
-class Stream:
+class ChangeStream:
     """One such answer; ``stop`` may be called from another thread.
 
     Attributes:
