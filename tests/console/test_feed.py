@@ -1,8 +1,11 @@
 """The live feed: what a page hears, also after its connection broke, and of other hosts."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from tests.console.site import PATIENCE, PROJECT, ConsoleSite, console_site
 from tests.servers.postgres import Postgres
 from tests.support import wait_for
-from webhook_service.console.feeds import FEEDS_OF_ACTOR
+from webhook_service.console.feeds import FEEDS_OF_ACTOR, Feeds, _Channel
 from webhook_service.console.pages import live
 from webhook_service.model.people.tokens import Role
 
@@ -73,7 +76,8 @@ def test_a_rollout_that_ended_while_the_connection_was_broken_is_told(
 
 
 def test_without_an_id_nothing_old_is_told(site: ConsoleSite, owner: httpx.Client) -> None:
-    old = push(site, "1.53.0")
+    with feed(owner) as lines:
+        heard(lines, old := push(site, "1.53.0"), "succeeded")
     with feed(owner) as lines:
         new = push(site, "1.54.0")
         told = []
@@ -144,3 +148,15 @@ def test_the_feed_of_one_host_tells_of_pushes_to_another(
         missed = push(here, "1.3.0")
         with feed(client, {"last-event-id": last}) as lines:
             heard(lines, missed, "succeeded")
+
+
+def test_what_ends_between_two_reads_of_one_look_is_told() -> None:
+    def entry(finished: datetime | None) -> Mock:
+        return Mock(delivery=Mock(id="dlv_1"), executions=[Mock(id="exe_1", finished=finished)])
+
+    ran, ended = entry(None), entry(datetime.now(UTC))
+    overview = Mock()
+    overview.newer.return_value, overview.under_way.return_value = [ran], {}
+    overview.entries.return_value = [ended]
+    found = asyncio.run(Feeds(Mock(overview=overview))._look(PROJECT, _Channel(None, {})))
+    assert found == [ran, ended]

@@ -184,6 +184,13 @@ class Feeds:
             for id_, pulse in [*before.items(), *now.items()]
             if now.get(id_) != before.get(id_)
         } - {entry.delivery.id for entry in new}
+        # Those that were read while they ran and had ended by the second look, which is the last
+        # that would tell of it.
+        moved |= {
+            entry.delivery.id
+            for entry in new
+            if any(each.finished is None and each.id not in now for each in entry.executions)
+        }
         changed = await self._ask(self._overview.entries, project, moved) if moved else []
         return [*new, *changed]
 
