@@ -11,34 +11,43 @@ import pytest
 
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service import Call, Delivery, StoreUnavailable, Unauthenticated, UnknownKey
+from webhook_service.driver import PushEvent
+from webhook_service.formats.auto import Auto
+from webhook_service.formats.dockerhub import DockerHub
+from webhook_service.model.delivery import Decision
 from webhook_service.receiving import cache
 from webhook_service.receiving.gate import QUICK_BODY
 from webhook_service.schemes import Scheme, SchemeOptions
+from webhook_service.schemes.gitlab import GitLab
 from webhook_service.service import WebhookService
 from webhook_service.store import async_intake
 from webhook_service.testing.samples import dockerhub_push
+from webhook_service.testing.stub import StubDriver
 
 T = TypeVar("T")
 
 
-class TokenOptions(SchemeOptions):
-    token: str
+class ForeignScheme(Scheme):
+    """Says that it only computes; nobody knows."""
 
-
-class TokenScheme(Scheme[TokenOptions]):
-    Options = TokenOptions
     computes_only = True
-
-    def check(self, call: Call, options: TokenOptions) -> None:
-        if call.headers.get("x-token") != options.token:
-            raise Unauthenticated("The call is not signed.")
-
-
-class WaitingScheme(Scheme):
-    """Says nothing of how long it takes."""
 
     def check(self, call: Call, options: SchemeOptions) -> None:
         return None
+
+
+class ForeignFormat(DockerHub):
+    """Reads calls by other people's code, and claims none."""
+
+    def claims(self, body: object, headers: Any) -> bool:
+        return False
+
+
+class ForeignDriver(StubDriver):
+    """Names slots by other people's code."""
+
+    def slot(self, config: Any, event: PushEvent) -> str:
+        return "slot"
 
 
 class Watched:
@@ -47,13 +56,13 @@ class Watched:
     def __init__(self, service: WebhookService) -> None:
         self.service = service
         self.in_threads = 0
-        self._accept = service.accept
-        service.accept = self._counted  # type: ignore[method-assign]
+        self._decide = service._decide
+        service._decide = self._counted  # type: ignore[method-assign]
 
-    def _counted(self, project: str, key: str, call: Call) -> Delivery:
+    def _counted(self, project: str, key: str, call: Call) -> Decision:
         assert threading.current_thread() is not threading.main_thread()
         self.in_threads += 1
-        return self._accept(project, key, call)
+        return self._decide(project, key, call)
 
     def takes(self, key: str, call: Call, project: str = PROJECT) -> int:
         """Accept a call; gives how many threads that took."""
@@ -66,8 +75,11 @@ class Watched:
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
     with make_service(sqlite_url(tmp_path), run=False) as service:
-        service.schemes.add("token", TokenScheme)
-        service.schemes.add("waiting", WaitingScheme)
+        service.schemes.add("gitlab", GitLab)
+        service.schemes.add("foreign", ForeignScheme)
+        service.formats.add("foreign", ForeignFormat)
+        service.formats.add("auto", Auto)
+        service.drivers.add("foreign", ForeignDriver)
         yield Watched(service)
 
 
@@ -97,13 +109,14 @@ def test_a_key_means_nothing_in_another_project(watched: Watched) -> None:
 
 
 def test_a_refusal_is_never_told_by_what_is_remembered(watched: Watched) -> None:
-    verify = {"scheme": "token", "token": "old"}
+    verify = {"scheme": "gitlab", "secret": "old"}
     receiver, key = add_receiver(watched.service, verify=verify)
-    watched.takes(key, call_of("1", {"x-token": "old"}))
-    watched.service.update_receiver(PROJECT, receiver, {"verify": verify | {"token": "new"}})
-    assert watched.takes(key, call_of("2", {"x-token": "new"})) == 1
+    watched.takes(key, call_of("1", {"x-gitlab-token": "old"}))
+    assert watched.takes(key, call_of("2", {"x-gitlab-token": "old"})) == 0
+    watched.service.update_receiver(PROJECT, receiver, {"verify": verify | {"secret": "new"}})
+    assert watched.takes(key, call_of("3", {"x-gitlab-token": "new"})) == 1
     with pytest.raises(Unauthenticated):
-        watched.takes(key, call_of("3", {"x-token": "old"}))
+        watched.takes(key, call_of("4", {"x-gitlab-token": "old"}))
 
 
 @pytest.mark.parametrize(("size", "threads"), [(1, 0), (QUICK_BODY + 1, 1)])
@@ -113,8 +126,19 @@ def test_a_large_body_is_read_in_a_thread(watched: Watched, size: int, threads: 
     assert watched.takes(key, call_of("2", pusher="a" * size)) == threads
 
 
-def test_a_scheme_that_may_wait_is_asked_in_a_thread(watched: Watched) -> None:
-    _, key = add_receiver(watched.service, verify={"scheme": "waiting"})
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"verify": {"scheme": "foreign"}},
+        {"source": {"format": "foreign"}},
+        {"source": {"format": "auto", "formats": ["dockerhub", "harbor"]}},
+        {"driver": "foreign", "foreignConfig": {}},
+    ],
+    ids=["scheme", "format", "one of several formats", "driver that names slots"],
+)
+def test_code_of_others_is_called_in_a_thread(watched: Watched, parts: Any) -> None:
+    watched.service.formats.add("harbor", ForeignFormat)
+    _, key = add_receiver(watched.service, **{"verify": {"scheme": "none"}} | parts)
     assert [watched.takes(key, call_of(tag)) for tag in "12"] == [1, 1]
 
 

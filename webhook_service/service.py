@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from webhook_service.chores.ages import Ages
@@ -28,7 +28,6 @@ from webhook_service.errors import (
     InvalidConfig,
     InvalidRequest,
     LimitReached,
-    PluginUnavailable,
     UnknownKey,
     WebhookServiceError,
 )
@@ -61,6 +60,7 @@ from webhook_service.people.notifying import Notifying
 from webhook_service.people.overview import Overview
 from webhook_service.people.sessions import Sessions
 from webhook_service.people.voting import Voting
+from webhook_service.plugins.bounded import BoundedCalls, CallLimit
 from webhook_service.plugins.instances import (
     Drivers,
     Formats,
@@ -82,12 +82,20 @@ from webhook_service.registry.registries import Registries
 from webhook_service.settings import Settings, load_settings
 from webhook_service.store.async_intake import AsyncIntake
 from webhook_service.store.endpoints.inboxes import no_such_inbox
+from webhook_service.store.intake import stored
 from webhook_service.store.store import Store, open_store
 from webhook_service.telemetry.observer import Decided, Observers
 
 log = logging.getLogger(__name__)
-# Calls that may wait for other servers, or are large: threads of their own, shared by projects.
+# Calls that may wait for other servers, or are large, are decided on in threads, which projects
+# share.
 SLOW_CALLS = 32
+SLOW_CALL = CallLimit(
+    "A call of the endpoint",
+    20.0,
+    "The receiver did not decide on the call in 20 s; nothing was stored.",
+    "Calls of this project hang; nothing was stored.",
+)
 
 
 class WebhookService:
@@ -107,6 +115,7 @@ class WebhookService:
         sessions: the people who are logged in to the console.
         voting: takes the votes of people who follow a link.
         refusals: keeps calls that were refused.
+        bounded: calls what may hang, in threads that can be left behind.
         observers: ``observers.add`` takes whoever wants to be told what happens.
 
     Args:
@@ -139,14 +148,17 @@ class WebhookService:
         self._legacy = legacy
         self._receivers = CompiledReceivers(store, drivers, formats, schemes)
         self._slow_calls = FairShare(SLOW_CALLS)
-        self._slow_threads = CapacityLimiter(SLOW_CALLS)
+        self.bounded = BoundedCalls(self.observers)
+        self._looks = Looks(store, self._receivers, self.bounded)
         self._four_eyes = FourEyes(store.receivers, drivers)
         self._async_intake = AsyncIntake(store.intake.require_room, store.intake.submit_all)
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
         self._stopped, self._expects_start = False, True
         self.refusals = Refusals(store, formats, schemes)
-        self.interventions = Interventions(store, self._receivers, self._wake, self.commit)
+        self.interventions = Interventions(
+            store, self._receivers, self._looks, self._wake, self.commit
+        )
         self.inboxes = Inboxes(store, self._receivers, schemes)
         self.holds = Holds(store, self._wake)
         self.overview = Overview(store)
@@ -201,10 +213,9 @@ class WebhookService:
 
     def _looking(self) -> list[Chore]:
         """The chores that look at targets."""
-        looks = Looks(self.store, self._receivers)
         return [
-            Outages(self.store.outages, self.store.receivers, looks, self._wake),
-            Drifts(self.store, looks, self.observers),
+            Outages(self.store.outages, self.store.receivers, self._looks, self._wake),
+            Drifts(self.store, self._looks, self.observers),
         ]
 
     def do_chores(self, chores: Sequence[Chore], look: float = LOOK_SECONDS) -> None:
@@ -213,14 +224,16 @@ class WebhookService:
         Args:
             look: seconds after which it looks again which ones are due.
         """
-        self._scheduler = Scheduler(self.store.chores, chores, look, observer=self.observers)
+        self._scheduler = Scheduler(
+            self.store.chores, chores, look, observer=self.observers, bounded=self.bounded
+        )
 
     @property
     def is_stuck(self) -> bool:
-        """Whether this process must be started anew: all workers hang, or a thread has died."""
+        """Whether this process must be started anew: too much hangs, or a thread has died."""
         # The database first: after a fork nothing of the engine may be asked, for a lock of it may
         # be held by a thread that is not there.
-        if self.store.database.is_stuck:
+        if self.store.database.is_stuck or self.bounded.is_stuck:
             return True
         return self._engine is not None and self._engine.is_stuck
 
@@ -573,7 +586,7 @@ class WebhookService:
         Raises:
             UnknownKey: no receiver of the project has this key.
         """
-        self._receivers.find(project, key)
+        self._receivers.require_live(project, key)
 
     def accept(self, project: str, key: str, call: Call) -> Delivery:
         """Take a call: find its receiver, verify, parse, match, and commit the decision.
@@ -590,31 +603,34 @@ class WebhookService:
             LimitReached: likewise, for its receiver or project has stored too much.
         """
         self.store.database.require_own_process()
+        return self.commit(self._decide(project, key, call))
+
+    def _decide(self, project: str, key: str, call: Call) -> Decision:
         with self.refusals.kept(project, key, call):
-            decision = self._receivers.find(project, key).decide(call, self.store.now())
-        return self.commit(decision)
+            return self._receivers.find(project, key).decide(call, self.store.now())
 
     async def accept_async(self, project: str, key: str, call: Call) -> Delivery:
         """``accept`` for asynchronous applications: no thread waits for the commit.
 
         A call is decided on here by what is remembered of its receiver, if that takes a few
-        milliseconds at most; the writer makes sure that it is still so. What holds up others, or
-        would be refused, which memory alone must not do, goes to a thread.
+        milliseconds at most; the writer makes sure that it is still so. What holds up others or
+        may hang, or would be refused, which memory alone must not do, goes to a thread.
 
         Raises:
             UnknownKey, Unauthenticated, IssuerUnavailable, InvalidPayload: see ``accept``.
             PluginUnavailable, StoreUnavailable, LimitReached: see ``accept``.
+            Unavailable: the project has too many calls that last too long.
         """
         self.store.database.require_own_process()
         if (decision := self._receivers.decide_from_memory(project, key, call)) is not None:
             with suppress(LimitReached):  # memory alone must not refuse
                 if (delivery := await self._async_intake.store(decision)) is not None:
                     return self._conclude(decision, delivery)
-        with suppress(InvalidConfig, PluginUnavailable):
-            # A stranger takes no place of the project.
-            await run_sync(self._receivers.find, project, key)
+        await run_sync(self.require_key, project, key)  # a stranger takes no place of the project
         async with self._slow_calls.place(project):
-            return await run_sync(self.accept, project, key, call, limiter=self._slow_threads)
+            decide = partial(self._decide, project, key, call)
+            decision = await self.bounded.run_async(project, decide, SLOW_CALL)
+        return self._conclude(decision, stored(await self._async_intake.store(decision)))
 
     def commit(self, decision: Decision) -> Delivery:
         """Store a decision with the work that it brings, and let the engine know.

@@ -42,7 +42,7 @@ def deployed(tmp_path: Path) -> Iterator[Deployed]:
 
 def one_pass(service: WebhookService, told: Observer) -> int:
     """All steps of the chore; how many drifts are new."""
-    chore = Drifts(service.store, Looks(service.store, service._receivers), told)
+    chore = Drifts(service.store, Looks(service.store, service._receivers, service.bounded), told)
     cursor, count = "", 0
     while True:
         step = chore.step(cursor)

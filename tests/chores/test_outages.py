@@ -43,7 +43,7 @@ def service(database_url: str) -> Iterator[WebhookService]:
 
 
 def chore(service: WebhookService) -> Outages:
-    looks = Looks(service.store, service._receivers)
+    looks = Looks(service.store, service._receivers, service.bounded)
     return Outages(service.store.outages, service.store.receivers, looks, service._wake)
 
 

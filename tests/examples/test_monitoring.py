@@ -39,7 +39,7 @@ def promtool(*words: str) -> str:
 
 
 def test_prometheus_takes_the_alert_rules() -> None:
-    assert "11 rules found" in promtool("check", "rules", str(RULES))
+    assert "12 rules found" in promtool("check", "rules", str(RULES))
 
 
 def test_prometheus_takes_the_queries_of_the_dashboard(

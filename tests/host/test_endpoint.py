@@ -132,10 +132,10 @@ def test_what_the_store_does_not_take_is_sent_again(
     receiver: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(*_: Any) -> None:
+    async def refuse(*_: Any) -> None:
         raise StoreUnavailable("Nothing was stored.", 7)
 
-    monkeypatch.setattr(served.service.store.intake, "accept", refuse)
+    monkeypatch.setattr(served.service._async_intake, "store", refuse)
     answer = _call(stranger, receiver[1])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
 
@@ -165,7 +165,7 @@ def test_a_fault_of_ours_is_logged_and_not_told(
     def crash(*_: Any) -> None:
         raise ZeroDivisionError("a detail that is not for strangers")
 
-    monkeypatch.setattr(served.service, "accept", crash)
+    monkeypatch.setattr(served.service, "_decide", crash)
     answer = _call(stranger, receiver[1])
     assert answer.status_code == 500
     assert answer.json()["message"] == "Internal error; the service's log has the details."

@@ -12,6 +12,7 @@ from tests.support import add_receiver, make_service, sqlite_url
 from webhook_service.errors import IssuerUnavailable, Unavailable
 from webhook_service.host.api.callers.threads import Threads, current_project
 from webhook_service.model.delivery import Call
+from webhook_service.plugins.bounded import BoundedCalls
 from webhook_service.receiving.fair_share import FairShare
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import SLOW_CALLS, WebhookService
@@ -133,7 +134,7 @@ def test_the_slow_cluster_of_one_project_keeps_no_other_ones_requests_waiting() 
         return await threads.call(function)
 
     async def scenario() -> None:
-        threads = Threads(8)
+        threads = Threads(BoundedCalls(), 8)
         slow = [asyncio.create_task(request(threads, "slow", hang)) for _ in range(20)]
         while len(begun) < 2:
             await asyncio.sleep(0.01)

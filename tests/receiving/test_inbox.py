@@ -190,7 +190,7 @@ def test_calls_are_decided_from_memory(
         _, key = make_inbox(service)
         listens(service, "shop")
         await told_of(service, key, "1")
-        monkeypatch.setattr(service, "accept", None)
+        monkeypatch.setattr(service, "_decide", None)
         assert (await told_of(service, key, "2")).state is DeliveryState.ACCEPTED
 
     asyncio.run(run())

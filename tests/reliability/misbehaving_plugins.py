@@ -1,12 +1,15 @@
 """Plug-ins that misbehave, as an installed distribution gives them to a host.
 
 The first word of a config or of options says how: ``raise`` and ``exit`` raise, ``odd`` returns
-what the contract does not allow.
+what the contract does not allow, ``hang`` never returns.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import Field
 
 from webhook_service import Done, DriverConfig, DriverError, WebhookDriver
 from webhook_service.driver import Context, PushEvent, Wait
@@ -25,16 +28,21 @@ HOW: Mapping[str, Callable[[], Any]] = {
     "cancel": lambda: _raise(asyncio.CancelledError()),
     "recurse": lambda: _raise(RecursionError()),
     "odd": lambda: "\ud800\0",
+    "hang": lambda: threading.Event().wait(),
 }
 
 
 class BadDriverConfig(DriverConfig):
     slot: str = ""
     execute: str = ""
+    validate_: str = Field(default="", alias="validate")
 
 
 class BadDriver(WebhookDriver[BadDriverConfig]):
     Config = BadDriverConfig
+
+    def validate(self, config: BadDriverConfig, context: Context) -> None:
+        return HOW[config.validate_]() if config.validate_ else None  # type: ignore[no-any-return]
 
     def slot(self, config: BadDriverConfig, event: PushEvent) -> str:
         slot: str = HOW[config.slot]() if config.slot else ""
@@ -67,6 +75,16 @@ class BadFormat(Format[BadFormatOptions]):
 class Unmakeable(BadFormat):
     def __init__(self) -> None:
         raise SystemExit(3)
+
+
+class Endless(Format):
+    """Claims no calls, so the format ``auto`` does not make it."""
+
+    def __init__(self) -> None:
+        HOW["hang"]()
+
+    def parse(self, body: bytes, headers: Mapping[str, str], options: FormatOptions) -> Parsed:
+        return Parsed()
 
 
 class BadSchemeOptions(SchemeOptions):

@@ -1,7 +1,9 @@
 """One host with plug-ins that misbehave in every way: pushes to good receivers all succeed."""
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,11 @@ nowhere = misbehaving_plugins:Nothing
 [webhook_service.formats]
 badFormat = misbehaving_plugins:BadFormat
 unmakeable = misbehaving_plugins:Unmakeable
+endless = misbehaving_plugins:Endless
 [webhook_service.schemes]
 badScheme = misbehaving_plugins:BadScheme
 """
-WAYS = list(misbehaving_plugins.HOW)
+WAYS = [way for way in misbehaving_plugins.HOW if way != "hang"]
 DRIVER: dict[str, Any] = {"driver": "badDriver", "verify": {"scheme": "none"}}
 # What each receiver does wrong at its calls, and the answer that its sender gets.
 REFUSED: dict[str, dict[str, Any]] = {
@@ -45,6 +48,17 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     for way in (*WAYS, "wait", "say")
 }
 ROUNDS = 3
+HANGING: dict[str, dict[str, Any]] = {
+    "slot": DRIVER | {"badDriverConfig": {"slot": "hang"}},
+    "parse": DRIVER | {"source": {"format": "badFormat", "parse": "hang"}},
+    "check": DRIVER | {"verify": {"scheme": "badScheme", "check": "hang"}},
+    "greet": DRIVER | {"verify": {"scheme": "badScheme", "greet": "hang"}},
+}
+# What hangs while somebody writes a receiver.
+UNWRITABLE: dict[str, dict[str, Any]] = {
+    "validate": DRIVER | {"badDriverConfig": {"validate": "hang"}},
+    "constructor": DRIVER | {"source": {"format": "endless"}},
+}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -78,9 +92,10 @@ def _install(site: Path) -> None:
     (site / "ends_at_import.py").write_text("import sys\nsys.exit(3)\n")
 
 
-def _post(url: str, tag: str) -> int:
+def _post(url: str, tag: str, timeout: float = 30) -> int:
     body = dockerhub_push(REPOSITORY, tag)
-    answer = httpx.post(url, content=body, headers={"content-type": "application/json"}, timeout=30)
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(url, content=body, headers=headers, timeout=timeout)
     assert "Traceback" not in answer.text
     return answer.status_code
 
@@ -116,3 +131,41 @@ def test_pushes_to_good_receivers_all_succeed_beside_plugins_that_misbehave(
     assert {"endsAtImport": "broken", "nowhere": "broken", "badDriver": "ready"}.items() <= (
         drivers.items()
     )
+
+
+@pytest.mark.parametrize("host", ["sqlite"], indirect=True)
+def test_plugins_that_hang_keep_nobody_else_waiting_and_their_callers_are_told(
+    host: Host, farm: Farm
+) -> None:
+    name = farm.names[1]
+    config = {"namespace": NAMESPACE, "name": name}
+    good = {"driver": "deploymentUpdate", "deploymentUpdateConfig": config}
+    good |= {"match": {"repositories": [REPOSITORY]}, "verify": {"scheme": "none"}}
+    well = host.create_receiver(name="well", **good)["url"]
+    bad = [host.create_receiver(name=each, **body)["url"] for each, body in HANGING.items()]
+    with ThreadPoolExecutor(20) as callers:
+        written = [
+            callers.submit(_create, host, {"name": each, **body})
+            for each, body in UNWRITABLE.items()
+        ]
+        told = [callers.submit(_post, url, "0", 60) for url in bad]
+        for tag in range(1, 11):
+            assert _post(well, str(tag), 5) == 200
+            assert httpx.get(f"{host.url}/healthz", timeout=5).text == "ok\n"
+        assert not any(each.done() for each in (*written, *told))
+        assert [each.result() for each in told] == [503] * len(bad)
+        # All hang that may: the next call is refused at once.
+        again = [callers.submit(_post, bad[0], "0", 60) for _ in range(8)]
+        assert {each.result() for each in again} == {503}
+        began = time.monotonic()
+        assert _post(bad[0], "0", 5) == 503
+        assert time.monotonic() - began < 5
+        assert _post(well, "11", 5) == 200
+        assert [each.result() for each in written] == [503] * len(written)
+    assert wait_for(lambda: farm.image(name).endswith(":11"))
+    assert "it hangs in wait (" in host.process.log.read_text()
+    assert httpx.get(f"{host.url}/healthz", timeout=5).text == "ok\n"
+
+
+def _create(host: Host, body: dict[str, Any]) -> int:
+    return host.api.post("/receivers", json=body, timeout=120).status_code

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from random import SystemRandom
 
 from webhook_service.chores.chore import Chore
 from webhook_service.errors import WebhookServiceError, with_cause
 from webhook_service.plugins.boundary import is_for_us
+from webhook_service.plugins.bounded import BoundedCalls, CallLimit
 from webhook_service.store.chores import ChoreStore
 from webhook_service.store.retention import ChoreStep
 from webhook_service.telemetry.logs import FaultLog
@@ -21,6 +23,9 @@ LEASE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 # Of one chore in a round: no chore waits for all that another one has to do.
 MAX_STEPS = 500
+STEP = CallLimit(
+    "A step of a chore", 300.0, "A step did not end in 300 s", "Steps of it hang already"
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,7 @@ class Scheduler:
         look: seconds after which the database is asked again what is due.
         pause: seconds between two steps of a chore.
         observer: is told of chores that fail.
+        bounded: runs the steps, and gives up those that hang in a plug-in.
     """
 
     def __init__(
@@ -41,8 +47,10 @@ class Scheduler:
         look: float = LOOK_SECONDS,
         pause: float = PAUSE_SECONDS,
         observer: Observer | None = None,
+        bounded: BoundedCalls | None = None,
     ) -> None:
         self._observer = observer or Observer()
+        self._bounded = bounded or BoundedCalls(self._observer)
         self._store = store
         self._chores = {chore.name: chore for chore in chores}
         self._look = look
@@ -89,7 +97,7 @@ class Scheduler:
         for number in range(1, MAX_STEPS + 1):
             if cursor is None:
                 break
-            step = chore.step(cursor)
+            step = self._bounded.run(chore.name, partial(chore.step, cursor), STEP)
             count += step.count
             cursor = self._go_on(chore, step, last=number == MAX_STEPS)
         if count:

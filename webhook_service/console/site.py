@@ -54,7 +54,7 @@ class Site:
         self._guesses = guesses
         self._templates = templates
         self._hosted_at = hosted_at
-        self._threads = Threads()
+        self._threads = Threads(service.bounded)
         self._limits = BodyLimits(FORM_BYTES)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -56,6 +56,9 @@ class Auto(Format[AutoOptions]):
         found = {name: _candidate(kind, options, others) for name, kind in others.items()}
         return Auto({name: one for name, one in sorted(found.items()) if one is not None})
 
+    def hands_on_to(self) -> list[Format[Any]]:
+        return [format_ for format_, _ in self._candidates.values()]
+
     def parse(self, body: bytes, headers: Mapping[str, str], options: AutoOptions) -> Parsed:
         claimed = self.claimed(body, headers)
         if len(claimed) != 1:

@@ -146,3 +146,7 @@ class Format(ABC, Generic[OptionsT]):
             InvalidConfig: the options name something that does not exist.
         """
         return self
+
+    def hands_on_to(self) -> Iterable[Format[Any]]:
+        """The formats that this one, once it is bound, hands calls on to."""
+        return ()

@@ -80,7 +80,7 @@ def create_app(
     """
     addresses = Addresses(base_url, Proxies(trusted_proxies))
     failures = Failures(addresses)
-    threads, limits = Threads(), limits or BodyLimits()
+    threads, limits = Threads(service.bounded), limits or BodyLimits()
     observers = service.observers
     waiters = Waiters(
         service.find_ended,

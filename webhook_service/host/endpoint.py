@@ -139,8 +139,7 @@ class Endpoint:
             raise HTTPException(404)
         client = self._addresses.proxies.client(request)
         async with self._rated(client, request) as (_, project, key):
-            with _unusable_hidden(project):
-                await run_in_threadpool(self._service.require_key, project, key)
+            await run_in_threadpool(self._service.require_key, project, key)
         headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST"}
         return Response(headers=headers)
 
@@ -232,8 +231,7 @@ class Endpoint:
     def _find(self, query: Mapping[str, str]) -> tuple[str, str]:
         """Project and key of a call, if the key is live."""
         project, key = self._credentials(query)
-        with _unusable_hidden(project):
-            self._service.require_key(project, key)
+        self._service.require_key(project, key)
         return project, key
 
     async def _accept(self, project: str, key: str, call: Call) -> Delivery:

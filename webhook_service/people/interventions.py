@@ -39,6 +39,7 @@ class Interventions:
     who does it, for the history and the audit.
 
     Args:
+        looks: asks drivers what runs.
         wake: tells the engine of executions that may run now.
         commit: stores a decision (see ``WebhookService.commit``).
     """
@@ -47,13 +48,14 @@ class Interventions:
         self,
         store: Store,
         receivers: CompiledReceivers,
+        looks: Looks,
         wake: Callable[[Sequence[str]], None],
         commit: Callable[[Decision], Delivery],
     ) -> None:
         self._store = store
         self._receivers = receivers
         self._wake = wake
-        self._looks = Looks(store, receivers)
+        self._looks = looks
         self._commit = commit
 
     def push(

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from webhook_service.driver import PushEvent
+from webhook_service.driver import Observed, PushEvent
 from webhook_service.errors import DriverError, Retry, WebhookServiceError
 from webhook_service.model.execution import Execution
 from webhook_service.model.history.revision import Sight
 from webhook_service.model.receiver import Receiver
 from webhook_service.people.timeline import event_of
+from webhook_service.plugins.bounded import BoundedCalls, CallLimit
 from webhook_service.receiving.cache import CompiledReceivers
+from webhook_service.receiving.compiled import CompiledReceiver
 from webhook_service.store.store import Store
 
 CANNOT_TELL = "The driver {driver} cannot look what runs; this is what is recorded."
+
+LOOK = CallLimit(
+    "A look at what runs",
+    45.0,
+    "Nobody knows what runs: the driver did not answer in 45 s.",
+    "Nobody knows what runs: the driver hangs; the log of the service says where.",
+)
 
 Look = Callable[[Sequence[Execution]], Sight | None]
 
 
 class Looks:
-    """Asks drivers what runs."""
+    """Asks drivers what runs.
 
-    def __init__(self, store: Store, receivers: CompiledReceivers) -> None:
+    Args:
+        bounded: asks them, and gives up those that hang.
+    """
+
+    def __init__(self, store: Store, receivers: CompiledReceivers, bounded: BoundedCalls) -> None:
         self._store = store
         self._receivers = receivers
+        self._bounded = bounded
 
     def answers(self, receiver: Receiver, execution: Execution) -> bool:
         """Whether the target of an execution can be asked: a refusal is an answer too.
@@ -35,7 +50,7 @@ class Looks:
         try:
             compiled = self._receivers.of(receiver)
             shared = self._store.projects.shares(receiver.project)
-            return compiled.observe(execution.event, shared=shared) is not None
+            return self._observe(compiled, execution.event, shared=shared) is not None
         except Retry:
             return False
         except DriverError:
@@ -64,7 +79,7 @@ class Looks:
                     return None
                 if failed:
                     return failed[0]
-                seen = compiled.observe(event, shared=shared)
+                seen = self._observe(compiled, event, shared=shared)
             except DriverError as exc:
                 failed.append(Sight(None, f"Nobody knows what runs: {exc.message}"))
                 return failed[0]
@@ -75,3 +90,9 @@ class Looks:
             return Sight(seen)
 
         return look
+
+    def _observe(
+        self, compiled: CompiledReceiver, event: PushEvent, *, shared: bool
+    ) -> tuple[Observed, ...] | None:
+        observe = partial(compiled.observe, event, shared=shared)
+        return self._bounded.run(compiled.receiver.id, observe, LOOK)

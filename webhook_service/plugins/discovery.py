@@ -86,7 +86,8 @@ class Plugins(Generic[T]):
         self._noun = noun
         self._loaders = dict(loaders or {})
         self._loaded: dict[str, Plugin[T]] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._loading: dict[str, threading.RLock] = {}
 
     def __contains__(self, name: str) -> bool:
         """Whether there is one of this name, broken or not."""
@@ -127,7 +128,12 @@ class Plugins(Generic[T]):
         return plugin.target
 
     def _load(self, name: str) -> Plugin[T]:
+        found = self._loaded.get(name)
+        if found is not None:
+            return found
         with self._lock:
+            loading = self._loading.setdefault(name, threading.RLock())
+        with loading:  # of this plug-in alone: an import that hangs keeps no other waiting
             if name not in self._loaded:
                 self._loaded[name] = self._loaders[name]()
             return self._loaded[name]

@@ -52,6 +52,7 @@ class Instances(Generic[T]):
         self._make = make
         self._instances: dict[str, T] = {}
         self._kept: dict[str, T] = {}
+        self._making: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     @property
@@ -65,7 +66,12 @@ class Instances(Generic[T]):
         Raises:
             PluginUnavailable: none is installed, or it is broken; the message says which.
         """
+        found = self._instances.get(name)
+        if found is not None:
+            return found
         with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making:  # of this plug-in alone: a constructor that hangs keeps no other waiting
             if name not in self._instances:
                 target = self.plugins.get(name)
                 with guarded(f"Making {target.__name__} ({name})", PluginUnavailable, MAKE_ERRORS):

@@ -27,7 +27,6 @@ from webhook_service.receiving.inbox import CompiledInbox, Listener, Listeners
 from webhook_service.store.store import Store
 
 MAX_COMPILED = 10_000
-LOCKS = 16
 K = TypeVar("K")
 V = TypeVar("V")
 Compiled = CompiledReceiver | CompiledInbox
@@ -48,7 +47,7 @@ class CompiledReceivers:
         self._inboxes_by_id: dict[str, CompiledInbox] = {}
         self._by_key: dict[tuple[str, str], Compiled] = {}
         # An inbox of a thousand receivers takes half a second: only one caller compiles it.
-        self._compiling = [Lock() for _ in range(LOCKS)]
+        self._compiling: dict[str, Lock] = {}
 
     def decide_from_memory(self, project: str, key: str, call: Call) -> Decision | None:
         """Decide on a call by what is remembered; None for what the database has to be asked about.
@@ -81,6 +80,19 @@ class CompiledReceivers:
         _remember(self._by_key, mark, compiled)
         return compiled
 
+    def require_live(self, project: str, key: str) -> None:
+        """Make sure that a key is live, without a word of any plug-in.
+
+        Raises:
+            UnknownKey: none of the project has this key.
+        """
+        found = is_key(key) and (
+            self._receivers.find_by_key(project, key) or self._inboxes.find_by_key(project, key)
+        )
+        if not found:
+            self._by_key.pop((project, fingerprint(key)), None)
+            raise UnknownKey(REVOKED)
+
     def of(self, receiver: Receiver) -> CompiledReceiver:
         """A stored receiver, compiled.
 
@@ -102,7 +114,7 @@ class CompiledReceivers:
         Raises:
             InvalidConfig, PluginUnavailable: see ``compile_gate``.
         """
-        with self._compiling[hash(inbox.id) % LOCKS]:
+        with self._compiling.setdefault(inbox.id, Lock()):
             known = self._inboxes_by_id.get(inbox.id)
             if known is not None and known.inbox.generation == inbox.generation:
                 return known
@@ -176,6 +188,7 @@ class CompiledReceivers:
         """Drop a deleted receiver or inbox."""
         self._by_id.pop(id_, None)
         self._inboxes_by_id.pop(id_, None)
+        self._compiling.pop(id_, None)
         for mark, compiled in list(self._by_key.items()):
             if compiled.basis("").receiver == id_:
                 self._by_key.pop(mark, None)

@@ -51,6 +51,7 @@ from webhook_service.plugins.boundary import (
     storable_slot,
     storable_warnings,
 )
+from webhook_service.plugins.bounded import is_ours
 from webhook_service.plugins.instances import Drivers
 from webhook_service.receiving.gate import CONFIG_ERRORS, Gate, read_options
 from webhook_service.receiving.requirements import require_listening, require_registry
@@ -67,7 +68,8 @@ class CompiledReceiver:
     Attributes:
         gate: of its own URL, or of the inbox that it is compiled for.
         headers: those of a raw call that the driver gets.
-        is_cheap: whether what its owner wrote costs next to nothing for any call.
+        is_cheap: whether what its owner wrote costs next to nothing for any call, and no code of
+            others names the slot.
     """
 
     receiver: Receiver
@@ -323,7 +325,7 @@ def compile_receiver(receiver: Receiver, drivers: Drivers, gate: Gate) -> Compil
         gate=gate,
         matcher=matcher,
         headers=_headers(driver, config),
-        is_cheap=matcher.is_cheap,
+        is_cheap=matcher.is_cheap and is_ours(driver.slot),
     )
 
 

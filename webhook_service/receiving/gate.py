@@ -22,6 +22,7 @@ from webhook_service.model.delivery import Call
 from webhook_service.model.receiver import Source, Verify
 from webhook_service.model.secret_types import holds_secret
 from webhook_service.plugins.boundary import ask, guarded, storable_parsed
+from webhook_service.plugins.bounded import is_ours
 from webhook_service.plugins.instances import Formats, Schemes
 from webhook_service.receiving.bodies.receiver import describe
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
@@ -45,7 +46,8 @@ class Gate:
         format_name: under which name the format is installed; ``scheme_name`` likewise.
         format: bound to ``format_options``; ``scheme`` likewise.
         home: the registry of all pushes, if the body cannot choose it.
-        is_cheap: whether what its owner wrote costs next to nothing for any call.
+        is_cheap: whether what its owner wrote costs next to nothing for any call, and no code of
+            others reads it.
     """
 
     owner: str
@@ -124,7 +126,8 @@ def compile_gate(
         home=home,
         scheme=scheme,
         scheme_options=scheme_options,
-        is_cheap=not any(map(is_cel, source.options.values())),
+        is_cheap=not any(map(is_cel, source.options.values()))
+        and all(map(is_ours, (scheme, format_, *format_.hands_on_to()))),
     )
 
 

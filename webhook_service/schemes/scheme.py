@@ -90,8 +90,8 @@ class Scheme(ABC, Generic[OptionsT]):
     """One way to verify calls. One instance serves all receivers; many threads call it.
 
     Attributes:
-        computes_only: true if the scheme only computes and never waits. Then it may be called on
-            an event loop.
+        computes_only: true if the scheme only computes and never waits. The service calls those
+            of its own on an event loop then; a scheme of others always gets a thread.
     """
 
     contract: ClassVar[int] = 1

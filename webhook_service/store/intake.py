@@ -77,6 +77,17 @@ Firsts = Mapping[str, _First]
 """By the execution that work would have become, if it is a copy."""
 
 
+def stored(delivery: Delivery | None) -> Delivery:
+    """The delivery of a decision that was stored.
+
+    Raises:
+        StoreUnavailable: it was not, for its receiver is no longer as it was.
+    """
+    if delivery is None:
+        raise StoreUnavailable("The receiver is being changed; nothing was stored.")
+    return delivery
+
+
 class Intake:
     """Takes calls in: one transaction stores what was decided with the work that it brings."""
 
@@ -93,8 +104,7 @@ class Intake:
             StoreUnavailable: nothing was stored.
             LimitReached: nothing was stored, for there is too much already.
         """
-        if (delivery := wait(self.submit(decision))) is None:
-            raise StoreUnavailable("The receiver is being changed; nothing was stored.")
+        delivery = stored(wait(self.submit(decision)))
         if decision.audited:
             log_entry(decision.audited)
         return delivery

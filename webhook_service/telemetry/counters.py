@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from webhook_service.model.execution import ENDED, ExecutionState
 from webhook_service.telemetry.observer import (
     CallersWaiting,
+    CallsHanging,
     ChoreFailed,
     ConnectionsOpen,
     Decided,
@@ -129,6 +130,12 @@ class Counters(Observer):
             multiprocess_mode=ADDED,
             registry=registry,
         )
+        self._hanging = Gauge(
+            "webhook_hanging_calls",
+            "Calls of the endpoint, the API and chores that hang in a plug-in and were given up.",
+            multiprocess_mode=ADDED,
+            registry=registry,
+        )
         self._died = Counter(
             "webhook_dead_workers",
             "Threads of workers that ended by themselves, and were replaced.",
@@ -177,6 +184,8 @@ class Counters(Observer):
                 self._busy.set(count)
             case WorkersAbandoned(count):
                 self._abandoned.set(count)
+            case CallsHanging(count):
+                self._hanging.set(count)
             case WorkersDied(count):
                 self._died.inc(count)
             case ChoreFailed(chore):

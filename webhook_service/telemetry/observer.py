@@ -82,6 +82,13 @@ class WorkersAbandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsHanging:
+    """So many calls of the endpoint, the API and chores were given up and have not ended."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkersDied:
     """So many threads of workers ended by themselves, and were replaced."""
 
@@ -127,6 +134,7 @@ Happening = (
     | LeasesLost
     | WorkersBusy
     | WorkersAbandoned
+    | CallsHanging
     | WorkersDied
     | ChoreFailed
     | Drifted

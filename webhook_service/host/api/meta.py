@@ -75,7 +75,7 @@ class Meta:
     async def alive(self, request: Request) -> Response:
         """200 while the process can do its work; 503 when only a new start helps."""
         if self._service.is_stuck:
-            return PlainTextResponse("The workers can begin nothing: start again.\n", 503)
+            return PlainTextResponse("Too much hangs, or a thread has died: start again.\n", 503)
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:
