@@ -299,6 +299,17 @@ def test_a_failed_check_never_switches(
     assert set(prober.counts) == {REPLICAS}
 
 
+def test_a_rollback_asks_no_check(driver: DeploymentUpdate, shop: Shop, fake: FakeCluster) -> None:
+    shop.service("shop-preview")
+    settings = blue_green(preview="shop-preview", check={"path": "/health"})
+    fake.answer("default", "shop-preview", lambda ask, pod: Reply(200))
+    assert isinstance(run_to_end(driver, settings, push("2", SHA), context(1)), Done)
+    fake.answer("default", "shop-preview", lambda ask, pod: Reply(503))
+    back = context(2, rolls_back="push-1")
+    assert isinstance(run_to_end(driver, settings, push("1", OTHER_SHA), back), Done)
+    shop.assert_at_rest(f"acme/shop:1@{OTHER_SHA}")
+
+
 @pytest.mark.parametrize(("status", "good"), [(200, True), (302, False)])
 def test_a_check_may_ask_an_address_of_its_own(
     shop: Shop, fake: FakeCluster, tmp_path: Path, status: int, good: bool

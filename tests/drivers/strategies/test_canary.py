@@ -118,6 +118,74 @@ def test_each_pause_is_kept_and_survives_a_lost_state(
     at_rest(shop, NEW)
 
 
+def test_a_rollback_keeps_no_pause_and_asks_no_check(
+    driver: DeploymentUpdate, shop: Shop, clock: Clock, fake: FakeCluster
+) -> None:
+    shop.service("shop-preview")
+    asked: list[str] = []
+
+    def answer(ask: Ask, pod: dict[str, Any]) -> Reply:
+        asked.append(pod["spec"]["containers"][0]["image"])
+        return Reply(200)
+
+    fake.answer("default", "shop-preview", answer)
+    steps = [{"weight": weight, "pauseSeconds": 3600} for weight in (20, 50, 90)]
+    settings = canary(steps=steps, preview="shop-preview", check={"path": "/health"})
+
+    def wait_out(wait: Wait) -> None:
+        if "the next step is in" in wait.message:
+            clock.ahead += 3600
+
+    assert isinstance(run_to_end(driver, settings, push("2", SHA), context(1), wait_out), Done)
+    asked.clear()
+    seen: list[str] = []
+    back = context(2, rolls_back="push-1")
+    with shop.prober() as prober:
+        done = run_to_end(
+            driver, settings, push("1", OTHER_SHA), back, lambda wait: seen.append(wait.message)
+        )
+    assert isinstance(done, Done)
+    assert not any("the next step is in" in message for message in seen) and not asked
+    at_rest(shop, f"acme/shop:1@{OTHER_SHA}")
+    assert prober.least == REPLICAS
+
+
+@pytest.mark.parametrize("digest", [None, OTHER_SHA], ids=["tag", "digest"])
+def test_a_rollback_clears_a_share_that_was_left_in_its_pause_and_starts_no_pods(
+    driver: DeploymentUpdate, shop: Shop, clock: Clock, digest: str | None
+) -> None:
+    settings = canary(steps=[{"weight": 20, "pauseSeconds": 3600}])
+    assert isinstance(_to_the_pause(driver, settings, push("1", digest), 1, clock), Done)
+    before = template_of(shop.get("Deployment"))
+    assert isinstance(_to_the_pause(driver, settings, push("2", SHA), 2), Wait)
+    # Somebody cancelled it by force there: nobody calls it again, and its pods stay.
+    assert shop.find("Deployment", "shop-canary")
+    messages: list[str] = []
+    back = context(3, rolls_back="push-2")
+    with shop.prober() as prober:
+        run_to_end(
+            driver, settings, push("1", digest), back, lambda wait: messages.append(wait.message)
+        )
+    assert not any("the next step is in" in message for message in messages)
+    at_rest(shop, f"acme/shop:1@{digest}" if digest else "acme/shop:1")
+    assert template_of(shop.get("Deployment")) == before
+    assert prober.least == REPLICAS
+
+
+def _to_the_pause(
+    driver: DeploymentUpdate, settings: Any, event: Any, number: int, clock: Clock | None = None
+) -> Any:
+    """Run a push up to its pause; with a clock past it, to its end."""
+    outcome = driver.execute(settings, event, context(number))
+    while isinstance(outcome, Wait):
+        if "the next step is in" in outcome.message:
+            if clock is None:
+                return outcome
+            clock.ahead += 3600
+        outcome = driver.execute(settings, event, replace(context(number), state=outcome.state))
+    return outcome
+
+
 def test_a_bad_image_is_taken_back_at_the_first_step(
     driver: DeploymentUpdate, shop: Shop, clock: Clock
 ) -> None:

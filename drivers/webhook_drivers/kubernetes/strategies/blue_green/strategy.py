@@ -210,7 +210,7 @@ class BlueGreen(SecondDeployment[Scene]):
             seen = over.show()
         if seen is None or not seen.complete:
             return _waiting(look, state, seen)
-        if self.check:
+        if self.check and not task.push.context.rolls_back:
             state = state.at("checking", task.now())
             where = self._address_of(task, self.preview or self.service)
             if asked := ask(task, state, self.check, where, look):

@@ -184,12 +184,12 @@ class Canary(SecondDeployment[Both]):
         if not deployment.runs(other, state.expected, push):
             return _step(look, state, shares.rest(state.stale_deadline))
         number, at = noted(other)
-        if number >= len(self.steps):
+        if number >= len(self._steps_of(task)):
             return self._promote(task, look, other, state, push)
         stage = f"step {number + 1}"
         if state.stage != stage:
             state = state.at(stage, task.now(), notes={})
-        seen = shares.give(other, self.steps[number].weight)
+        seen = shares.give(other, self._steps_of(task)[number].weight)
         if seen is None or not seen.complete:
             return _step(look, state, seen)
         if at is None:
@@ -214,17 +214,24 @@ class Canary(SecondDeployment[Both]):
         self, task: Task, look: Both, canary: Json, state: RolloutState, number: int, at: float
     ) -> Step[Both] | None:
         """Pause, look whether all is well, and go on to the next step."""
-        step, shares = self.steps[number], self._shares(task, look)
+        step, shares = self._steps_of(task)[number], self._shares(task, look)
         if (left := at + step.pause_seconds - task.now()) > 0:
             message = f"{step.weight} % run {task.push.image}; the next step is in {left:.0f} s"
             return Step(look, state, Progress(Stage.PAUSED, message, min(left, LONGEST_PAUSE)))
-        if self.check:
+        if self.check and not task.push.context.rolls_back:
             if asked := ask(task, state, self.check, shares.preview or shares.service, look):
                 return asked
-        if self.prometheus and (problem := self.prometheus.problem(task)):
-            raise DriverError(f"At {step.weight} %: {problem}", code="check_failed")
+        if self.prometheus and not task.push.context.rolls_back:
+            if problem := self.prometheus.problem(task):
+                raise DriverError(f"At {step.weight} %: {problem}", code="check_failed")
         shares.note(canary, number + 1, None)
         return None
+
+    def _steps_of(self, task: Task) -> Steps:
+        """The steps of a push. A rollback takes one, without a pause: people want it now."""
+        if task.push.context.rolls_back:
+            return (Weight(weight=self.steps[-1].weight),)
+        return self.steps
 
     def _promote(
         self, task: Task, look: Both, canary: Json, state: RolloutState, push: str

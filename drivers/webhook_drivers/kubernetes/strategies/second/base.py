@@ -181,6 +181,10 @@ class SecondDeployment(Strategy[LookT], Generic[LookT]):
 
 
 def named(task: Task, state: RolloutState) -> str:
-    """What pods must name: the push, where its images have no digest that tells them apart."""
+    """What pods must name: the push, where its images have no digest that tells them apart.
+
+    A rollback to what the pods run already names nothing: they stay.
+    """
     pinned = any("@" in image for image in state.expected.values())
-    return "" if pinned else task.push.context.identity
+    stays = task.push.context.rolls_back and state.expected == state.previous
+    return "" if pinned or stays else task.push.context.identity
