@@ -17,6 +17,8 @@ from webhook_drivers.kubernetes.api.transport import ApiReply, ApiRequest
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_drivers.kubernetes.manifests import roles
 from webhook_drivers.kubernetes.strategies.recreate import Recreate
+from webhook_drivers.kubernetes.strategies.rolling import Rolling
+from webhook_drivers.kubernetes.strategies.strategy import Strategy
 from webhook_service import Done, DriverError, Outcome, Wait
 
 PATIENT = 5.0
@@ -65,12 +67,17 @@ def asked(driver: DeploymentUpdate) -> Iterator[list[str]]:
     transport.exchange = exchange  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+@pytest.mark.parametrize(
+    ("kind", "strategy"),
+    [("Deployment", Rolling()), ("DaemonSet", Rolling()), ("Deployment", Recreate())],
+    ids=["rolling Deployment", "rolling DaemonSet", "recreate Deployment"],
+)
 def test_following_a_rollout_costs_no_request(
-    driver: DeploymentUpdate, shop: Shop, kind: str
+    driver: DeploymentUpdate, shop: Shop, kind: str, strategy: Strategy[Any]
 ) -> None:
     shop.create(kind)
-    settings = config(shop.namespace, kind=kind, timeoutSeconds=60)
+    said = strategy.model_dump(by_alias=True, exclude_none=True)
+    settings = config(shop.namespace, kind=kind, timeoutSeconds=60, strategy=said)
     with asked(driver) as found:
         for number, tag in enumerate(("2", "3"), 1):
             following = Following(driver, settings, number, tag)
@@ -155,7 +162,7 @@ def test_what_needs_more_than_the_workload_is_looked_at_by_the_clock(
     driver: DeploymentUpdate, shop: Shop
 ) -> None:
     shop.create()
-    strategy = Recreate().model_dump(by_alias=True, exclude_none=True)
+    strategy = Recreate(restore_strategy=True).model_dump(by_alias=True, exclude_none=True)
     settings = config(shop.namespace, timeoutSeconds=60, strategy=strategy)
     following = Following(driver, settings, 1, "2")
     assert isinstance(following.to_end(), Done)

@@ -72,6 +72,10 @@ class Recreate(Strategy):
             return None
         return UNFIT.get(kind, f"a {kind} cannot be recreated: use the strategy rolling")
 
+    def is_shown_by(self, workload: Workload) -> bool:
+        # A StatefulSet is scaled down and up between, and a strategy that is put back is written.
+        return workload.resource.kind == "Deployment" and not self.restore_strategy
+
     def problems(self, cluster: Cluster, address: Address, obj: Json) -> list[str]:
         return [_partitioned(address)] if _partition(obj) else []
 
