@@ -1,5 +1,6 @@
 """The proxies' configurations in examples/deploy are started, and do what the guide says."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -12,6 +13,7 @@ from tests.host.served import Served, serving
 from tests.servers.certificates import self_signed, trusting
 from tests.servers.process import Process, accepts, free_port
 from tests.servers.requirements import require_program
+from tests.servers.reverse_proxies import Envoy
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.model.pages import PageRequest
 from webhook_service.schemes.mtls import Mtls
@@ -43,17 +45,14 @@ def client(tmp_path: Path) -> tuple[Path, Path]:
     return self_signed(tmp_path / "client", "sender")
 
 
-@pytest.fixture(params=["nginx", "haproxy"])
+@pytest.fixture(params=["nginx", "haproxy", "envoy"])
 def proxy(
     request: pytest.FixtureRequest, tmp_path: Path, host: Served, client: tuple[Path, Path]
 ) -> Iterator[httpx.Client]:
     """A sender with its certificate, in front of the proxy."""
     key, certificate = self_signed(tmp_path, "127.0.0.1")
     port, clients = free_port(), client[1]
-    if request.param == "nginx":
-        command = _nginx(tmp_path, port, host.port, key, certificate, clients)
-    else:
-        command = _haproxy(tmp_path, port, host.port, key, certificate, clients)
+    command = COMMANDS[request.param](tmp_path, port, host.port, key, certificate, clients)
     process = Process(command, tmp_path, name=request.param)
     process.start(lambda: accepts(port))
     context = trusting(certificate)
@@ -99,6 +98,25 @@ def _haproxy(
     return [program, "-db", "-f", folder / "haproxy.cfg"]
 
 
+def _envoy(
+    folder: Path, port: int, to: int, key: Path, certificate: Path, clients: Path
+) -> list[str | Path]:
+    config = _changed(
+        "envoy.yaml",
+        ("address: 0.0.0.0, port_value: 443", f"address: 127.0.0.1, port_value: {port}"),
+        ("port_value: 8085", f"port_value: {to}"),
+        ("/etc/ssl/webhook-service/tls.crt", str(certificate)),
+        ("/etc/ssl/webhook-service/tls.key", str(key)),
+        ("# validation_context", "validation_context"),
+        ("/etc/ssl/webhook-service/clients.crt", str(clients)),
+    )
+    (folder / "envoy.yaml").write_text(config)
+    return [Envoy.found(), *Envoy.arguments, folder / "envoy.yaml"]
+
+
+COMMANDS = {"nginx": _nginx, "haproxy": _haproxy, "envoy": _envoy}
+
+
 def _changed(name: str, *changes: tuple[str, str]) -> str:
     text = (EXAMPLES / name).read_text()
     for old, new in changes:
@@ -125,26 +143,39 @@ def test_the_example_passes_on_who_called_how_and_with_which_certificate(
     )
     assert answer.status_code == 200, answer.text
     assert host.service.list_deliveries(PROJECT, PageRequest(1)).items[0].client == "127.0.0.1"
-    link = proxy.get("/v1-webhooks", headers=forged).json()["links"]["self"]
-    assert link.startswith("https://127.0.0.1")
-    assert "evil" not in link
+    asked = forged | {"Host": "hooks.example.com"}
+    link = proxy.get("/v1-webhooks", headers=asked).json()["links"]["self"]
+    assert link.startswith("https://hooks.example.com/")
 
 
 def test_the_example_lets_nobody_forge_a_certificate_or_a_role(
     proxy: httpx.Client, host: Served, tmp_path: Path
 ) -> None:
-    _, key = add_receiver(host.service, verify={"scheme": "mtls", "clients": [CLIENT]})
-    forged = {"ssl-client-verify": "SUCCESS", "ssl-client-subject-dn": CLIENT}
     context = trusting(tmp_path / "certificate.pem")
-    with httpx.Client(base_url=proxy.base_url, verify=context, headers=forged) as stranger:
-        answer = stranger.post(
-            "/v1-webhooks/endpoint",
-            params={"key": key, "projectId": PROJECT},
-            content=dockerhub_push("acme/shop", "1.2.3"),
+    with httpx.Client(base_url=proxy.base_url, verify=context) as stranger:
+        for caller, name in (stranger, CLIENT), (proxy, "CN=another"):
+            verify = {"scheme": "mtls", "clients": [name]}
+            _, key = add_receiver(host.service, name=name[-6:], verify=verify)
+            answer = caller.post(
+                "/v1-webhooks/endpoint",
+                params={"key": key, "projectId": PROJECT},
+                content=dockerhub_push("acme/shop", "1.2.3"),
+                headers={"ssl-client-verify": "SUCCESS", "ssl-client-subject-dn": name},
+            )
+            assert answer.status_code == 401
+
+
+def test_each_example_sets_or_removes_every_header_that_callers_could_forge() -> None:
+    nginx, haproxy, envoy = (
+        {name.lower() for name in re.findall(pattern, (EXAMPLES / file).read_text(), re.MULTILINE)}
+        for file, pattern in (
+            ("nginx.conf", r"proxy_set_header (\S+)"),
+            ("haproxy.cfg", r"(?:set|del)-header (\S+)"),
+            ("envoy.yaml", r"^            - (\S+)$"),
         )
-    assert answer.status_code == 401
-    assert 'X-API-Roles ""' in (EXAMPLES / "nginx.conf").read_text()
-    assert "del-header X-API-Roles" in (EXAMPLES / "haproxy.cfg").read_text()
+    )
+    assert nginx - {"connection", "host"} == haproxy == envoy | {"x-forwarded-proto"}
+    assert len(haproxy) == 7
 
 
 def test_systemd_takes_the_unit_and_finds_it_confined(tmp_path: Path) -> None:

