@@ -3,13 +3,14 @@
 Each of these was a report about some other durable queue.
 """
 
+import shutil
 import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psycopg
@@ -257,6 +258,69 @@ def test_a_file_that_is_put_back_serves_again(tmp_path: Path) -> None:
         aside.rename(file)
         made = wait_for(lambda: _taken(service, key))
         assert_each_ran_once(service, list(made))
+
+
+@pytest.mark.parametrize("names", [["-wal"], ["-wal", "-shm"]], ids=["log", "log and index"])
+def test_what_is_accepted_after_the_log_was_deleted_outlives_a_crash(
+    tmp_path: Path, names: list[str]
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        made = [push(service, key, "1").id]
+        for name in names:
+            Path(file_of(url) + name).unlink()
+        made += [push(service, key, tag).id for tag in "23"]
+        assert [service.get_delivery(PROJECT, each).id for each in made] == made
+        # All that a crash of the machine leaves is what has a name.
+        copy = tmp_path / "after"
+        copy.mkdir()
+        for file in tmp_path.glob("*.db*"):
+            shutil.copy(file, copy / file.name)
+        with make_service(sqlite_url(copy), run=False) as after:
+            assert [after.get_delivery(PROJECT, each).id for each in made] == made
+            with closing(sqlite3.connect(file_of(sqlite_url(copy)))) as other:
+                assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_while_a_query_needs_the_deleted_log_nothing_is_accepted_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        first = push(service, key, "1").id
+        with service.store.database.read() as reading:
+            reading.exec_driver_sql("BEGIN")
+            reading.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
+            Path(file_of(url) + "-wal").unlink()
+            with pytest.raises(StoreUnavailable):
+                push(service, key, "2")
+            found = reading.exec_driver_sql("SELECT id FROM deliveries").scalars().all()
+            assert found == [first]
+            reading.exec_driver_sql("ROLLBACK")
+        assert wait_for(lambda: _taken(service, key))
+        assert len(service.list_deliveries(PROJECT).items) == 2
+        service.ping()
+
+
+def test_two_services_on_one_file_survive_its_deleted_log(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    with make_service(url, run=False) as one, make_service(url, run=False) as two:
+        _, key = add_receiver(one)
+        made = [push(one, key, "1").id, push(two, key, "2").id]
+        Path(file_of(url) + "-wal").unlink()
+        for number in range(20):
+            with suppress(StoreUnavailable):
+                made.append(push((one, two)[number % 2], key, f"3.{number}").id)
+        assert len(made) > 10
+        for service in (one, two):
+            assert [service.get_delivery(PROJECT, each).id for each in made] == made
+    with closing(sqlite3.connect(file_of(url))) as other:
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def _taken(service: WebhookService, key: str) -> tuple[str, ...]:

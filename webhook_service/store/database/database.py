@@ -17,15 +17,16 @@ import logging
 import math
 import os
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import Connection, Dialect, event, update
+from sqlalchemy import Connection, Dialect, QueuePool, event, update
 from sqlalchemy.exc import DataError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 
 from webhook_service.errors import (
@@ -39,12 +40,14 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.history.backlog import Written
 from webhook_service.store.database.clock import TOLERANCE, DatabaseClock
 from webhook_service.store.database.dialects import (
+    checkpoint,
     identity,
     is_lent,
     lends,
     open_engine,
     parse_url,
     sqlite_file,
+    sqlite_files,
     took_too_long,
 )
 from webhook_service.store.database.generation import Generation
@@ -65,6 +68,7 @@ FORKED = (
     "This service was opened before its process forked, and neither threads nor connections "
     "survive that: open it in the new process. With gunicorn leave out --preload."
 )
+LOG_LOST = "A file of the database was deleted and is being made anew; nothing was stored."
 REFUSED = "The database refused the write; nothing was stored."
 TOO_LONG = (
     f"The list was not read within {LIST_TIMEOUT:.0f} s: many rows match one of the filters, and "
@@ -139,6 +143,9 @@ class Database:
         self._kept: Connection | None = None
         self._path = sqlite_file(self.url) if self.is_sqlite else None
         self._file = identity(self._path)
+        self._log_file = None if self._path is None else sqlite_files(self.url)[1]
+        # Which file the kept connection writes to first; None until it has written.
+        self._log: tuple[int, int] | None = None
         # When the group that is written now was begun; without one there is nothing to wait for.
         self._began = math.inf
 
@@ -201,6 +208,9 @@ class Database:
             log.exception("A stored row is no JSON.")
             raise StoreUnavailable("What is stored there cannot be read.") from exc
         except SQLAlchemyError as exc:
+            if self._is_log_lost:
+                with suppress(StoreUnavailable):
+                    self.submit(_run_each, _touch)  # the writer mends it, and nobody may be writing
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
 
     @contextmanager
@@ -427,6 +437,8 @@ class Database:
         if file != self._file:
             self._let_go()
             self._generation.end()
+        elif self._is_log_lost:
+            self._leave_lost_log()
         if self._kept is None:
             self._kept = self._writers.connect()
             self._file = file
@@ -436,10 +448,44 @@ class Database:
         except BaseException:
             self._let_go()
             raise
+        if self._log is None:
+            self._log = identity(self._log_file)
+
+    @property
+    def _is_log_lost(self) -> bool:
+        """Whether the kept connection writes to a ``-wal`` file that has no name any more."""
+        return self._log is not None and identity(self._log_file) != self._log
+
+    def _leave_lost_log(self) -> None:
+        """Save what only a deleted ``-wal`` file holds, and go on with a new one.
+
+        It takes writes for as long as it is open, and they are lost with it. A connection that was
+        opened with it must not read once there is a new one: it would read the wrong file.
+
+        Raises:
+            StoreUnavailable: queries still run that began before.
+        """
+        try:
+            is_saved = self._kept is None or checkpoint(_raw(self._kept))
+        except sqlite3.Error as exc:
+            # Another process may have saved all, and made a new file.
+            if identity(self._log_file) is None:
+                raise StoreUnavailable(LOG_LOST) from exc
+            is_saved = True
+        self._generation.end()
+        readers = cast(QueuePool, self._readers.pool)
+        if not is_saved or readers.checkedout():
+            raise StoreUnavailable(LOG_LOST)
+        self._let_go()
+        log.error(
+            "%s was deleted or replaced. What it held is in the database now. Never touch the "
+            "files beside the database while the service runs.",
+            self._log_file,
+        )
 
     def _let_go(self) -> None:
         """Give the writer's connection back; the pool keeps it, unless it is broken."""
-        kept, self._kept = self._kept, None
+        kept, self._kept, self._log = self._kept, None, None
         if kept is not None:
             kept.close()
 

@@ -142,6 +142,22 @@ def open_engine(url: URL, *, readers: bool) -> Engine:
     return _postgresql_engine(url, readers)
 
 
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Move all that the ``-wal`` file holds into the database.
+
+    https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+
+    Returns:
+        Whether all was moved; not while queries run that began before it.
+    """
+    connection.execute("PRAGMA busy_timeout=500")
+    try:
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT * 1000)}")
+    return not is_busy
+
+
 class _Reading(sqlite3.Connection):
     """A connection that can end the queries that nobody read to their end.
 
