@@ -65,6 +65,25 @@ MATRIX = {
 }
 BASE, ENDPOINT = "https://hooks.example.com", "/v1-webhooks/endpoint"
 ROUTES = ("ingress", "httpRoute")
+WORKLOADS = {"Deployment", "StatefulSet"}
+# The host, the workers, the operator where it has a pod of its own, and the pod of `helm test`.
+PODS = dict.fromkeys(MATRIX, 2) | {"everything": 4}
+# What https://kubernetes.io/docs/concepts/security/pod-security-standards/ does not speak of, or
+# what the test looks into. Of volumes it is the standard's own list.
+POD = {
+    *("containers", "initContainers", "securityContext", "volumes", "serviceAccountName"),
+    *("automountServiceAccountToken", "terminationGracePeriodSeconds", "restartPolicy"),
+    *("imagePullSecrets", "nodeSelector", "tolerations", "affinity"),
+}
+SECURED = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile"}
+CONTAINER = {
+    *("name", "image", "imagePullPolicy", "command", "args", "env", "ports", "volumeMounts"),
+    *("resources", "securityContext", "readinessProbe", "livenessProbe", "startupProbe"),
+}
+VOLUMES = {
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim"),
+    *("projected", "secret"),
+}
 # Of other projects' custom resources there are no schemas.
 FOREIGN = {"HTTPRoute", "ServiceMonitor", "PrometheusRule"}
 
@@ -95,14 +114,17 @@ def test_the_chart_passes_lint_and_the_schemas_of_kubernetes(name: str) -> None:
             kubernetes_validate.validate(found, version, strict=True)
 
 
+def pods(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The specs of all pods that the chart makes, that of `helm test` too."""
+    found = rendered(values)
+    templates = (each["spec"]["template"]["spec"] for each in found if each["kind"] in WORKLOADS)
+    return [*templates, *(each["spec"] for each in found if each["kind"] == "Pod")]
+
+
 @pytest.mark.parametrize("name", MATRIX)
 def test_every_pod_is_confined_and_has_settings_that_exist(name: str) -> None:
-    for found in rendered(MATRIX[name]):
-        pod = found["spec"] if found["kind"] == "Pod" else found.get("spec", {}).get("template", {})
-        spec = pod.get("spec", pod)
-        for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
-            assert spec["securityContext"]["runAsNonRoot"]
-            assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for spec in pods(MATRIX[name]):
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -111,6 +133,43 @@ def test_every_pod_is_confined_and_has_settings_that_exist(name: str) -> None:
             names = {each["name"] for each in container.get("env", [])} - {"HOME"}
             known = {f"WEBHOOK_SERVICE_{field.upper()}" for field in Settings.model_fields}
             assert names <= known
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_no_pod_has_a_field_that_the_restricted_standard_forbids(name: str) -> None:
+    """By its table: a field that is not named here needs a look there first."""
+    found = pods(MATRIX[name])
+    assert len(found) == PODS[name]
+    for spec in found:
+        assert spec.keys() <= POD
+        secured = spec["securityContext"]
+        assert secured.items() >= {"runAsNonRoot": True, "runAsUser": 65532}.items()
+        assert secured["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert secured.keys() <= SECURED
+        assert all(volume.keys() - {"name"} <= VOLUMES for volume in spec.get("volumes", []))
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            assert container.keys() <= CONTAINER
+            assert all("hostPort" not in port for port in container.get("ports", []))
+            probes = [probe for field, probe in container.items() if field.endswith("Probe")]
+            assert all("host" not in probe["httpGet"] for probe in probes)
+
+
+def test_every_pod_is_pulled_and_placed_as_the_values_say() -> None:
+    placed = {
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+    }
+    pulled = {"pullPolicy": "Always", "pullSecrets": ["registry"]}
+    resources = {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}
+    image = EVERYTHING["image"] | pulled
+    for spec in pods(EVERYTHING | placed | {"image": image, "resources": resources}):
+        assert spec.items() >= placed.items()
+        assert spec["imagePullSecrets"] == [{"name": "registry"}]
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            assert container["imagePullPolicy"] == "Always"
+            assert container["resources"]["limits"] == resources["limits"]
+            assert container["resources"]["requests"].items() >= resources["requests"].items()
 
 
 @pytest.mark.parametrize(

@@ -103,15 +103,7 @@ volumeMounts:
   {{- end }}
 resources: {{ toJson .Values.resources }}
 {{- end }}
-{{- define "ws.pod" -}}
-serviceAccountName: {{ include "ws.account" . }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
-terminationGracePeriodSeconds: 30
+{{- define "ws.placed" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -121,6 +113,17 @@ imagePullSecrets:
 nodeSelector: {{ toJson .Values.nodeSelector }}
 tolerations: {{ toJson .Values.tolerations }}
 affinity: {{ toJson .Values.affinity }}
+{{- end }}
+{{- define "ws.pod" -}}
+serviceAccountName: {{ include "ws.account" . }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+terminationGracePeriodSeconds: 30
+{{ include "ws.placed" . }}
 volumes:
   - {name: tmp, emptyDir: {}}
   {{- if .Values.tls.existingSecret }}
