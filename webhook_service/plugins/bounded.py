@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import sys
 import threading
 import traceback
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from webhook_service.errors import Unavailable
@@ -26,8 +28,9 @@ MAX_OF_OWNER = 8
 MAX_HANGING = 64
 RETRY_AFTER = 60
 SHOWN_FRAMES = 4
-# Those of the thread itself: two of the interpreter, and ``run``.
-OUTER_FRAMES = 3
+# Those of the thread itself: two of the interpreter, and two of its own.
+OUTER_FRAMES = 4
+IDLE_SECONDS = 10.0
 OURS = ("webhook_service", "webhook_drivers")
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class BoundedCalls:
         self._observer = observer or Observer()
         self._hanging = Counter[tuple[str, str]]()
         self._lock = threading.Lock()
+        self._threads = _Threads()
 
     @property
     def hanging(self) -> int:
@@ -83,53 +87,55 @@ class BoundedCalls:
         Raises:
             Unavailable: it was given up, or not begun, for others of its owner hang.
         """
-        thread = self._begin(owner, function, limit)
+        call = self._begin(owner, function, limit)
         try:
-            found: T = thread.result.result(limit.seconds)
+            found: T = call.result.result(limit.seconds)
             return found
         except TimeoutError:
-            if thread.result.done():
+            if call.result.done():
                 raise  # the function's own
-            raise self._give_up(owner, thread, limit) from None
+            raise self._give_up(owner, call, limit) from None
+        finally:
+            del call  # an error would keep itself, and the call with it: by this frame
 
     async def run_async(self, owner: str, function: Callable[[], T], limit: CallLimit) -> T:
         """``run`` for an event loop."""
-        thread = self._begin(owner, function, limit)
+        call = self._begin(owner, function, limit)
         try:
             async with asyncio.timeout(limit.seconds):
-                found: T = await asyncio.wrap_future(thread.result)
+                found: T = await asyncio.wrap_future(call.result)
                 return found
         except TimeoutError:
-            if thread.result.done():
+            if call.result.done():
                 raise
-            raise self._give_up(owner, thread, limit) from None
+            raise self._give_up(owner, call, limit) from None
         except asyncio.CancelledError:
-            self._leave_behind(owner, thread, limit)  # its caller has gone away
+            self._leave_behind(owner, call, limit)  # its caller has gone away
             raise
+        finally:
+            del call
 
-    def _begin(self, owner: str, function: Callable[[], Any], limit: CallLimit) -> _Thread:
+    def _begin(self, owner: str, function: Callable[[], Any], limit: CallLimit) -> _Call:
         with self._lock:
             if self._hanging[limit.what, owner] >= MAX_OF_OWNER:
                 raise Unavailable(limit.refused, RETRY_AFTER)
-        thread = _Thread(function)
-        thread.start()
-        return thread
+        return self._threads.begin(function)
 
-    def _give_up(self, owner: str, thread: _Thread, limit: CallLimit) -> Unavailable:
-        hanging = self._leave_behind(owner, thread, limit)
+    def _give_up(self, owner: str, call: _Call, limit: CallLimit) -> Unavailable:
+        hanging = self._leave_behind(owner, call, limit)
         log.error(
             "%s was given up after %g s; it hangs in %s. %d such threads are left behind.",
-            *(limit.what, limit.seconds, thread.place, hanging),
+            *(limit.what, limit.seconds, call.place, hanging),
             extra={"project": owner},
         )
         return Unavailable(limit.given_up, RETRY_AFTER)
 
-    def _leave_behind(self, owner: str, thread: _Thread, limit: CallLimit) -> int:
+    def _leave_behind(self, owner: str, call: _Call, limit: CallLimit) -> int:
         with self._lock:
             self._hanging[limit.what, owner] += 1
             hanging = self._hanging.total()
         self._observer.tell(CallsHanging(hanging))
-        thread.result.add_done_callback(lambda _: self._came_back(owner, limit))
+        call.result.add_done_callback(lambda _: self._came_back(owner, limit))
         return hanging
 
     def _came_back(self, owner: str, limit: CallLimit) -> None:
@@ -148,32 +154,88 @@ def is_ours(code: object) -> bool:
     return str(getattr(kind, "__module__", "")).partition(".")[0] in OURS
 
 
-class _Thread(threading.Thread):
-    """Calls one function. It is a daemon: one that hangs does not keep the process from its end."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One function, and the thread that calls it."""
 
-    def __init__(self, function: Callable[[], Any]) -> None:
-        super().__init__(name="bounded-call", daemon=True)
-        self.result: Future[Any] = Future()
-        self.result.set_running_or_notify_cancel()
-        self._function = function
-        self._caller = copy_context()
-
-    def run(self) -> None:
-        try:
-            found = self._caller.run(self._function)
-        except BaseException as exc:
-            self.result.set_exception(exc)
-        else:
-            self.result.set_result(found)
+    function: Callable[[], Any]
+    thread: _Thread
+    result: Future[Any]
 
     @property
     def place(self) -> str:
         """Where it is now, from the innermost call outwards."""
-        frame = sys._current_frames().get(self.ident or 0)
+        frame = sys._current_frames().get(self.thread.ident or 0)
         if frame is None:
             return "nothing any more"
         own = traceback.extract_stack(frame)[OUTER_FRAMES:]
         frames = own[: -SHOWN_FRAMES - 1 : -1]
-        return ", called by ".join(
-            f"{each.name} ({each.filename}:{each.lineno})" for each in frames
-        )
+        shown = [f"{each.name} ({each.filename}:{each.lineno})" for each in frames]
+        return ", called by ".join(shown)
+
+
+class _Threads:
+    """Threads for calls. The one that was used last is used next, and one too many ends.
+
+    So few allocate at all: what each has allocated and freed is kept for its next call.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[_Thread] = []
+        self._lock = threading.Lock()
+
+    def begin(self, function: Callable[[], Any]) -> _Call:
+        with self._lock:
+            thread = self._idle.pop() if self._idle else None
+        if thread is None:
+            thread = _Thread(self)
+            thread.start()
+        result: Future[Any] = Future()
+        result.set_running_or_notify_cancel()
+        call = _Call(partial(copy_context().run, function), thread, result)
+        thread.calls.put(call)
+        return call
+
+    def take_back(self, thread: _Thread) -> None:
+        with self._lock:
+            self._idle.append(thread)
+
+    def dismiss(self, thread: _Thread) -> bool:
+        """Whether a thread may end: it was given nothing meanwhile."""
+        with self._lock:
+            if thread not in self._idle:
+                return False
+            self._idle.remove(thread)
+            return True
+
+
+class _Thread(threading.Thread):
+    """It is a daemon: one that hangs does not keep the process from its end."""
+
+    def __init__(self, threads: _Threads) -> None:
+        super().__init__(name="bounded-call", daemon=True)
+        self.calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._threads = threads
+
+    def run(self) -> None:
+        while True:
+            try:
+                call = self.calls.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                if self._threads.dismiss(self):
+                    return
+                continue
+            self._make(call)
+            del call  # or it would be kept until the next one, with all that it holds
+
+    def _make(self, call: _Call) -> None:
+        try:
+            found = call.function()
+        except BaseException as exc:
+            self._threads.take_back(self)
+            call.result.set_exception(exc)
+        else:
+            self._threads.take_back(self)
+            call.result.set_result(found)
+        finally:
+            del call  # an error would keep itself: by this frame
