@@ -113,7 +113,7 @@ def test_a_refused_result_is_counted_and_times_no_end(
     def refuse(*_: object) -> None:
         raise Fenced("lost")
 
-    monkeypatch.setattr(service.store.claims, "record", refuse)
+    monkeypatch.setattr(service.store.claims, "recorded", refuse)
     _, key = add_receiver(service)
     push(service, key)
     assert wait_for(lambda: sample(metrics, "webhook_fenced_results_total")) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from webhook_service.engine.judge import STEP_SECONDS, Resolves, bounded, judge
@@ -14,15 +15,32 @@ from webhook_service.errors import InvalidRequest, WebhookServiceError
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import ENDED, Claim, ExecutionState, Verdict
 from webhook_service.plugins.instances import Drivers
+from webhook_service.store.database.write import Write
 from webhook_service.store.queue.queue import Fenced, Queue
 from webhook_service.telemetry.logs import common_fields
 from webhook_service.telemetry.observer import Observer, Recorded, ResultRefused, Stepped
 from webhook_service.telemetry.tracing import Traced, execution_ended, span
 
-RECORD_TRIES = 3
+# The first again comes at once, for an outage may be over when the turn of a result comes.
+RECORD_TRIES = 4
 ROLLOUT_SECONDS = 86_400.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Step:
+    """A step that was called, until what it came to is recorded.
+
+    Attributes:
+        write: its result on the way to the database; None if it could not even be handed over.
+        wakes: ends with the record: what wakes the execution meanwhile counts after it.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    wakes: ExitStack
+    write: Write[bool] | None = None
 
 
 class Attempts:
@@ -56,14 +74,24 @@ class Attempts:
 
     def run(self, claim: Claim) -> None:
         """Call the driver once, and record what came of it."""
+        self.record(self.step(claim))
+
+    def step(self, claim: Claim) -> Step:
+        """Call the driver once, and begin to record what came of it."""
         fields = _fields(claim)
         attributes = {f"webhook.{name}": value for name, value in fields.items()}
         traced = span("webhook step", attributes=attributes, execution=claim.execution.id)
-        wakes = self._wakes.step(claim.execution.id) if self._wakes else nullcontext()
-        with common_fields(fields), traced as step, wakes as wake:
-            self._run(claim, step, wake)
+        with ExitStack() as until_recorded, common_fields(fields), traced as span_:
+            wake = None
+            if self._wakes is not None:
+                wake = until_recorded.enter_context(self._wakes.step(claim.execution.id))
+            verdict = self._call(claim, span_, wake)
+            step = Step(claim, verdict, until_recorded.pop_all())
+        with suppress(WebhookServiceError):  # ``record`` tries again
+            step.write = self._claims.submit(claim, verdict)
+        return step
 
-    def _run(self, claim: Claim, step: Traced, wake: Callable[[], None] | None) -> None:
+    def _call(self, claim: Claim, step: Traced, wake: Callable[[], None] | None) -> Verdict:
         failpoint("step.claimed")
         started = time.monotonic()
         full_config = self._claims.full_config
@@ -76,17 +104,23 @@ class Attempts:
         if verdict.state is ExecutionState.FAILED:
             step.fail(verdict.reason or "failed")
         failpoint("step.done")
-        self._record(claim, verdict)
+        return verdict
 
     def close(self) -> None:
         """Close the connections to registries."""
         if self._resolver is not None:
             self._resolver.close()
 
-    def _record(self, claim: Claim, verdict: Verdict) -> None:
-        for attempt in range(1, RECORD_TRIES + 1):
+    def record(self, step: Step) -> None:
+        """Wait until what a step came to is recorded, and try again if the database fails."""
+        with step.wakes, common_fields(_fields(step.claim)):
+            self._record(step.claim, step.verdict, step.write)
+
+    def _record(self, claim: Claim, verdict: Verdict, write: Write[bool] | None) -> None:
+        for attempt in range(RECORD_TRIES):
             try:
-                self._claims.record(claim, verdict)
+                write, last = None, write
+                self._claims.recorded(claim, last or self._claims.submit(claim, verdict))
                 _trace_end(claim, verdict)
                 return self._observer.tell(Recorded(claim, verdict))
             except Fenced as exc:
@@ -99,7 +133,7 @@ class Attempts:
                 verdict = Verdict(ExecutionState.FAILED, message, "result_unstorable")
             except WebhookServiceError as exc:
                 # The lease runs out if this keeps failing, and another attempt repeats the step.
-                log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt, exc)
+                log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt + 1, exc)
                 time.sleep(attempt)
 
 

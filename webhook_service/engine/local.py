@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from webhook_service.engine.attempt import ROLLOUT_SECONDS, Attempts
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.judge import Resolves
+from webhook_service.engine.recorder import Recorder
 from webhook_service.engine.threads import WorkerThreads
 from webhook_service.engine.wakes import Wakes
 from webhook_service.errors import WebhookServiceError
@@ -32,6 +33,8 @@ from webhook_service.telemetry.observer import (
 POLL = 1.0
 # Between two claims that find nothing, though something is due: another host has it in hand.
 MIN_PAUSE = 0.02
+# Results of so many steps for each worker may be under way to the database.
+RECORDS = 4
 # How often in the time of a lease, or of a step, they are looked after.
 LOOKS = 3
 
@@ -70,6 +73,7 @@ class LocalEngine(Engine):
             *(store.claims, drivers, resolver, self._observer, rollout_seconds, step_seconds),
             self._wakes,
         )
+        self._recorder = Recorder(self._attempts, RECORDS * workers, self._woken.set)
         self._stopping = threading.Event()
         self._step_seconds = step_seconds
         self._workers = WorkerThreads(workers, self._run, self._woken.set, step_seconds)
@@ -88,11 +92,12 @@ class LocalEngine(Engine):
 
     @property
     def _is_headless(self) -> bool:
-        """Whether a thread is gone without which no work is begun, or no lease renewed."""
-        alive = all(thread.is_alive() for thread in self._started)
+        """Whether a thread is gone without which work is not begun, recorded or kept."""
+        alive = all(thread.is_alive() for thread in self._started) and not self._recorder.is_gone
         return not (alive or self._stopping.is_set())
 
     def start(self) -> None:
+        self._recorder.start()
         self._workers.start()
         for thread in self._threads:
             thread.start()
@@ -111,6 +116,7 @@ class LocalEngine(Engine):
         self._threads[0].join(timeout)
         left = self._workers.withdraw()
         running = self._workers.close(max(0.0, deadline - time.monotonic()))
+        self._recorder.close(max(0.0, deadline - time.monotonic()))
         self._threads[1].join(max(0.0, deadline - time.monotonic()))
         self._hand_over(left, running)
         self._attempts.close()
@@ -145,7 +151,7 @@ class LocalEngine(Engine):
     def _run(self, claim: Claim) -> None:
         self._observer.tell(WorkersBusy(len(self._workers.running)))
         try:
-            self._attempts.run(claim)
+            self._recorder.take(self._attempts.step(claim))
         finally:
             self._observer.tell(WorkersBusy(len(self._workers.running) - 1))
 
@@ -176,7 +182,7 @@ class LocalEngine(Engine):
         self.wake()
 
     def _renew(self) -> None:
-        if claims := self._workers.in_hand:
+        if claims := [*self._workers.in_hand, *self._recorder.claims]:
             self._claims.renew(claims)
 
     def _sweep(self) -> None:

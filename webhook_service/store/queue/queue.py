@@ -19,7 +19,7 @@ from webhook_service.errors import StoreUnavailable
 from webhook_service.failpoints import failpoint
 from webhook_service.model.execution import Claim, ExecutionState, Verdict
 from webhook_service.store.database.database import Database
-from webhook_service.store.database.write import wait
+from webhook_service.store.database.write import Write, wait
 from webhook_service.store.queue import attempts, slots
 from webhook_service.store.queue.bad_slots import claim_slot_by_slot
 from webhook_service.store.queue.capacity import Capacity
@@ -318,9 +318,20 @@ class Queue:
         Raises:
             Fenced: the claim is no longer valid; nothing was stored.
         """
+        self.recorded(claim, self.submit(claim, verdict))
+
+    def submit(self, claim: Claim, verdict: Verdict) -> Write[bool]:
+        """Begin to store what a step came to: the writer takes all that wait together."""
         failpoint("record.before")
-        # Workers record at the same time: the writer takes all that wait together.
-        if not wait(self._database.submit(record, Result(claim, verdict, self.now()))):
+        return self._database.submit(record, Result(claim, verdict, self.now()))
+
+    def recorded(self, claim: Claim, write: Write[bool]) -> None:
+        """Wait until what a step came to is stored.
+
+        Raises:
+            Fenced: the claim is no longer valid; nothing was stored.
+        """
+        if not wait(write):
             raise Fenced(
                 f"Execution {claim.execution.id} is no longer ours; its result is refused."
             )
