@@ -10,11 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
 
 from tests.reliability.sender import Sender, again_and_again, assert_each_ran_once, migrated
 from tests.servers.pgbouncer import PgBouncer
@@ -321,6 +329,145 @@ def test_two_services_on_one_file_survive_its_deleted_log(tmp_path: Path) -> Non
             assert [service.get_delivery(PROJECT, each).id for each in made] == made
     with closing(sqlite3.connect(file_of(url))) as other:
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("services", [1, 2])
+def test_what_was_accepted_before_the_file_was_replaced_is_in_the_old_and_the_rest_in_the_new(
+    tmp_path: Path, services: int
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    file, older, aside = Path(file_of(url)), tmp_path / "older", tmp_path / "aside"
+    with ExitStack() as stack:
+        opened = [stack.enter_context(make_service(url, run=False)) for _ in range(services)]
+        _, key = add_receiver(opened[0])
+        kept = [push(opened[0], key, f"1.{number}").id for number in range(30)]
+        with closing(sqlite3.connect(file)) as other:
+            other.execute(f"VACUUM INTO '{older}'")
+        before = [push(opened[n % services], key, f"2.{n}").id for n in range(60)]
+        store = opened[0].store.database
+        with store.read() as first, store.read() as second:  # both are kept open
+            for reading in (first, second):
+                reading.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
+        file.rename(aside)
+        older.rename(file)
+        for each in opened:
+            each.store.database.write(_nothing)
+        assert not _is_open(aside)
+        after: list[str] = []
+        for number in range(20):
+            with suppress(StoreUnavailable):
+                after.append(push(opened[number % services], key, f"3.{number}").id)
+        assert len(after) > 10
+        # All that a crash leaves is what has a name.
+        copy = tmp_path / "after"
+        copy.mkdir()
+        for part in tmp_path.glob("*.db*"):
+            shutil.copy(part, copy / part.name)
+        assert _deliveries(copy / file.name) == {*kept, *after}
+        assert _deliveries(aside) == {*kept, *before}
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [("BEGIN", "ROLLBACK"), ("SELECT 1", "SELECT 1")],
+    ids=["in a query", "between queries"],
+)
+def test_while_somebody_reads_the_replaced_file_nothing_is_accepted_and_nothing_is_lost(
+    tmp_path: Path, begin: str, end: str
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    file, older, aside = Path(file_of(url)), tmp_path / "older", tmp_path / "aside"
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        with closing(sqlite3.connect(file)) as other:
+            other.execute(f"VACUUM INTO '{older}'")
+        first = push(service, key, "1").id
+        with service.store.database.read() as reading:
+            reading.exec_driver_sql(begin).close()
+            reading.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
+            file.rename(aside)
+            older.rename(file)
+            with pytest.raises(StoreUnavailable):
+                service.store.database.write(_nothing)
+            found = reading.exec_driver_sql("SELECT id FROM deliveries").scalars().all()
+            assert found == [first]
+            reading.exec_driver_sql(end)
+        assert wait_for(lambda: _taken(service, key))
+        service.ping()
+    assert _deliveries(aside) == {first}
+    assert len(_deliveries(file)) == 1
+
+
+def test_a_reader_opens_no_replaced_file_before_the_writer_has_left_the_old_one(
+    tmp_path: Path,
+) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    file, older = Path(file_of(url)), tmp_path / "older"
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        with closing(sqlite3.connect(file)) as other:
+            other.execute(f"VACUUM INTO '{older}'")
+        made = {push(service, key, str(number)).id for number in range(30)}
+        file.rename(tmp_path / "aside")
+        older.rename(file)
+        with service.store.database.read() as first, suppress(StoreUnavailable):
+            first.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
+            with service.store.database.read() as second:
+                second.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
+        assert wait_for(lambda: _taken(service, key))
+    assert _deliveries(tmp_path / "aside") == made
+    assert len(_deliveries(file)) == 1
+
+
+def test_a_file_that_was_moved_away_is_complete(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    migrated(url)
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        made = {push(service, key, str(number)).id for number in range(30)}
+        Path(file_of(url)).rename(tmp_path / "aside")
+        with pytest.raises(StoreUnavailable):
+            push(service, key, "last")
+        assert _deliveries(tmp_path / "aside") == made
+
+
+def test_a_folder_that_is_moved_away_and_back_serves_again(tmp_path: Path) -> None:
+    folder, aside = tmp_path / "data", tmp_path / "aside"
+    folder.mkdir()
+    url = sqlite_url(folder)
+    migrated(url)
+    with make_service(url, run=False) as service:
+        _, key = add_receiver(service)
+        made = {push(service, key, str(number)).id for number in range(30)}
+        folder.rename(aside)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                push(service, key, "last")
+        aside.rename(folder)
+        assert wait_for(lambda: _taken(service, key))
+        service.ping()
+    found = _deliveries(Path(file_of(url)))
+    assert made < found
+    assert len(found) == len(made) + 1
+
+
+def _nothing(_: Connection) -> None:
+    """A write that changes nothing."""
+
+
+def _is_open(file: Path) -> bool:
+    """Whether this process has a file open."""
+    return any(each.resolve() == file for each in Path("/proc/self/fd").iterdir())
+
+
+def _deliveries(file: Path) -> set[str]:
+    """What a sound database holds."""
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return {row[0] for row in other.execute("SELECT id FROM deliveries")}
 
 
 def _taken(service: WebhookService, key: str) -> tuple[str, ...]:

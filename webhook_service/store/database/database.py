@@ -69,6 +69,7 @@ FORKED = (
     "survive that: open it in the new process. With gunicorn leave out --preload."
 )
 LOG_LOST = "A file of the database was deleted and is being made anew; nothing was stored."
+FILE_LOST = "The file of the database was moved, deleted or replaced; nothing was stored."
 REFUSED = "The database refused the write; nothing was stored."
 TOO_LONG = (
     f"The list was not read within {LIST_TIMEOUT:.0f} s: many rows match one of the filters, and "
@@ -134,7 +135,9 @@ class Database:
         self._lock = threading.Lock()
         self._commit_lock = threading.Lock()
         self._watchdog = Watchdog(GROUP_TIMEOUT)
-        if not self.is_sqlite:
+        if self.is_sqlite:
+            event.listen(self._readers, "do_connect", self._require_own_files)
+        else:
             event.listen(self._readers, "checkout", self._ping)
         self._closed = False
         self._process = os.getpid()
@@ -208,9 +211,6 @@ class Database:
             log.exception("A stored row is no JSON.")
             raise StoreUnavailable("What is stored there cannot be read.") from exc
         except SQLAlchemyError as exc:
-            if self._is_log_lost:
-                with suppress(StoreUnavailable):
-                    self.submit(_run_each, _touch)  # the writer mends it, and nobody may be writing
             raise StoreUnavailable("The database does not answer; nothing was changed.") from exc
 
     @contextmanager
@@ -435,8 +435,7 @@ class Database:
         """
         file = identity(self._path)
         if file != self._file:
-            self._let_go()
-            self._generation.end()
+            self._leave_lost_file()
         elif self._is_log_lost:
             self._leave_lost_log()
         if self._kept is None:
@@ -459,22 +458,10 @@ class Database:
     def _leave_lost_log(self) -> None:
         """Save what only a deleted ``-wal`` file holds, and go on with a new one.
 
-        It takes writes for as long as it is open, and they are lost with it. A connection that was
-        opened with it must not read once there is a new one: it would read the wrong file.
-
         Raises:
             StoreUnavailable: queries still run that began before.
         """
-        try:
-            is_saved = self._kept is None or checkpoint(_raw(self._kept))
-        except sqlite3.Error as exc:
-            # Another process may have saved all, and made a new file.
-            if identity(self._log_file) is None:
-                raise StoreUnavailable(LOG_LOST) from exc
-            is_saved = True
-        self._generation.end()
-        readers = cast(QueuePool, self._readers.pool)
-        if not is_saved or readers.checkedout():
+        if not (self._save_log() and self._is_unread):
             raise StoreUnavailable(LOG_LOST)
         self._let_go()
         log.error(
@@ -482,6 +469,67 @@ class Database:
             "files beside the database while the service runs.",
             self._log_file,
         )
+
+    def _leave_lost_file(self) -> None:
+        """Complete a database whose file was moved, and go on with the one that has its name now.
+
+        SQLite would take the ``-wal`` file of the old one for that of the new one, and spoil it.
+
+        Raises:
+            StoreUnavailable: queries still run that began before.
+        """
+        was_open = self._kept is not None
+        if not (self._save_log() and self._is_unread):
+            raise StoreUnavailable(FILE_LOST)
+        is_beside = self._log is not None and identity(self._log_file) == self._log
+        self._let_go()
+        for engine in (self._readers, self._writers):
+            engine.dispose()
+        if is_beside:
+            for file in sqlite_files(self.url)[1:]:
+                file.unlink(missing_ok=True)
+        if was_open:
+            log.error(
+                "%s was moved, deleted or replaced. All that was stored until now is in the file "
+                "that had this name. Stop the service before you touch the database.",
+                self._path,
+            )
+
+    def _save_log(self) -> bool:
+        """Move what the ``-wal`` file holds into the database that it was opened with.
+
+        It takes writes for as long as it is open, and they are lost with it.
+
+        Returns:
+            Whether it holds nothing any more that is to be kept.
+        """
+        try:
+            return self._kept is None or checkpoint(_raw(self._kept))
+        except sqlite3.Error:
+            log.exception("The file %s could not be saved.", self._log_file)
+            # Another process may have saved all, and made a new file.
+            return identity(self._log_file) not in (None, self._log)
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether no query runs. From now on, none begins by a connection from before.
+
+        It would read the wrong files once there are new ones.
+        """
+        self._generation.end()
+        return not cast(QueuePool, self._readers.pool).checkedout()
+
+    def _require_own_files(self, *_: object) -> None:
+        """Open no file beside one that the writer still has to leave.
+
+        Raises:
+            StoreUnavailable: the writer leaves it now.
+        """
+        if identity(self._path) == self._file and not self._is_log_lost:
+            return
+        with suppress(StoreUnavailable):
+            self.submit(_run_each, _touch)  # nobody may be writing
+        raise StoreUnavailable("The database does not answer; nothing was changed.")
 
     def _let_go(self) -> None:
         """Give the writer's connection back; the pool keeps it, unless it is broken."""
