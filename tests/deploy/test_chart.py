@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -259,19 +258,6 @@ def test_the_alerts_and_the_dashboard_name_metrics_that_exist() -> None:
     )
     assert len(named) > 5
     assert {re.sub(r"_(count|bucket)$", "", name) for name in named} <= known
-
-
-@pytest.fixture
-def target(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace with a Deployment."""
-    namespace = control_plane.new_namespace("shop")
-    containers = [{"name": "shop", "image": "registry.invalid/acme/shop:1.0.0"}]
-    template = {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": containers}}
-    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "shop"}}, "template": template}
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    control_plane.api.post(path, {"metadata": {"name": "shop"}, "spec": spec})
-    yield namespace
-    control_plane.api.delete(f"/api/v1/namespaces/{namespace}")
 
 
 @pytest.mark.e2e

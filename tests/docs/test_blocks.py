@@ -78,7 +78,9 @@ NOT_RUN = {
     "docs/deployment/kubernetes.md": {
         "make image": "It fetches a base image; the continuous integration builds it.",
         "helm upgrade": "Pods have to run; tests/deploy renders the chart and applies it.",
-        "kubectl -n cd exec statefulset/hooks -c webhook-service -- \\": "Pods have to run.",
+        "kubectl -n cd exec statefulset/hooks -c webhook-service -- \\": (
+            "Pods have to run; tests/deploy runs what stands behind `--`."
+        ),
         "kubectl -n cd exec statefulset/hooks -c webhook-service -- webhook": "Pods have to run.",
     },
     "docs/deployment/lambda.md": {
