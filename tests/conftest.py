@@ -20,6 +20,7 @@ MARKERS = (
     "control_plane: needs the real Kubernetes control plane; tests with the fixture get the mark",
     "newer_control_plane: needs a newer Kubernetes; left out where " + NEWER + " names none",
     "history: builds the first release; left out of a clone without the history",
+    "image_build: builds the image, for minutes; left out without --long",
     "browser: needs Chromium; tests with the fixture get the mark",
     "postgres: needs a real PostgreSQL; tests with the fixture get the mark",
     "rabbitmq: needs a real RabbitMQ; tests with the fixture get the mark",
@@ -41,7 +42,7 @@ GROUPS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="the reliability tests in full length")
+    parser.addoption("--long", action="store_true", help="what takes minutes, too")
     parser.addoption("--image", help="an OCI layout of what `make image` built, to be rolled out")
     parser.addoption("--seed", type=int, default=SEED, help="what random choices start from")
 
@@ -66,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=_turn)
     if not os.environ.get(NEWER):
         leave_out(config, items, "newer_control_plane")
+    if not config.getoption("--long"):
+        leave_out(config, items, "image_build")
     if not history_has_it():
         leave_out(config, items, "history")
 
