@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import PROJECT, add_receiver, make_service, push, sqlite_url, wait_for
-from webhook_service.engine.attempt import Step
+from webhook_service.engine.attempt import Unrecorded
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
 from webhook_service.engine.recorder import Recorder
@@ -28,16 +28,16 @@ class Database:
         self.may_end = threading.Semaphore(0)
         self.recorded: list[str] = []
 
-    def record(self, step: Step) -> None:
+    def record(self, step: Unrecorded) -> None:
         self.may_end.acquire(timeout=10)
         self.recorded.append(step.claim.execution.id)
         if step.verdict.message == "odd":
             raise SystemExit(3)
 
 
-def _step(id_: str, message: str = "") -> Step:
+def _step(id_: str, message: str = "") -> Unrecorded:
     claim: Any = SimpleNamespace(execution=SimpleNamespace(id=id_))
-    return Step(claim, Verdict(ExecutionState.SUCCEEDED, message), ExitStack())
+    return Unrecorded(claim, Verdict(ExecutionState.SUCCEEDED, message), ExitStack())
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_commit_that_is_late_keeps_no_worker_from_the_next_step_and_loses_no_l
     monkeypatch.setattr(Queue, "renew", note_renewed)
     keys = [add_receiver(service, name=name)[1] for name in "ab"]
     first, second = (push(service, key).executions[0] for key in keys)
-    assert wait_for(lambda: submitted == [first, second])
+    assert wait_for(lambda: set(submitted) == {first, second})
     assert wait_for(lambda: {first, second} <= set(renewed))
     may_end.set()
     for each in (first, second):

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Step:
+class Unrecorded:
     """A step that was called, until what it came to is recorded.
 
     Attributes:
@@ -76,7 +76,7 @@ class Attempts:
         """Call the driver once, and record what came of it."""
         self.record(self.step(claim))
 
-    def step(self, claim: Claim) -> Step:
+    def step(self, claim: Claim) -> Unrecorded:
         """Call the driver once, and begin to record what came of it."""
         fields = _fields(claim)
         attributes = {f"webhook.{name}": value for name, value in fields.items()}
@@ -86,7 +86,7 @@ class Attempts:
             if self._wakes is not None:
                 wake = until_recorded.enter_context(self._wakes.step(claim.execution.id))
             verdict = self._call(claim, span_, wake)
-            step = Step(claim, verdict, until_recorded.pop_all())
+            step = Unrecorded(claim, verdict, until_recorded.pop_all())
         with suppress(WebhookServiceError):  # ``record`` tries again
             step.write = self._claims.submit(claim, verdict)
         return step
@@ -111,7 +111,7 @@ class Attempts:
         if self._resolver is not None:
             self._resolver.close()
 
-    def record(self, step: Step) -> None:
+    def record(self, step: Unrecorded) -> None:
         """Wait until what a step came to is recorded, and try again if the database fails."""
         with step.wakes, common_fields(_fields(step.claim)):
             self._record(step.claim, step.verdict, step.write)

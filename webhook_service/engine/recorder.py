@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from webhook_service.engine.attempt import Attempts, Step
+from webhook_service.engine.attempt import Attempts, Unrecorded
 from webhook_service.model.execution import Claim
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Recorder:
         self._most = most
         self._on_recorded = on_recorded
         self._changed = threading.Condition()
-        self._steps: deque[Step] = deque()
+        self._steps: deque[Unrecorded] = deque()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="engine-recorder", daemon=True)
         self._is_started = False
@@ -52,7 +52,7 @@ class Recorder:
         self._thread.start()
         self._is_started = True  # not before: until it has begun it seems dead
 
-    def take(self, step: Step) -> None:
+    def take(self, step: Unrecorded) -> None:
         """Take a step over; waits while too many are under way."""
         with self._changed:
             while len(self._steps) >= self._most:
@@ -81,7 +81,7 @@ class Recorder:
             if is_last:
                 self._on_recorded()
 
-    def _next(self) -> Step | None:
+    def _next(self) -> Unrecorded | None:
         with self._changed:
             while not (self._steps or self._closing):
                 self._changed.wait()
