@@ -117,8 +117,13 @@ def take_rights(rabbitmq: RabbitMQ) -> None:
     rabbitmq.control("close_all_connections", "--vhost", "habits", "a test")
 
 
+def forbid_connections(rabbitmq: RabbitMQ) -> None:
+    rabbitmq.control("set_vhost_limits", "-p", "habits", '{"max-connections": 0}')
+    rabbitmq.control("close_all_connections", "--vhost", "habits", "a test")
+
+
 @pytest.mark.rabbitmq
-@pytest.mark.parametrize("harm", [take_vhost, take_rights])
+@pytest.mark.parametrize("harm", [take_vhost, take_rights, forbid_connections])
 def test_what_is_taken_from_rabbitmqs_user_ends_workers_and_loses_nothing(
     rabbitmq: RabbitMQ, tmp_path: Path, harm: Callable[[RabbitMQ], None]
 ) -> None:
@@ -143,6 +148,7 @@ def test_what_is_taken_from_rabbitmqs_user_ends_workers_and_loses_nothing(
 def give_vhost(rabbitmq: RabbitMQ) -> None:
     if "habits" not in rabbitmq.control("list_vhosts", "--silent").split():
         rabbitmq.control("add_vhost", "habits")
+    rabbitmq.control("set_vhost_limits", "-p", "habits", '{"max-connections": -1}')
     rabbitmq.control("set_permissions", "-p", "habits", "guest", ".*", ".*", ".*")
 
 

@@ -118,6 +118,20 @@ def dumped(_: Postgres, url: str) -> Iterator[None]:
 
 
 @contextmanager
+def vacuumed(_: Postgres, url: str) -> Iterator[None]:
+    """All tables are written anew and frozen, and their indexes too, again and again."""
+    plain = url.replace("+psycopg", "")
+    with psycopg.connect(plain, autocommit=True) as connection:
+
+        def vacuum() -> None:
+            with suppress(psycopg.errors.DeadlockDetected):
+                connection.execute("VACUUM (FULL, FREEZE, ANALYZE)")
+
+        with again_and_again(vacuum, 0.2):
+            yield
+
+
+@contextmanager
 def watched(_: Postgres, url: str) -> Iterator[None]:
     """A reader keeps its snapshot, so that nothing that was deleted is cleared away."""
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
@@ -148,7 +162,9 @@ def read_only_at_times(postgres: Postgres, _: str) -> Iterator[None]:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("harm", [terminated, cancelled, dumped, watched, read_only_at_times])
+@pytest.mark.parametrize(
+    "harm", [terminated, cancelled, dumped, vacuumed, watched, read_only_at_times]
+)
 def test_what_administrators_do_beside_it_does_no_harm(harm: Harm) -> None:
     with Postgres(fsync=False) as own:
         url = own.new_database()

@@ -64,12 +64,18 @@ class Postgres:
 
     def _tls_settings(self, key: Path, certificate: Path) -> dict[str, str | int]:
         """The server reads no key that others than its own user could read."""
-        copies = [Path(shutil.copy(path, self.folder)) for path in (key, certificate)]
-        for path in copies:
-            path.chmod(0o600)
+        copies = [self.folder / name for name in ("server.key", "server.pem")]
+        for path, copy in zip((key, certificate), copies, strict=True):
+            shutil.copy(path, copy)
+            copy.chmod(0o600)
             if self._user:
-                shutil.chown(path, self._user)
+                shutil.chown(copy, self._user)
         return {"ssl": "on", "ssl_key_file": str(copies[0]), "ssl_cert_file": str(copies[1])}
+
+    def renew(self, key: Path, certificate: Path) -> None:
+        """Use another certificate for the connections that come from now on."""
+        self._tls_settings(key, certificate)
+        self.execute("SELECT pg_reload_conf()")
 
     def __enter__(self) -> Self:
         try:
