@@ -97,8 +97,10 @@ def helm(
     )
 
 
-def rendered(values: dict[str, Any], namespace: str = "cd") -> list[dict[str, Any]]:
-    done = helm("template", "hooks", CHART, "--namespace", namespace, values=values)
+def rendered(
+    values: dict[str, Any], namespace: str = "cd", release: str = "hooks"
+) -> list[dict[str, Any]]:
+    done = helm("template", release, CHART, "--namespace", namespace, values=values)
     assert done.returncode == 0, done.stderr
     return [found for found in yaml.safe_load_all(done.stdout) if found]
 

@@ -1,6 +1,7 @@
 """Each value of the chart: each form that it may have is valid, and changes something."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.deploy.test_chart import (
     CHART,
     EVERYTHING,
     FOREIGN,
+    MATRIX,
     OPERATED,
     POSTGRESQL,
     helm,
@@ -82,6 +84,12 @@ def leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
             yield here, [False, True] if of.get("type") == "boolean" else of.get("enum")
 
 
+# Names of objects, which may be digits only.
+NAMES = [
+    *("postgresql.existingSecret", "secretKey.existingSecret", "workers.existingSecret"),
+    *("tls.existingSecret", "serviceAccount.name", "persistence.storageClass"),
+    *("ingress.className", "ingress.tlsSecret"),
+]
 LEAVES = dict(leaves(SCHEMA))
 DRIVERS = SCHEMA["properties"]["targets"]["items"]["properties"]["drivers"]["items"]["enum"]
 
@@ -132,6 +140,20 @@ def test_a_value_that_is_missing_is_named(path: str) -> None:
     where = f"/{above}" if above else ""
     assert done.returncode != 0
     assert f"- at '{where}': missing property '{name}'\n" in done.stderr
+
+
+@pytest.mark.parametrize("ground", ["sqlite with the operator", "everything"])
+def test_what_yaml_takes_for_a_number_stays_text(ground: str) -> None:
+    """Secrets, namespaces and classes may have such names."""
+    name = "123"
+    values = changed(MATRIX[ground], "image.pullSecrets", [name])
+    values = changed(values, "targets", [{"namespace": name, "drivers": ["restart"]}])
+    for path in NAMES:
+        values = changed(values, path, name)
+    objects = rendered(values, namespace=name, release=name)
+    valid(objects)
+    text = json.dumps(objects)
+    assert (text.count('"123"') > 20, re.search(r"[^\w]123[,}\]]", text)) == (True, None)
 
 
 @pytest.mark.e2e

@@ -2,7 +2,7 @@
 {{- define "ws.account" -}}{{ .Values.serviceAccount.name | default (include "ws.name" .) }}{{- end }}
 {{- define "ws.selector" -}}
 app.kubernetes.io/name: webhook-service
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 {{- define "ws.labels" -}}
 {{ include "ws.selector" . }}
@@ -51,7 +51,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - {name: HOME, value: /tmp}
 - {name: WEBHOOK_SERVICE_LISTEN, value: "0.0.0.0:8085"}
 - {name: WEBHOOK_SERVICE_METRICS_LISTEN, value: "0.0.0.0:9090"}
-- {name: WEBHOOK_SERVICE_LOG_FORMAT, value: {{ .Values.settings.LOG_FORMAT | default "json" }}}
+- {name: WEBHOOK_SERVICE_LOG_FORMAT, value: {{ .Values.settings.LOG_FORMAT | default "json" | quote }}}
 {{- if not .Values.settings.NAMESPACES }}
 - {name: WEBHOOK_SERVICE_NAMESPACES, value: {{ include "ws.grants" . | quote }}}
 {{- end }}
@@ -62,16 +62,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - {name: WEBHOOK_SERVICE_DATABASE_URL, value: "sqlite:////data/webhook-service.db"}
 {{- else }}
 - name: WEBHOOK_SERVICE_DATABASE_URL
-  valueFrom: {secretKeyRef: {name: {{ .Values.postgresql.existingSecret }}, key: url}}
+  valueFrom: {secretKeyRef: {name: {{ .Values.postgresql.existingSecret | quote }}, key: url}}
 {{- end }}
 {{- with .Values.secretKey.existingSecret }}
 - name: WEBHOOK_SERVICE_SECRET_KEY
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: secretKey}}
+  valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: secretKey}}
 {{- end }}
 {{- if gt (int .Values.workers.replicas) 0 }}
 - {name: WEBHOOK_SERVICE_ENGINE, value: celery}
 - name: WEBHOOK_SERVICE_BROKER_URL
-  valueFrom: {secretKeyRef: {name: {{ .Values.workers.existingSecret }}, key: url}}
+  valueFrom: {secretKeyRef: {name: {{ .Values.workers.existingSecret | quote }}, key: url}}
 {{- end }}
 {{- if .Values.tls.existingSecret }}
 - {name: WEBHOOK_SERVICE_TLS_CERT, value: /tls/tls.crt}
@@ -88,7 +88,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 {{- end }}
 {{- define "ws.container" -}}
-image: {{ include "ws.image" . }}
+image: {{ include "ws.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{ include "ws.confined" . }}
 env:
@@ -107,7 +107,7 @@ resources: {{ toJson .Values.resources }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 nodeSelector: {{ toJson .Values.nodeSelector }}
@@ -115,7 +115,7 @@ tolerations: {{ toJson .Values.tolerations }}
 affinity: {{ toJson .Values.affinity }}
 {{- end }}
 {{- define "ws.pod" -}}
-serviceAccountName: {{ include "ws.account" . }}
+serviceAccountName: {{ include "ws.account" . | quote }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
@@ -127,7 +127,7 @@ terminationGracePeriodSeconds: 30
 volumes:
   - {name: tmp, emptyDir: {}}
   {{- if .Values.tls.existingSecret }}
-  - {name: tls, secret: {secretName: {{ .Values.tls.existingSecret }}}}
+  - {name: tls, secret: {secretName: {{ .Values.tls.existingSecret | quote }}}}
   {{- end }}
 {{- end }}
 {{- define "ws.operator" -}}
