@@ -1,7 +1,9 @@
 """Drivers that misbehave, in a whole service on both databases: their own push alone suffers."""
 
 import math
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +13,21 @@ from tests.support import (
     add_receiver,
     make_service,
     push,
+    sqlite_url,
     stub_of,
     wait_for,
     wait_for_end,
 )
 from webhook_service.driver import Done, Wait
 from webhook_service.engine.local import LocalEngine
-from webhook_service.errors import Change, DriverError, Retry
+from webhook_service.errors import Change, DriverError, Retry, StoreUnavailable
 from webhook_service.model.execution import ExecutionState
+from webhook_service.plugins import instances
 from webhook_service.plugins.instances import Drivers
 from webhook_service.service import WebhookService
 from webhook_service.store.store import Store
 from webhook_service.telemetry.observer import Happening, Observer, Recorded
+from webhook_service.testing.stub import StubDriver
 
 
 @pytest.fixture
@@ -95,6 +100,43 @@ def test_an_observer_that_fails_changes_nothing(service: WebhookService) -> None
     _, key = add_receiver(service)
     found = wait_for_end(service, push(service, key).executions[0])
     assert (found.state, len(stub_of(service).calls)) == (ExecutionState.SUCCEEDED, 1)
+
+
+class Unclosable(StubDriver):
+    """Raises when it is closed, or never returns from that."""
+
+    ended: list[str] = []
+    hangs: threading.Event | None = None
+
+    def close(self) -> None:
+        self.ended.append("asked")
+        if self.hangs is not None:
+            self.hangs.wait()
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["raises", "hangs"])
+def test_a_driver_that_cannot_be_closed_keeps_nothing_else_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(Unclosable, "hangs", released if hangs else None)
+    monkeypatch.setattr(instances, "CLOSE_SECONDS", 0.1)
+    service = make_service(sqlite_url(tmp_path), {"stub": Unclosable, "good": Closable})
+    service.start()
+    service.drivers.get("stub"), service.drivers.get("good")
+    service.stop()
+    released.set()
+    assert Unclosable.ended.pop() == "asked" and Closable.ended.pop() == "closed"
+    with pytest.raises(StoreUnavailable):
+        service.store.ping()
+
+
+class Closable(StubDriver):
+    ended: list[str] = []
+
+    def close(self) -> None:
+        self.ended.append("closed")
 
 
 class Mute(DriverError):

@@ -13,10 +13,11 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from webhook_service.driver import WebhookDriver
-from webhook_service.errors import InvalidConfig, PluginUnavailable
+from webhook_service.errors import InvalidConfig, PluginUnavailable, WebhookServiceError
 from webhook_service.formats.format import Format
 from webhook_service.notifications.kind import NotificationKind
 from webhook_service.plugins.boundary import ask, guarded
+from webhook_service.plugins.bounded import BoundedCalls, CallLimit
 from webhook_service.plugins.discovery import (
     DRIVERS,
     FORMATS,
@@ -111,11 +112,11 @@ class Instances(Generic[T]):
         with self._lock:
             for instance in (*self._instances.values(), *self._kept.values()):
                 if (close := getattr(instance, "close", None)) is not None:
-                    with (
-                        suppress(PluginUnavailable),
-                        guarded(f"Closing {type(instance).__name__}", PluginUnavailable),
-                    ):
-                        if inspect.isawaitable(closing := close()):
+                    what = f"Closing {type(instance).__name__}"
+                    with suppress(WebhookServiceError), guarded(what, PluginUnavailable):
+                        limit = CallLimit(what, CLOSE_SECONDS, what, what)
+                        closing = BoundedCalls().run("", close, limit)
+                        if inspect.isawaitable(closing):
                             self.loop.run(closing, CLOSE_SECONDS)
             self._instances.clear()
             self._kept.clear()

@@ -50,6 +50,21 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         open_store(settings)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["the service's own", "a setting's"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"short\n", b"\xff\xfe" * 20, b"k" * 20 + b"\nx"])
+def test_a_key_file_without_a_key_is_named_and_says_what_to_do(
+    tmp_path: Path, content: bytes, own: bool
+) -> None:
+    file = tmp_path / "service.key"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"{file} (must have a key|cannot be read)"):
+        if own:
+            read_or_make_key(file)
+        else:
+            settings = {"database_url": f"sqlite:///{tmp_path / 'x.db'}", "secret_key_file": file}
+            open_store(load_settings(**settings))
+
+
 @pytest.fixture
 def open_umask() -> Iterator[None]:
     before = os.umask(0)

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 from webhook_service.errors import SettingsError
 from webhook_service.settings import Settings
 from webhook_service.store.database.dialects import sqlite_file
-from webhook_service.store.secrets.sealing import read_or_make_key, split_keys
+from webhook_service.store.secrets.sealing import read_keys, read_or_make_key, split_keys
 
 
 def key_file(settings: Settings, url: URL) -> Path | None:
@@ -39,8 +39,6 @@ def configured_keys(settings: Settings, url: URL) -> list[str]:
 
 def _read_key_file(path: Path) -> list[str]:
     try:
-        return split_keys(path.read_text())
-    except OSError as exc:
-        raise SettingsError(
-            f"WEBHOOK_SERVICE_SECRET_KEY_FILE: {path} cannot be read: {exc.strerror}."
-        ) from exc
+        return read_keys(path)
+    except SettingsError as exc:
+        raise SettingsError(f"WEBHOOK_SERVICE_SECRET_KEY_FILE: {exc.message}") from exc

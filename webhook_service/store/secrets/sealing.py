@@ -99,7 +99,27 @@ def read_or_make_key(path: Path) -> list[str]:
         with suppress(FileExistsError):
             os.link(made, path)
         os.unlink(made)
-    return split_keys(path.read_text())
+    return read_keys(path)
+
+
+def read_keys(path: Path) -> list[str]:
+    """The keys in a file.
+
+    Raises:
+        SettingsError: it cannot be read, or has a line that is no key; the message names it.
+    """
+    try:
+        keys = split_keys(path.read_text())
+    except OSError as exc:
+        raise SettingsError(f"The key file {path} cannot be read: {exc.strerror}.") from exc
+    except UnicodeDecodeError as exc:
+        raise SettingsError(f"The key file {path} cannot be read: it is no text.") from exc
+    if not keys or any(len(key) < MIN_SECRET for key in keys):
+        raise SettingsError(
+            f"The key file {path} must have a key of at least {MIN_SECRET} characters on each line. "
+            "Put the key back that it had: what is sealed opens with no other."
+        )
+    return keys
 
 
 def warn_if_open(paths: Iterable[Path]) -> None:
