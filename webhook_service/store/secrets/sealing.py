@@ -116,8 +116,8 @@ def read_keys(path: Path) -> list[str]:
         raise SettingsError(f"The key file {path} cannot be read: it is no text.") from exc
     if not keys or any(len(key) < MIN_SECRET for key in keys):
         raise SettingsError(
-            f"The key file {path} must have a key of at least {MIN_SECRET} characters on each line. "
-            "Put the key back that it had: what is sealed opens with no other."
+            f"The key file {path} must have a key of at least {MIN_SECRET} characters on each "
+            "line. Put the key back that it had: what is sealed opens with no other."
         )
     return keys
 
