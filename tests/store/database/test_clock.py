@@ -125,7 +125,7 @@ def test_a_clock_that_is_off_is_told_when_it_changes_only(
 ) -> None:
     caplog.set_level(logging.INFO, clock_module.log.name)
     world = World()
-    for world.ahead in (0.0, 9.0, 60.0, 60.0, 61.0, 9.0, 1.0, 1.0, -60.0):
+    for world.ahead in (0.0, 9.0, 60.0, 60.0, 61.0, 9.0, 11.0, 9.0, 1.0, 1.0, -60.0):
         world.keep()
         world.steady += 2 * FRESH
     told = [record.getMessage().split(".")[0] for record in caplog.records]

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -256,6 +257,44 @@ def test_after_a_refused_write_the_database_is_not_ready_until_one_is_stored(
         database.require_writable()
     database.write(add(1))
     database.require_writable()
+
+
+def test_while_a_write_hangs_the_database_is_not_ready_and_afterwards_it_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HANGS_AFTER", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hang(connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        begun.set()
+        assert go_on.wait(10)
+        return items
+
+    hanging = database.submit(hang, 1)
+    assert begun.wait(5)
+    time.sleep(0.1)
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        database.require_writable()
+    go_on.set()
+    assert hanging.result(5) == 1
+    time.sleep(0.1)  # idle for longer than a write may hang
+    database.require_writable()
+
+
+def test_after_a_failed_write_the_clock_is_asked_before_the_next_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(connection: Connection) -> None:
+        raise OperationalError("UPDATE", {}, Exception("read-only"))
+
+    database.write(add(1))
+    asked: list[Connection] = []
+    monkeypatch.setattr(database.clock, "ask", asked.append)
+    with pytest.raises(StoreUnavailable):
+        database.write(refuse)
+    before = len(asked)
+    database.write(add(2))
+    assert len(asked) == before + 1
 
 
 def test_a_query_that_nobody_read_to_its_end_keeps_no_old_snapshot(database: Database) -> None:

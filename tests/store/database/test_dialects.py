@@ -1,4 +1,7 @@
+import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +81,8 @@ def test_a_threshold_that_is_no_number_is_refused(threshold: str) -> None:
         ("options=-csearch_path%3Dwh", "SHOW statement_timeout", "10s"),
         ("options=-cstatement_timeout%3D7s", "SHOW statement_timeout", "7s"),
         ("application_name=hooks", "SHOW application_name", "hooks"),
+        ("pooler=transaction", "SHOW statement_timeout", "10s"),
+        ("pooler=transaction&options=-cstatement_timeout%3D7s", "SHOW statement_timeout", "7s"),
     ],
 )
 def test_what_the_url_says_of_a_connection_counts(
@@ -86,6 +91,25 @@ def test_what_the_url_says_of_a_connection_counts(
     engine = open_engine(parse_url(f"{postgres.new_database()}?{query}"), readers=True)
     with engine.connect() as connection:
         assert connection.exec_driver_sql(statement).scalar_one() == found
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_peer_that_went_without_a_word_is_noticed_in_a_minute(postgres: Postgres) -> None:
+    engine = open_engine(parse_url(postgres.url), readers=True)
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(raw.pgconn.socket)) as line:
+
+            def told(option: int) -> int:
+                return line.getsockopt(socket.IPPROTO_TCP, option)
+
+            silent = told(socket.TCP_KEEPIDLE)
+            silent += told(socket.TCP_KEEPINTVL) * told(socket.TCP_KEEPCNT)
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert silent <= 60
+            assert told(socket.TCP_USER_TIMEOUT) <= 60_000
+            assert told(socket.TCP_USER_TIMEOUT) > 0
     engine.dispose()
 
 
