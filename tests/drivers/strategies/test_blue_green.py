@@ -352,12 +352,13 @@ def test_a_refusal_by_admission_leaves_nothing(
 
 
 def test_somebody_elses_image_meanwhile_is_kept(driver: DeploymentUpdate, shop: Shop) -> None:
-    first = driver.execute(blue_green(), push("2", SHA), context(1))
+    never_ready = push("bad", SHA)  # so that no step switches before the change
+    first = driver.execute(blue_green(), never_ready, context(1))
     assert isinstance(first, Wait)
     containers = [{"name": "app", "image": "acme/shop:hotfix"}]
     shop.patch("Deployment", {"spec": {"template": {"spec": {"containers": containers}}}})
     with pytest.raises(DriverError, match="changed by somebody else"):
-        run_to_end(driver, blue_green(), push("2", SHA), replace(context(1), state=first.state))
+        run_to_end(driver, blue_green(), never_ready, replace(context(1), state=first.state))
     assert shop.image() == "acme/shop:hotfix"
     assert shop.selector() == LABELS and shop.find("Deployment", "shop-green") is None
 
