@@ -245,7 +245,7 @@ class Push:
         by = self._written_by(obj, next(iter(record.previous)), "by hand")
         return (
             f"{self.image} was taken back on {self.address} {by} and is not deployed again by the "
-            f"same push: {self._again(obj)}."
+            f"same push: {self.again(obj)}."
         )
 
     def remembering(self, obj: Json, taken_back: Record) -> Json:
@@ -281,21 +281,32 @@ class Push:
                 by = self._written_by(obj, name, "by somebody else")
                 raise TargetConflict(
                     f"Container {name} of {self.address} was changed {by} during the rollout of "
-                    f"{self.image}: it runs {runs} now. To deploy it, {self._again(obj)}.",
+                    f"{self.image}: it runs {runs} now. To deploy it, {self.again(obj)}.",
                     changes=state.changes,
                 )
+
+    def refuse_replaced(self, obj: Json, state: RolloutState) -> None:
+        """
+        Raises:
+            TargetConflict: what ran before, and serves until this push does, was changed since.
+        """
+        found = self.images(obj, state.previous)
+        for name, image in state.previous.items():
+            if found.get(name) != image:
+                by = self._written_by(obj, name, "by somebody else")
+                raise TargetConflict(f"{self.address} was changed {by} meanwhile")
 
     def _written_by(self, obj: Json, container: str, who: str) -> str:
         """Who took a container's image back, with the name that it gives itself."""
         found = writer(self.workload, obj, container)
         return f"{who} ({found.name})" if found and not found.ours else who
 
-    def _again(self, obj: Json) -> str:
-        """What has to be done to deploy an image that somebody took back."""
+    def again(self, obj: Json, what: str = "it again") -> str:
+        """What has to be done to deploy an image where somebody took one back."""
         found = deployer(obj)
         if found is None:
-            return "push it again"
-        return f"pushing it again is in vain, for {found.name} {found.does}: {found.instead}"
+            return f"push {what}"
+        return f"pushing {what} is in vain, for {found.name} {found.does}: {found.instead}"
 
     def _record(self, obj: Json, intent: Intent) -> Record:
         """The record of this push, which keeps what is held and holds what it rolls back."""

@@ -329,14 +329,15 @@ class ImageUpdate:
         previous = ", ".join(sorted(set(state.previous.values())))
         if seen.complete:
             runs = self.push.images(step.look.obj, state.previous)
-            how = f"It was rolled back to {previous}"
+            how, then = f"It was rolled back to {previous}", "push a newer image"
             if runs and runs != state.previous:
                 images = ", ".join(sorted(set(runs.values())))
                 if _versions(runs) == _versions(state.previous):
                     how += f", which runs as {images}"  # admission gives it another name
                 else:
                     how = f"It was taken back, and {images} runs, which somebody else has set"
-            message = f"{state.reason} {how}: push a newer image."
+                    then = self.push.again(step.look.obj, "a newer image")
+            message = f"{state.reason} {how}: {then}."
             self.task.emit(step.look.obj, EventReason.ROLLED_BACK, message)
             raise DriverError(message, code="rolled_back", changes=state.changes)
         if seen.failed or self.is_late(step):

@@ -47,7 +47,7 @@ from webhook_drivers.kubernetes.strategies.second.base import (
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT, GREEN
 from webhook_drivers.kubernetes.strategies.second.leftovers import Leftovers
 from webhook_drivers.kubernetes.strategies.strategy import Step, Task
-from webhook_service import DriverError, Retry, Superseded, TargetConflict
+from webhook_service import DriverError, Retry, Superseded
 from webhook_service.failpoints import failpoint
 
 TIDY_SECONDS = 1800.0
@@ -194,8 +194,7 @@ class BlueGreen(SecondDeployment[Scene]):
             return self._settle(task, look, state.at(SETTLED, task.now()))
         if state.stage == SETTLED:
             state = state.at("", task.now())  # what served was deleted: it begins anew
-        if task.push.images(look.obj, state.previous) != state.previous:
-            raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
+        task.push.refuse_replaced(look.obj, state)
         over = Switchover(self._colours(task, look))
         if not task.push.is_ours(task.push.record(look.obj)):
             # People's Deployment was made anew meanwhile, without what was written on it.

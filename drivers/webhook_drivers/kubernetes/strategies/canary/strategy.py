@@ -43,7 +43,7 @@ from webhook_drivers.kubernetes.strategies.second.base import MAX_MOVES, SecondD
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT
 from webhook_drivers.kubernetes.strategies.second.leftovers import Leftovers
 from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Task
-from webhook_service import DriverConfig, DriverError, TargetConflict
+from webhook_service import DriverConfig, DriverError
 from webhook_service.failpoints import failpoint
 
 LONGEST_PAUSE = 30.0
@@ -168,8 +168,7 @@ class Canary(SecondDeployment[Both]):
         if deployment.runs(look.obj, state.expected, push):
             state = state.at("promoting", task.now())
             return _step(look, state, shares.rest(state.stale_deadline))
-        if task.push.images(look.obj, state.previous) != state.previous:
-            raise TargetConflict(f"{task.push.address} was changed by somebody else meanwhile")
+        task.push.refuse_replaced(look.obj, state)
         deployment.refuse_foreign(other, shares.other, task.push.repository)
         if not task.push.is_ours(task.push.record(look.obj)):
             # People's Deployment was made anew meanwhile, without what was written on it.

@@ -131,10 +131,18 @@ def template_patch(
 
 
 def as_serving(main: Json, second: Json) -> Json:
-    """The first Deployment with the pods of the second: what serves while its Service is moved."""
+    """The first Deployment with the pods of the second: what serves while its Service is moved.
+
+    Who wrote the template is what the second says.
+    """
     template = copy.deepcopy(second["spec"]["template"])
     template["metadata"]["labels"].pop(COLOR, None)
-    return {**main, "spec": {**main["spec"], "template": template}}
+    writers = {"managedFields": second["metadata"].get("managedFields") or []}
+    return {
+        **main,
+        "metadata": {**main["metadata"], **writers},
+        "spec": {**main["spec"], "template": template},
+    }
 
 
 def labels_of_pods(obj: Json) -> Json:
