@@ -13,8 +13,9 @@ from tests.servers.requirements import require, require_program
 
 ROOT = Path(__file__).parents[2]
 # More words for the builder, such as `-v` for the configuration of pip and certificates.
-MORE = "WEBHOOK_SERVICE_TEST_BUILD_ARGS"
+MORE = "TEST_IMAGE_BUILD_ARGS"
 MINUTES = 60
+IMAGE = "localhost/hooks"
 # What slim images leave out, too.
 UNREAD = ("doc", "man", "locale")
 
