@@ -142,3 +142,31 @@ def test_what_a_result_does_not_say_is_kept(store: Store) -> None:
     execution = read(store, push)
     assert (execution.changes, execution.event) == ((change,), resolved)
     assert execution.driver_state == {}
+
+
+def test_a_cancel_by_force_leaves_the_moment_of_the_first_change(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    first, second = Change("a", "b", "c", "d"), Change("a", "b", "d", "e")
+    store.claims.record(claim_one(store), Verdict(ExecutionState.WAITING, changes=(first,)))
+    began, claim = read(store, push).changed, claim_one(store)
+    store.executions.cancel(PROJECT, push.execution, force=True)
+    with pytest.raises(Fenced):
+        store.claims.record(claim, replace(DONE, changes=(first, second)))
+    cancelled = read(store, push)
+    assert began is not None
+    assert (cancelled.changed, cancelled.changes) == (began, (first, second))
+
+
+def test_the_changes_of_a_lost_step_are_not_noted_on_what_is_tried_again(store: Store) -> None:
+    receiver, _ = add_receiver(store)
+    push = work()
+    accept(store, receiver, push)
+    lost = claim_one(store)
+    lose_leases(store)
+    store.claims.sweep()
+    with pytest.raises(Fenced):
+        store.claims.record(lost, replace(DONE, changes=(Change("a", "b", "c", "d"),)))
+    again = read(store, push)
+    assert (again.state, again.changes, again.changed) == ("queued", (), None)
