@@ -175,7 +175,17 @@ def test_retry_after_is_honoured(tmp_path: Path, said: str, least: float, most: 
             'User "x" cannot get resource "deployments"',
             "Not allowed to get .*bind the Role that `python -m webhook_drivers.",
         ),
-        (403, "exceeded quota: pods", "A quota of namespace shop does not let us get Deployment"),
+        (
+            403,
+            "exceeded quota: pods",
+            "A quota of namespace shop does not let us get Deployment .*: raise the quota",
+        ),
+        (
+            403,
+            'deployments.apps "shop-green" is forbidden: unable to create new content in namespace '
+            "shop because it is being terminated",
+            "The namespace shop is being deleted, .* create it with its workload, and push again",
+        ),
         (422, "spec.template: Invalid value", r"\(422\).*Invalid value"),
         (302, "elsewhere", r"\(302\)"),
     ],

@@ -22,6 +22,7 @@ def counts(updated: int, total: int, available: int) -> dict[str, int]:
     return {"updatedReplicas": updated, "replicas": total, "availableReplicas": available}
 
 
+FULL = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
 PARTITION = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
 STATEFUL = {"readyReplicas": 3, "updatedReplicas": 3}
@@ -34,7 +35,18 @@ CASES = [
     ("Deployment", obj(counts(3, 5, 3), replicas=3), "going", "2 old pods are to end"),
     ("Deployment", obj(counts(3, 3, 2), replicas=3), "going", "2 of 3 new pods are available"),
     ("Deployment", obj({}, replicas=0), "complete", "is scaled to 0, so no pod runs"),
-    ("Deployment", obj({}, replicas=3, paused=True), "going", "the Deployment is paused"),
+    (
+        "Deployment",
+        obj({}, replicas=3, paused=True),
+        "going",
+        "the Deployment is paused: resume it (kubectl rollout resume deployment/",
+    ),
+    (
+        "Deployment",
+        obj({"conditions": [FULL]}, replicas=3),
+        "going",
+        "exceeded quota: small: raise the quota, or make room in it",
+    ),
     ("Deployment", obj(counts(1, 4, 3) | {"conditions": [EXCEEDED]}), "failed", "timed out"),
     ("Deployment", obj({"conditions": [EXCEEDED]}, 3), "going", "waiting for the controller"),
     ("Deployment", {"metadata": {"generation": 1}}, "going", "waiting for the controller"),

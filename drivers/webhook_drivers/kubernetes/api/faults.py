@@ -22,6 +22,8 @@ GRANT = (
     "account of webhook-service there."
 )
 QUOTA = "exceeded quota"
+RAISE_QUOTA = "raise the quota, or make room in it"
+ENDING = "being terminated"
 # How webhooks, ValidatingAdmissionPolicies and Pod Security begin what they say.
 POLICY = ("denied the request", "denied request", "violates PodSecurity", "admission webhook")
 TRANSIENT = frozenset({401, 408, 410, 425, 429})
@@ -77,8 +79,15 @@ def _not_found(address: Address, said: str) -> str:
 
 def _forbidden(verb: str, address: Address, said: str) -> DriverError:
     if QUOTA in said:
-        text = f"A quota of namespace {address.namespace} does not let us {verb} {address}: {said}"
+        where = f"A quota of namespace {address.namespace}"
+        text = f"{where} does not let us {verb} {address}: {RAISE_QUOTA}. The cluster says: {said}"
         return DriverError(text, code="quota_exceeded")
+    if ENDING in said:
+        text = (
+            f"The namespace {address.namespace} is being deleted, and takes nothing new. To deploy "
+            "there again, wait until it is gone, create it with its workload, and push again."
+        )
+        return DriverError(text, code="namespace_ending")
     # Admission plug-ins say "is forbidden" too, and only authorizers that somebody "cannot".
     if not is_policy(said) and (" cannot " in said or "is forbidden" not in said):
         text = f"{denied(verb, address)} The cluster says: {said}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from webhook_drivers.kubernetes.api.faults import QUOTA, RAISE_QUOTA
 from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.workloads import dig
 
@@ -258,11 +259,16 @@ def _time(condition: Json) -> str:
 
 
 def _hindrance(obj: Json) -> str:
-    """What keeps a Deployment from creating pods: a pause, or a quota or policy that refuses."""
+    """What keeps a Deployment from creating pods, and what to do: a pause, a quota, a policy."""
     if is_paused("Deployment", obj):
-        return "; the Deployment is paused"
+        known = dig(obj, "metadata")
+        where = f"deployment/{known.get('name')} -n {known.get('namespace')}"
+        return f"; the Deployment is paused: resume it (kubectl rollout resume {where})"
     refused = _condition(obj, "ReplicaFailure", "True")
-    return f"; {_said(refused)}" if refused else ""
+    if not refused:
+        return ""
+    said = _said(refused)
+    return f"; {said}: {RAISE_QUOTA}" if QUOTA in said else f"; {said}"
 
 
 def _complete(message: str) -> Progress:
