@@ -154,6 +154,7 @@ class WebhookService:
         self._async_intake = AsyncIntake(store.intake.require_room, store.intake.submit_all)
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
+        self._at_end.callback(self.bounded.close)
         self._stopped, self._expects_start = False, True
         self.refusals = Refusals(store, formats, schemes)
         self.interventions = Interventions(

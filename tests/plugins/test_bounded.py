@@ -116,3 +116,24 @@ def test_code_of_this_project_is_told_apart_from_that_of_others() -> None:
 
     assert is_ours(DockerHub()) and is_ours(DockerHub().parse)
     assert not is_ours(Foreign())
+
+
+def test_closing_ends_the_threads_and_later_ones_end_by_themselves(
+    released: threading.Event,
+) -> None:
+    before = set(threading.enumerate())
+    bounded, limit = BoundedCalls(), CallLimit("A look", 10.0, "", "")
+    assert bounded.run("p", lambda: 7, limit) == 7
+    with pytest.raises(Unavailable):
+        bounded.run("p", released.wait, LIMIT)
+    assert set(threading.enumerate()) - before
+    bounded.close()
+    assert bounded.run("p", lambda: 7, limit) == 7
+    released.set()
+    assert wait_for(lambda: not set(threading.enumerate()) - before, 5)
+
+
+def test_calls_one_after_the_other_share_one_thread() -> None:
+    bounded, limit = BoundedCalls(), CallLimit("A look", 10.0, "", "")
+    assert len({bounded.run("p", threading.get_ident, limit) for _ in range(50)}) == 1
+    bounded.close()

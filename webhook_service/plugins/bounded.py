@@ -115,6 +115,10 @@ class BoundedCalls:
         finally:
             del call
 
+    def close(self) -> None:
+        """End the threads that have nothing to do; one that hangs ends when it can."""
+        self._threads.close()
+
     def _begin(self, owner: str, function: Callable[[], Any], limit: CallLimit) -> _Call:
         with self._lock:
             if self._hanging[limit.what, owner] >= MAX_OF_OWNER:
@@ -183,6 +187,7 @@ class _Threads:
     def __init__(self) -> None:
         self._idle: list[_Thread] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def begin(self, function: Callable[[], Any]) -> _Call:
         with self._lock:
@@ -198,7 +203,17 @@ class _Threads:
 
     def take_back(self, thread: _Thread) -> None:
         with self._lock:
-            self._idle.append(thread)
+            if self._closed:
+                thread.calls.put(None)
+            else:
+                self._idle.append(thread)
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle, self._closed = self._idle, [], True
+        for thread in idle:
+            thread.calls.put(None)
+            thread.join(IDLE_SECONDS)
 
     def dismiss(self, thread: _Thread) -> bool:
         """Whether a thread may end: it was given nothing meanwhile."""
@@ -214,7 +229,7 @@ class _Thread(threading.Thread):
 
     def __init__(self, threads: _Threads) -> None:
         super().__init__(name="bounded-call", daemon=True)
-        self.calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self.calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._threads = threads
 
     def run(self) -> None:
@@ -225,6 +240,8 @@ class _Thread(threading.Thread):
                 if self._threads.dismiss(self):
                     return
                 continue
+            if call is None:
+                return
             self._make(call)
             del call  # or it would be kept until the next one, with all that it holds
 

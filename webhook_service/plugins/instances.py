@@ -109,17 +109,19 @@ class Instances(Generic[T]):
 
     def close(self) -> None:
         """Close what was used and can be closed."""
+        bounded = BoundedCalls()
         with self._lock:
             for instance in (*self._instances.values(), *self._kept.values()):
                 if (close := getattr(instance, "close", None)) is not None:
                     what = f"Closing {type(instance).__name__}"
                     with suppress(WebhookServiceError), guarded(what, PluginUnavailable):
                         limit = CallLimit(what, CLOSE_SECONDS, what, what)
-                        closing = BoundedCalls().run("", close, limit)
+                        closing = bounded.run("", close, limit)
                         if inspect.isawaitable(closing):
                             self.loop.run(closing, CLOSE_SECONDS)
             self._instances.clear()
             self._kept.clear()
+        bounded.close()
         self.loop.close()
 
 
