@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support import SECRET, make_service, sqlite_url, wait_for
+from webhook_service.chores import scheduler as module
 from webhook_service.chores.retention import housekeeping
 from webhook_service.chores.scheduler import MAX_STEPS, Scheduler
 from webhook_service.errors import StoreUnavailable
@@ -89,6 +91,29 @@ def test_a_failing_chore_is_logged_and_tried_again(
         wait_for(lambda: len(chore.seen) >= 2)
         running.stop()
     assert "The database is away." in caplog.text
+
+
+def test_a_step_that_hangs_is_left_behind_and_keeps_no_other_chore_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Hanging(Counting):
+        name = "a-hanging-one"  # taken before the other one
+
+        def step(self, cursor: str) -> ChoreStep:
+            released.wait(30)
+            return super().step(cursor)
+
+    released = threading.Event()
+    monkeypatch.setattr(module, "STEP", replace(module.STEP, seconds=0.05))
+    hanging, other = Hanging(1), Counting(1)
+    running = scheduler(store, hanging, other)
+    with caplog.at_level(logging.WARNING):
+        running.run_due()
+    assert other.seen == [""] and hanging.seen == []
+    assert "The chore a-hanging-one goes on when it is due again" in caplog.text
+    assert "it hangs in wait (" in caplog.text
+    released.set()
+    assert wait_for(lambda: hanging.seen == [""])
 
 
 def test_stopping_leaves_the_rest_for_another_host(store: Store) -> None:
