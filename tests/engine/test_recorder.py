@@ -124,7 +124,7 @@ def test_a_commit_that_is_late_keeps_no_worker_from_the_next_step_and_loses_no_l
     renew = Queue.renew
 
     def late(self: Queue, claim: Claim, write: Any) -> None:
-        may_end.wait(10)
+        may_end.wait(60)
         recorded(self, claim, write)
 
     def note(self: Queue, claim: Claim, verdict: Verdict) -> Any:
