@@ -1,14 +1,12 @@
 """What all tests share: real servers as fixtures, and the rules for skipping."""
 
 import os
-import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 
 from tests.reliability.release import FIRST_RELEASE, history_has_it
-from tests.servers.builder import IMAGE, Builder
 from tests.servers.control_plane import NEWER, ControlPlane, assets
 from tests.servers.listener import Listener
 from tests.servers.postgres import Postgres
@@ -201,16 +199,3 @@ def start_registry() -> Iterator[StartRegistry]:
             return stack.enter_context(Registry(notify, headers))
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    """After `make image`."""
-    folder = tmp_path_factory.mktemp("builder")
-    try:
-        builder = Builder(folder)
-        builder.make("image", IMAGE)
-        yield builder
-    finally:
-        # Gigabytes, which pytest would keep.
-        shutil.rmtree(folder)

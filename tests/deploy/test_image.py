@@ -1,14 +1,30 @@
 """The image: the same twice, small, described by what it holds, and able to run all of it."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from email import message_from_string
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.servers.builder import IMAGE, Builder
+from tests.servers.builder import Builder
 
 pytestmark = [pytest.mark.image_build, pytest.mark.slow, pytest.mark.timeout(3600)]
+IMAGE = "localhost/hooks"
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """After `make image`."""
+    folder = tmp_path_factory.mktemp("builder")
+    try:
+        builder = Builder(folder)
+        builder.make("image", IMAGE)
+        yield builder
+    finally:
+        # Gigabytes, which pytest would keep.
+        shutil.rmtree(folder)
 
 
 def test_the_image_is_less_than_110_megabytes_packed(builder: Builder) -> None:

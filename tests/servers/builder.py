@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 # More words for the builder, such as `-v` for the configuration of pip and certificates.
 MORE = "TEST_IMAGE_BUILD_ARGS"
 MINUTES = 60
-IMAGE = "localhost/hooks"
 # What slim images leave out, too.
 UNREAD = ("doc", "man", "locale")
 
