@@ -17,16 +17,15 @@ import logging
 import math
 import os
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Dialect, QueuePool, event, update
+from sqlalchemy import Connection, Dialect, event, update
 from sqlalchemy.exc import DataError, IntegrityError, InvalidatePoolError, SQLAlchemyError
 
 from webhook_service.errors import (
@@ -40,17 +39,14 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.history.backlog import Written
 from webhook_service.store.database.clock import TOLERANCE, DatabaseClock
 from webhook_service.store.database.dialects import (
-    checkpoint,
-    identity,
     is_lent,
     lends,
     open_engine,
     parse_url,
-    sqlite_file,
-    sqlite_files,
     took_too_long,
 )
 from webhook_service.store.database.generation import Generation
+from webhook_service.store.database.sqlite_files import SqliteFiles
 from webhook_service.store.database.watchdog import Watchdog
 from webhook_service.store.database.write import TORN, Write, wait
 from webhook_service.store.tables import chores
@@ -68,8 +64,6 @@ FORKED = (
     "This service was opened before its process forked, and neither threads nor connections "
     "survive that: open it in the new process. With gunicorn leave out --preload."
 )
-LOG_LOST = "A file of the database was deleted and is being made anew; nothing was stored."
-FILE_LOST = "The file of the database was moved, deleted or replaced; nothing was stored."
 REFUSED = "The database refused the write; nothing was stored."
 TOO_LONG = (
     f"The list was not read within {LIST_TIMEOUT:.0f} s: many rows match one of the filters, and "
@@ -135,7 +129,9 @@ class Database:
         self._lock = threading.Lock()
         self._commit_lock = threading.Lock()
         self._watchdog = Watchdog(GROUP_TIMEOUT)
+        self._files: SqliteFiles | None = None
         if self.is_sqlite:
+            self._files = SqliteFiles(self.url, self._readers, self._writers, self._generation)
             event.listen(self._readers, "do_connect", self._require_own_files)
         else:
             event.listen(self._readers, "checkout", self._ping)
@@ -144,11 +140,6 @@ class Database:
         self._jobs = self._groups = 0
         self._failure: BaseException | None = None
         self._kept: Connection | None = None
-        self._path = sqlite_file(self.url) if self.is_sqlite else None
-        self._file = identity(self._path)
-        self._log_file = None if self._path is None else sqlite_files(self.url)[1]
-        # Which file the kept connection writes to first; None until it has written.
-        self._log: tuple[int, int] | None = None
         # When the group that is written now was begun; without one there is nothing to wait for.
         self._began = math.inf
 
@@ -433,91 +424,18 @@ class Database:
         A file that was deleted or replaced takes writes for as long as it is open, and they are
         lost when it is closed.
         """
-        file = identity(self._path)
-        if file != self._file:
-            self._leave_lost_file()
-        elif self._is_log_lost:
-            self._leave_lost_log()
+        if self._files is not None and self._files.are_lost:
+            self._files.leave(None if self._kept is None else _raw(self._kept), self._let_go)
         if self._kept is None:
             self._kept = self._writers.connect()
-            self._file = file
         try:
             with self._watchdog.over(_raw(self._kept)), self._kept.begin():
                 yield self._kept
         except BaseException:
             self._let_go()
             raise
-        if self._log is None:
-            self._log = identity(self._log_file)
-
-    @property
-    def _is_log_lost(self) -> bool:
-        """Whether the kept connection writes to a ``-wal`` file that has no name any more."""
-        return self._log is not None and identity(self._log_file) != self._log
-
-    def _leave_lost_log(self) -> None:
-        """Save what only a deleted ``-wal`` file holds, and go on with a new one.
-
-        Raises:
-            StoreUnavailable: queries still run that began before.
-        """
-        if not (self._save_log() and self._is_unread):
-            raise StoreUnavailable(LOG_LOST)
-        self._let_go()
-        log.error(
-            "%s was deleted or replaced. What it held is in the database now. Never touch the "
-            "files beside the database while the service runs.",
-            self._log_file,
-        )
-
-    def _leave_lost_file(self) -> None:
-        """Complete a database whose file was moved, and go on with the one that has its name now.
-
-        SQLite would take the ``-wal`` file of the old one for that of the new one, and spoil it.
-
-        Raises:
-            StoreUnavailable: queries still run that began before.
-        """
-        was_open = self._kept is not None
-        if not (self._save_log() and self._is_unread):
-            raise StoreUnavailable(FILE_LOST)
-        is_beside = self._log is not None and identity(self._log_file) == self._log
-        self._let_go()
-        for engine in (self._readers, self._writers):
-            engine.dispose()
-        if is_beside:
-            for file in sqlite_files(self.url)[1:]:
-                file.unlink(missing_ok=True)
-        if was_open:
-            log.error(
-                "%s was moved, deleted or replaced. All that was stored until now is in the file "
-                "that had this name. Stop the service before you touch the database.",
-                self._path,
-            )
-
-    def _save_log(self) -> bool:
-        """Move what the ``-wal`` file holds into the database that it was opened with.
-
-        It takes writes for as long as it is open, and they are lost with it.
-
-        Returns:
-            Whether it holds nothing any more that is to be kept.
-        """
-        try:
-            return self._kept is None or checkpoint(_raw(self._kept))
-        except sqlite3.Error:
-            log.exception("The file %s could not be saved.", self._log_file)
-            # Another process may have saved all, and made a new file.
-            return identity(self._log_file) not in (None, self._log)
-
-    @property
-    def _is_unread(self) -> bool:
-        """Whether no query runs. From now on, none begins by a connection from before.
-
-        It would read the wrong files once there are new ones.
-        """
-        self._generation.end()
-        return not cast(QueuePool, self._readers.pool).checkedout()
+        if self._files is not None:
+            self._files.wrote()
 
     def _require_own_files(self, *_: object) -> None:
         """Open no file beside one that the writer still has to leave.
@@ -525,7 +443,7 @@ class Database:
         Raises:
             StoreUnavailable: the writer leaves it now.
         """
-        if identity(self._path) == self._file and not self._is_log_lost:
+        if self._files is None or not self._files.are_lost:
             return
         with suppress(StoreUnavailable):
             self.submit(_run_each, _touch)  # nobody may be writing
@@ -533,7 +451,9 @@ class Database:
 
     def _let_go(self) -> None:
         """Give the writer's connection back; the pool keeps it, unless it is broken."""
-        kept, self._kept, self._log = self._kept, None, None
+        kept, self._kept = self._kept, None
+        if self._files is not None:
+            self._files.closed()
         if kept is not None:
             kept.close()
 
