@@ -118,6 +118,8 @@ class Attempts:
 
     def _record(self, claim: Claim, verdict: Verdict, write: Write[bool] | None) -> None:
         for attempt in range(RECORD_TRIES):
+            if attempt > 1:
+                time.sleep(attempt - 1)
             try:
                 write, last = None, write
                 self._claims.recorded(claim, last or self._claims.submit(claim, verdict))
@@ -134,7 +136,6 @@ class Attempts:
             except WebhookServiceError as exc:
                 # The lease runs out if this keeps failing, and another attempt repeats the step.
                 log.warning("Recording %s failed (%d): %s", claim.execution.id, attempt + 1, exc)
-                time.sleep(attempt)
 
 
 def _fields(claim: Claim) -> dict[str, Any]:

@@ -131,9 +131,8 @@ class Plugins(Generic[T]):
         found = self._loaded.get(name)
         if found is not None:
             return found
-        with self._lock:
-            loading = self._loading.setdefault(name, threading.RLock())
-        with loading:  # of this plug-in alone: an import that hangs keeps no other waiting
+        # Of this plug-in alone: an import that hangs keeps no other waiting.
+        with self._loading.setdefault(name, threading.RLock()):
             if name not in self._loaded:
                 self._loaded[name] = self._loaders[name]()
             return self._loaded[name]

@@ -70,9 +70,8 @@ class Instances(Generic[T]):
         found = self._instances.get(name)
         if found is not None:
             return found
-        with self._lock:
-            making = self._making.setdefault(name, threading.Lock())
-        with making:  # of this plug-in alone: a constructor that hangs keeps no other waiting
+        # Of this plug-in alone: a constructor that hangs keeps no other waiting.
+        with self._making.setdefault(name, threading.Lock()):
             if name not in self._instances:
                 target = self.plugins.get(name)
                 with guarded(f"Making {target.__name__} ({name})", PluginUnavailable, MAKE_ERRORS):
