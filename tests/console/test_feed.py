@@ -59,7 +59,7 @@ def test_what_came_while_the_connection_was_broken_is_told_after_it(
         last = heard(lines, push(site, "1.51.0"), "succeeded")
     missed = push(site, "1.52.0")
     with feed(owner, {"last-event-id": last}) as lines:
-        heard(lines, missed, "succeeded")
+        assert heard(lines, missed, "succeeded") != last
 
 
 def test_a_rollout_that_ended_while_the_connection_was_broken_is_told(
@@ -72,7 +72,7 @@ def test_a_rollout_that_ended_while_the_connection_was_broken_is_told(
         site.service.interventions.abort(PROJECT, execution.id)
         site.wait(execution.id)
         with feed(owner, {"last-event-id": last}) as lines:
-            heard(lines, execution.delivery, "cancelled")
+            assert heard(lines, execution.delivery, "cancelled") != last
 
 
 def test_without_an_id_nothing_old_is_told(site: ConsoleSite, owner: httpx.Client) -> None:
@@ -93,7 +93,7 @@ def test_an_id_that_no_feed_gave_begins_anew(
     site: ConsoleSite, owner: httpx.Client, last: str
 ) -> None:
     with feed(owner, {"last-event-id": last}) as lines:
-        heard(lines, push(site, "1.55.0"))
+        assert heard(lines, push(site, "1.55.0")) != last
 
 
 def test_of_one_person_ten_pages_are_live_and_a_closed_one_makes_room(
@@ -147,7 +147,7 @@ def test_the_feed_of_one_host_tells_of_pushes_to_another(
             last = heard(lines, push(here, "1.2.0"), "succeeded")
         missed = push(here, "1.3.0")
         with feed(client, {"last-event-id": last}) as lines:
-            heard(lines, missed, "succeeded")
+            assert heard(lines, missed, "succeeded") != last
 
 
 def test_what_ends_between_two_reads_of_one_look_is_told() -> None:

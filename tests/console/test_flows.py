@@ -200,6 +200,7 @@ def test_a_page_shows_the_end_of_what_moved_while_it_asked(site: ConsoleSite, pa
         page.wait_for_timeout(500)
         slow.let_go()
         page.get_by_text("Push again").wait_for()
+        assert page.get_by_text("Abort and roll back").count() == 0
 
 
 def test_a_part_in_which_somebody_is_moves_when_they_leave_it(site: ConsoleSite, page: Any) -> None:

@@ -129,7 +129,9 @@ def test_each_form_of_a_value_changes_what_is_rendered_and_is_valid(path: str) -
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_rights_of_each_driver_are_valid(driver: str) -> None:
     objects = rendered(OPERATED | {"targets": [{"namespace": "shop", "drivers": [driver]}]})
-    valid([each for each in objects if each["kind"].startswith("Role")])
+    roles = [each for each in objects if each["kind"].startswith("Role")]
+    assert {"Role", "RoleBinding"} <= {each["kind"] for each in roles}
+    valid(roles)
 
 
 @pytest.mark.parametrize("path", [*LEAVES, *(name for name in DEFAULTS if name not in LEAVES)])

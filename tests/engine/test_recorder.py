@@ -138,7 +138,8 @@ def test_a_commit_that_is_late_keeps_no_worker_from_the_next_step_and_loses_no_l
     monkeypatch.setattr(Queue, "recorded", late)
     monkeypatch.setattr(Queue, "submit", note)
     monkeypatch.setattr(Queue, "renew", note_renewed)
-    keys = [add_receiver(service, name=name)[1] for name in "ab"]
+    targets = [{"name": name, "stubConfig": {"target": name}} for name in "ab"]
+    keys = [add_receiver(service, **target)[1] for target in targets]
     first, second = (push(service, key).executions[0] for key in keys)
     assert wait_for(lambda: set(submitted) == {first, second})
     assert wait_for(lambda: {first, second} <= set(renewed))
