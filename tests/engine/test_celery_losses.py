@@ -59,6 +59,23 @@ def test_what_a_killed_worker_ran_on_redis_runs_again_after_its_lease(
 
 
 @pytest.mark.redis
+def test_a_worker_goes_on_if_redis_was_away_when_all_its_children_became_free(
+    tmp_path: Path,
+) -> None:
+    with Redis() as redis, Site(sqlite_url(tmp_path), redis.url, tmp_path) as site:
+        site.start_worker(1)
+        execution = push(site.service, site.receiver("b", behaviour="block"), "b").executions[0]
+        site.wait_for_call("b")
+        redis.kill()
+        (tmp_path / "release").touch()
+        assert wait_for_end(site.service, execution, 30).state == "succeeded"
+        redis.start()
+        later = push(site.service, site.receiver("later"), "later").executions[0]
+        assert wait_for_end(site.service, later, 30).state == "succeeded"
+        assert len(site.calls("b")) == 1
+
+
+@pytest.mark.redis
 def test_a_worker_that_is_told_to_end_finishes_what_runs(redis: Redis, tmp_path: Path) -> None:
     with Site(sqlite_url(tmp_path), redis.url, tmp_path) as site:
         worker = site.start_worker(1)

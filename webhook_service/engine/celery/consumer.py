@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import amqp
@@ -18,7 +18,7 @@ import kombu.transport
 from celery.utils import uuid
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 
 from webhook_service.engine.celery.app import TASK
 from webhook_service.engine.celery.faults import SETTLED, BrokerFaults
@@ -102,8 +102,34 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
         message.reject_log_error(log, self.connection_errors)
 
 
+class RedisQoS(redis.QoS):
+    """Counts what is done with, also while Redis is away and cannot be told.
+
+    Otherwise a worker that lost Redis while all its children ran would wait for ever for room: it
+    reads no more, and so does not notice that its connection has ended.
+    """
+
+    def ack(self, delivery_tag: Any) -> None:
+        with self._done(delivery_tag):
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        with self._done(delivery_tag):
+            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _done(self, tag: Any) -> Iterator[None]:
+        try:
+            yield
+        except self.channel.connection_errors:
+            # At worst it is delivered again: the tables know that it has run.
+            virtual.QoS.ack(self, tag)  # type: ignore[no-untyped-call]
+
+
 class RedisChannel(redis.Channel):
     """Outlives list items that are no messages; an item is gone from the list when it is read."""
+
+    QoS = RedisQoS
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
