@@ -13,6 +13,7 @@ from tests.contract.shop import Shop as Target
 from tests.drivers.strategies.colours import Shop
 from tests.support import PROJECT, wait_for, wait_for_end
 from webhook_service import Execution, WebhookService
+from webhook_service.model.history.revision import Standing
 
 CANARY = {"type": "canary", "service": "shop", "steps": [{"weight": 30, "pauseSeconds": 600}]}
 
@@ -34,6 +35,9 @@ def shop(cluster: Cluster, client: Client, namespace: str) -> Shop:
 def deploy(service: WebhookService, client: Client, namespace: str, shop: Shop) -> Any:
     target = Target(client, namespace)
     return lambda **config: Deployed(service, target, timeoutSeconds=60, **config)
+
+
+BLUE_GREEN = {"type": "blueGreen", "service": "shop", "keepSeconds": 600}
 
 
 def get(deployed: Deployed, execution: str) -> Execution:
@@ -90,3 +94,22 @@ def test_a_refused_push_gives_the_rollout_back_to_the_one_that_it_wanted_to_take
     ended = wait_for_end(deployed.service, older)
     assert ended.state == "succeeded", ended.message
     eventually(lambda: shop.assert_at_rest("acme/shop:2") is None)
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["under way", "cancelled by force"])
+@pytest.mark.parametrize("other", [{"type": "rolling"}, CANARY], ids=["rolling", "canary"])
+def test_a_rollback_takes_back_what_green_serves_although_the_receiver_has_another_strategy_now(
+    deploy: Any, shop: Shop, other: dict[str, Any], cancelled: bool
+) -> None:
+    deployed = deploy(strategy=BLUE_GREEN)
+    pushed = begun(deployed, "2", "is kept for")
+    if cancelled:
+        deployed.service.interventions.cancel(PROJECT, pushed, force=True)
+    own = {"namespace": shop.namespace, "name": "shop", "strategy": other}
+    deployed.service.update_receiver(PROJECT, deployed.receiver, {"deploymentUpdateConfig": own})
+    (seen,) = deployed.history()
+    assert (seen.live, seen.standing) == (True, Standing.LIVE), seen.note
+    back = deployed.roll_back()
+    assert back.state == "succeeded", back.message
+    shop.assert_at_rest("acme/shop:1")
+    assert deployed.history()[-1].held

@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
 )
 from webhook_drivers.kubernetes.drivers.restart import Restart, RestartConfig
 from webhook_drivers.kubernetes.images.unfinished_mark import UNFINISHED
-from webhook_service import Context, Done, DriverError, Interruption, Retry, Wait
+from webhook_service import Context, Done, DriverError, Interruption, Retry, Unchanged, Wait
 from webhook_service.testing import FakeCluster
 
 NEWEST = f"acme/shop:3@{OTHER_SHA}"
@@ -119,6 +119,26 @@ def test_an_abort_goes_back_although_the_receiver_has_another_strategy_now(
     assert isinstance(outcome, Done) and "shop:1" in outcome.message
     for second in ("shop-green", "shop-canary"):
         shop.assert_at_rest("acme/shop:1", second)
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: str(other["type"]))
+def test_a_rollback_goes_back_by_the_strategy_that_the_receiver_has_now(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    settings: DeploymentUpdateConfig,
+    other: dict[str, Any],
+) -> None:
+    now = config(strategy=other)
+    assert driver.observe(now, push("1"), context(2)) == driver.observe(
+        settings, push("1"), context(2)
+    ), "what serves is seen, whichever strategy brought it"
+    with shop.prober() as prober:
+        run_to_end(driver, now, push("1"), context(2, rolls_back="push-1"))
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest("acme/shop:1", second)
+    assert other["type"] == "recreate" or prober.least >= REPLICAS
+    replayed = driver.execute(now, push("2", SHA), context(3, identity="push-1"))
+    assert isinstance(replayed, Unchanged) and "was rolled back" in replayed.reason
 
 
 @pytest.mark.parametrize("other", OTHERS[:2], ids=lambda other: str(other["type"]))

@@ -105,7 +105,7 @@ class ImageUpdate:
 
     def running_tags(self, seen: Json | None = None) -> tuple[str, ...]:
         """The tags that the containers which this push would change run now."""
-        push, obj = self.push, self.look(seen).obj
+        push, obj = self.push, self._serving(seen)
         found = select(
             str(push.address),
             containers(push.workload, obj),
@@ -116,7 +116,13 @@ class ImageUpdate:
 
     def observe(self, seen: Json | None = None) -> tuple[Observed, ...]:
         """What the containers that this push would change run now."""
-        return observe(self.push, self.look(seen).obj)
+        return observe(self.push, self._serving(seen))
+
+    def _serving(self, seen: Json | None) -> Json:
+        """The workload with the images that serve now, also where another strategy moved them."""
+        look = self.look(seen)
+        earlier = self._earlier(look)
+        return earlier.look(self.task).obj if earlier else look.obj
 
     def hopeless(self, look: Look) -> list[str]:
         """A sentence if the rollout could not end in time."""
@@ -181,8 +187,13 @@ class ImageUpdate:
         intent = push.intent(obj)
         if intent.needed or self._earlier(look):
             return self._begin(look, intent)
+        return self._not_needed(look)
+
+    def _not_needed(self, look: Look) -> Outcome:
+        """The image runs already; a rollback to it still holds the push that it undoes."""
+        push = self.push
         if push.context.rolls_back:
-            self.task.patch(push.claim(obj))
+            self.task.patch(push.claim(look.obj))
         return self.unchanged(look, f"{push.address} already runs {push.image}.")
 
     def unchanged(self, look: Look, reason: str) -> Outcome:
@@ -223,10 +234,10 @@ class ImageUpdate:
         intent = push.intent(look.obj)
         if intent.needed:
             return self._begin(look, intent)
-        runs = f"{push.address} already runs {push.image}."
         if push.is_ours(record := push.record(look.obj)):
+            runs = f"{push.address} already runs {push.image}."
             return Done(intent.since(record).changes(push.address), runs)
-        return self.unchanged(look, runs)
+        return self._not_needed(look)
 
     def _opening(self, intent: Intent, stale_deadline: str | None) -> RolloutState:
         now = self.now()
