@@ -19,7 +19,7 @@ from types import CodeType, FrameType
 
 import httpx
 
-from tests.host.served import serving
+from tests.host.served import ending, serving
 from tests.support import PROJECT, add_receiver, make_service, sqlite_url, wait_for_end
 from webhook_service.testing import sample_push
 
@@ -95,6 +95,7 @@ def trace() -> Way:
                 wait_for_end(service, execution)
                 time.sleep(0.2)  # until the worker has come to rest
             way.open = False
+        ending.pop().join()  # before its database goes
     return way
 
 
