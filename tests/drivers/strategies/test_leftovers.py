@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdate,
     DeploymentUpdateConfig,
 )
-from webhook_service import Context, DriverError, Wait
+from webhook_service import Context, DriverError, Interruption, Wait
 from webhook_service.testing import FakeCluster
 
 EVENT = push("2", SHA)
@@ -96,6 +96,32 @@ def test_what_stays_is_named_with_commands_that_remove_it(
         by_hand(shop, shlex.split(command))
     shop.assert_at_rest("acme/shop:1")
     assert shop.selector() == LABELS
+
+
+@pytest.mark.parametrize("make", [canary, blue_green])
+def test_an_abort_that_does_not_come_to_its_end_names_what_stays(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    fake: FakeCluster,
+    clock: Clock,
+    make: Callable[..., DeploymentUpdateConfig],
+) -> None:
+    at = begun(driver, make(), "new pods")
+    fake.deny("delete", "*")
+    with pytest.raises(DriverError) as caught:
+        for _ in range(100):
+            outcome = driver.interrupt(make(), EVENT, at, Interruption.ABORT)
+            assert isinstance(outcome, Wait)
+            at = replace(at, state=outcome.state)
+            clock.ahead += 1
+    fake.allow_all()
+    error = caught.value
+    second = "shop-green" if make is blue_green else "shop-canary"
+    assert error.reason == "rollback_failed" and "was aborted" in error.message
+    assert f"Left behind: Deployment default/{second} with 0 pods" in error.message
+    for command in re.findall(r"kubectl -n default ([^;]*)[;.]", error.message):
+        by_hand(shop, shlex.split(command))
+    shop.assert_at_rest("acme/shop:1", second)
 
 
 def by_hand(shop: Shop, words: list[str]) -> None:

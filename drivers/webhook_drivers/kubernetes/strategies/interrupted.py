@@ -103,8 +103,9 @@ class Interrupted:
             return update.wait(step, f"{state.reason} On the way back: {seen.message}.")
         message = (
             f"{state.reason} It is set back to {runs}, but that was not complete within "
-            f"{update.timeout:g} s ({seen.message}): {LOOK} {push.address}."
-        )
+            f"{update.timeout:g} s ({seen.message}): {LOOK} {push.address}. "
+            f"{update.strategy.left(update.task)}"
+        ).rstrip()
         if self.why is not Interruption.ABORT:
             raise Superseded(message)
         raise DriverError(message, code="rollback_failed", changes=state.changes)

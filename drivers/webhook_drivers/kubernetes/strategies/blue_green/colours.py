@@ -28,13 +28,16 @@ class Scene(Look):
 
     Attributes:
         stray: a second one that was made for an earlier Deployment of the same name.
-        service: None if somebody has deleted it.
+        service: None if somebody has deleted it, or pointed it elsewhere.
+        elsewhere: the Service, if its selector does not fit people's Deployment any more: it is for
+            other pods now, and is not narrowed to these.
     """
 
     main: Json
     second: Json | None
     stray: Json | None = None
     service: Json | None
+    elsewhere: Json | None = None
 
     @property
     def narrowed(self) -> Mapping[str, str]:
@@ -105,8 +108,10 @@ class Colours:
         """The Service.
 
         Raises:
-            DriverError: somebody has deleted it.
+            DriverError: somebody has deleted it, or pointed it elsewhere.
         """
+        if (other := self.scene.elsewhere) is not None:
+            raise DriverError(routing.astray(other, self.service, self.home), code="unfit")
         if self.scene.service is None:
             raise DriverError(f"{self.service} was deleted meanwhile.", code="not_found")
         return self.scene.service

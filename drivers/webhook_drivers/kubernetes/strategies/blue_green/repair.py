@@ -28,10 +28,14 @@ class Repair:
     def move(self) -> Progress | None:
         """Do the next repair (None), wait for one, or say that nothing is missing (complete)."""
         colours, scene = self.colours, self.colours.scene
+        if scene.elsewhere is not None and routing.is_touched(scene.elsewhere):
+            return colours.move(colours.service, scene.elsewhere, {})
         if scene.service is not None and self._is_stale():
             return self._widen(scene.service)
         if scene.stray is not None:
             return self._remove(scene.stray)
+        if scene.second is not None and self._is_outdated():
+            return self._delete(scene.second)
         if scene.on_second and colours.count.anew:
             return self._follow(scene.serving)
         return WHOLE
@@ -41,8 +45,13 @@ class Repair:
         colours, scene = self.colours, self.colours.scene
         narrowed = scene.narrowed
         if COLOR in narrowed:
-            return scene.second is None
+            return scene.second is None or self._is_outdated()
         return HASH in narrowed and not colours.is_newest(narrowed[HASH])
+
+    def _is_outdated(self) -> bool:
+        """Whether the Service, as people wrote it meanwhile, fits their pods and not ours."""
+        service, second = self.colours.scene.service, self.colours.scene.second
+        return bool(service and second and not routing.sends_to(service, second))
 
     def _widen(self, service: Json) -> Progress | None:
         """Let the Service send to people's Deployment again: nothing else is sure to be there."""
@@ -50,7 +59,7 @@ class Repair:
         main, second = scene.main, scene.second
         if not deployment.wanted(main) and colours.count.wanted:
             return colours.scale(main, colours.home, colours.count.wanted)
-        if second is None:
+        if second is None or self._is_outdated():
             return colours.move(colours.service, service, {})
         # The Service would send to these too, and nobody has checked them.
         if deployment.wanted(second):

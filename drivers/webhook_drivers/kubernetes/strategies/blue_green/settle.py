@@ -123,7 +123,7 @@ class Settling:
     def _refill(self) -> Progress | None:
         """Bring the pods of people's Deployment back, which was emptied on the way home.
 
-        Somebody has deleted the Service meanwhile, so nothing else says that it does not serve.
+        The Service is deleted, or for other pods now, so nothing else says that it does not serve.
         """
         colours, main = self.colours, self.colours.scene.main
         if deployment.wanted(main) != colours.count.wanted:

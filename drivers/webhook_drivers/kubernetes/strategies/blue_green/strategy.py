@@ -103,7 +103,12 @@ class BlueGreen(SecondDeployment[Scene]):
         found = routing.find(task.cluster, deployment.address(where, GREEN))
         main = task.cluster.get(where)
         second, stray = deployment.of(main, found)
-        scene = Scene(obj=main, main=main, second=second, stray=stray, service=service)
+        elsewhere = None
+        if service is not None and not routing.sends_to(service, main):
+            service, elsewhere = None, service
+        scene = Scene(
+            obj=main, main=main, second=second, stray=stray, service=service, elsewhere=elsewhere
+        )
         if not scene.on_second:
             return scene
         return replace(scene, obj=deployment.as_serving(main, scene.serving))
@@ -133,7 +138,8 @@ class BlueGreen(SecondDeployment[Scene]):
 
     def is_beside(self, task: Task, look: Scene) -> bool:
         marked = unfinished_mark.is_of(look.main, task.push.repository)
-        touched = look.service is not None and routing.is_touched(look.service)
+        service = look.service or look.elsewhere
+        touched = service is not None and routing.is_touched(service)
         return bool(look.second or look.stray or touched or marked)
 
     def is_decided(self, task: Task, look: Scene, state: RolloutState) -> bool:

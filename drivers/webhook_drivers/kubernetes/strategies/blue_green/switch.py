@@ -19,6 +19,7 @@ from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
 from webhook_drivers.kubernetes.strategies.second import deployment, routing
 from webhook_drivers.kubernetes.strategies.second.deployment import DEPLOYMENT, GREEN
 from webhook_drivers.kubernetes.strategies.second.routing import Switch
+from webhook_service import DriverError
 from webhook_service.failpoints import failpoint
 
 READY = Progress(Stage.COMPLETE, "ready")
@@ -60,6 +61,8 @@ class Switchover:
             return READY
         cluster, to = colours.task.cluster, colours.labels(not scene.on_second)
         live = cluster.get(colours.preview)
+        if not routing.sends_to(live, scene.main):
+            raise DriverError(routing.astray(live, colours.preview, colours.home), code="unfit")
         if routing.narrowed(live) != to:
             return colours.move(colours.preview, live, to)
         waited = deployment.wanted(scene.serving)

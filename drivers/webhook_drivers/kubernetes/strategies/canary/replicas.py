@@ -73,8 +73,9 @@ class Shares:
 
     @property
     def live(self) -> Json | None:
-        """The Service; None if somebody has deleted it."""
-        return routing.find(self.task.cluster, self.service)
+        """The Service; None if somebody has deleted it, or pointed it elsewhere."""
+        found = routing.find(self.task.cluster, self.service)
+        return found if found and routing.sends_to(found, self.main) else None
 
     def create(self, images: Mapping[str, str], push: str, stale: str | None) -> Progress | None:
         """Make the canary, without pods yet.
@@ -193,10 +194,20 @@ class Shares:
         for service in filter(None, (self.service, self.preview)):
             found = routing.ready(self.task.cluster, service, pods)
             if found < deployment.wanted(canary):
-                if routing.find(self.task.cluster, service) is None:
-                    raise DriverError(f"{service} was deleted meanwhile.", code="not_found")
+                self._refuse_lost(service)
                 return _going(f"{service} sends to {found} of the new pods")
         return seen
+
+    def _refuse_lost(self, service: Address) -> None:
+        """
+        Raises:
+            DriverError: somebody has deleted a Service, or pointed it elsewhere.
+        """
+        live = routing.find(self.task.cluster, service)
+        if live is None:
+            raise DriverError(f"{service} was deleted meanwhile.", code="not_found")
+        if not routing.sends_to(live, self.main):
+            raise DriverError(routing.astray(live, service, self.home), code="unfit")
 
     def _own(self) -> int:
         """How many pods of people's own Deployment the Service sends to."""

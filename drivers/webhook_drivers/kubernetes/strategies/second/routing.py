@@ -107,18 +107,26 @@ def unfit(cluster: Cluster, name: str, main: Json, target: Address) -> str:
     """Why a Service cannot be used: it does not send to the Deployment's pods; else empty."""
     where = Address(SERVICES, target.namespace, name)
     try:
-        wanted = base(cluster.get(where))
+        live = cluster.get(where)
     except Retry:
         raise
     except DriverError as error:
         return error.message
-    if accepts(wanted, labels_of_pods(main)):
-        return ""
-    said = label_selector(wanted) or "nothing"
+    return "" if sends_to(live, main) else astray(live, where, target)
+
+
+def astray(service: Json, where: Address, target: Address) -> str:
+    """The sentence about a Service that sends to other pods than those of the Deployment."""
+    said = label_selector(base(service)) or "nothing"
     return (
         f"{where} does not send to the pods of {target} (it selects {said}): correct the "
         "strategy's Service."
     )
+
+
+def sends_to(service: Json, main: Json) -> bool:
+    """Whether a Service, as its owner wrote it, sends to the pods of a Deployment."""
+    return accepts(base(service), labels_of_pods(main))
 
 
 def accepts(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
