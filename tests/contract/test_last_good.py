@@ -116,6 +116,32 @@ def test_each_member_of_a_fleet_goes_back_to_its_own_image(
     ]
 
 
+def test_a_fleet_that_was_cancelled_midway_goes_back_member_by_member(
+    service: WebhookService, shop: Shop, client: Client
+) -> None:
+    create(client, shop, "one", "acme/shop:1")
+    create(client, shop, "two", "acme/shop:2")
+    fleet = Deployed(service, shop, selector={"tier": "web"})
+    fleet.cancel_when_changed("bad")
+    assert fleet.roll_back().state == "succeeded"
+    assert [fleet.image(name) for name in ("one", "two")] == ["acme/shop:1", "acme/shop:2"]
+    assert fleet.history()[-1].held
+
+
+def test_a_member_that_was_set_right_goes_back_with_the_others_after_that(
+    service: WebhookService, shop: Shop, client: Client
+) -> None:
+    for name in ("one", "two"):
+        create(client, shop, name, "acme/shop:1")
+    fleet = Deployed(service, shop, selector={"tier": "web"})
+    fleet.push("9")
+    fleet.set_image("acme/shop:hand", name="two")
+    fleet.roll_back()
+    assert [fleet.image(name) for name in ("one", "two")] == ["acme/shop:9"] * 2
+    fleet.roll_back()
+    assert [fleet.image(name) for name in ("one", "two")] == ["acme/shop:1"] * 2
+
+
 def test_a_target_that_is_gone_is_unknown(deployed: Deployed, client: Client) -> None:
     deployed.push("1.1")
     client.ok("DELETE", deployed.shop.path())

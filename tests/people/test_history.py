@@ -1,11 +1,11 @@
 """What the history of a slot says of its revisions, beside what its target runs."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.people.builders import failed, revision, seen
+from tests.people.builders import NOW, failed, revision, seen
 from webhook_service.driver import Observed
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.model.history.revision import Revision, Sight, Standing
@@ -54,8 +54,17 @@ def test_an_older_image_that_runs_again_is_the_live_one() -> None:
 def test_what_the_service_left_by_itself_is_no_drift() -> None:
     sight = Sight((Observed(target="shop", image="acme/shop:2", by="webhook-service", ours=True),))
     found = newest([failed("3", "acme/shop:2"), SECOND], sight)
-    assert found.standing is Standing.LIVE
+    assert (found.live, found.standing) == (False, None)
     assert found.note == "shop runs acme/shop:2, set by webhook-service"
+
+
+def test_what_a_push_never_replaced_is_no_drift() -> None:
+    left = revision("4", "acme/shop:hand", state=ExecutionState.CANCELLED)
+    before, after = (NOW + timedelta(seconds=seconds) for seconds in (-60, 60))
+    found = newest([left, *PUSHES], seen("acme/shop:hand", by="kubectl", at=before))
+    assert (found.live, found.standing) == (False, None)
+    found = newest([left, *PUSHES], seen("acme/shop:hand", by="kubectl", at=after))
+    assert found.standing is Standing.DRIFTED
 
 
 def test_a_rollout_under_way_has_not_drifted() -> None:
@@ -102,6 +111,7 @@ def test_what_was_before_a_push_that_was_taken_back_is_what_should_run(
     revisions = history([taken_back, *PUSHES], seen("acme/shop:3"))
     (should,) = [each for each in revisions if each.standing]
     assert (should.execution, should.standing, should.live) == (PUSHES[0], Standing.LIVE, True)
+    assert [each.held for each in revisions] == [True, False, False, False]
     assert not drift([taken_back, *PUSHES], seen("acme/shop:3").found or ())
 
 

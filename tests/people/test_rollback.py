@@ -198,3 +198,13 @@ def test_only_targets_that_run_what_is_undone_are_moved() -> None:
     )
     way = way_back([half, first], sight=Sight((a, b, c)))
     assert (way.event.tag, way.images) == ("1", {"a": "docker.io/acme/shop:1"})
+
+
+def test_a_target_that_was_set_right_alone_is_moved_with_the_others_after_that() -> None:
+    both = tuple(Change(each, "image", "acme/shop:1", "acme/shop:2") for each in "ab")
+    push = revision("2", changes=both)
+    right = (Change("b", "image", "acme/shop:hand", "acme/shop:2"),)
+    back = revision("2", changes=right, rolls_back=BY_HAND)
+    a, b = (Observed(target=each, image="acme/shop:2", ours=True) for each in "ab")
+    way = way_back([back, push], sight=Sight((a, b)))
+    assert (way.event.tag, way.undone, way.images) == ("1", push, {})

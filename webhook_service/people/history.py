@@ -37,7 +37,7 @@ def history(found: Sequence[Execution], sight: Sight | None = NOBODY_LOOKED) -> 
         Revision(
             item,
             item in live,
-            item not in live and item.identity in undone,
+            item not in live and (item.identity in undone or item.reason in TAKEN_BACK),
             standing if item is expected else None,
             note if item is expected else "",
         )
@@ -98,6 +98,9 @@ def _standing(expected: Execution, sight: Sight | None) -> tuple[Standing | None
         return Standing.ROLLING, told(others)
     if any(item.unfinished for item in sight.found) and not is_completed(expected):
         return Standing.LIVE, "Its rollout was not brought to its end: some of the pods run it."
+    if others and not is_completed(expected) and len(others) == len(sight.found):
+        if not any(_is_set_since(expected, item) for item in others):
+            return None, told(others)  # it was taken back, or never got there
     if not sight.found:
         return Standing.DRIFTED, "No container of the target runs this repository."
     if any(not item.ours for item in others):
@@ -108,6 +111,11 @@ def _standing(expected: Execution, sight: Sight | None) -> tuple[Standing | None
 def _is_other(expected: Execution, item: Observed) -> bool:
     image = read(item.image)
     return image is None or not same(image, reference(expected))
+
+
+def _is_set_since(push: Execution, item: Observed) -> bool:
+    """Whether somebody else set what was seen after a push came."""
+    return not item.ours and (item.at is None or item.at >= push.created)
 
 
 def _told(item: Observed) -> str:

@@ -71,14 +71,16 @@ def way_back(
     seen = _by_target(found, sight)
     lines = {target: Timeline(found, target) for target in seen}
     places = {target: lines[target].place(images) for target, images in seen.items()}
-    newest = min(places.values())
-    moved = [target for target, place in places.items() if place == newest]
-    undone = _undone(found, lines[moved[0]], newest)
+    ages = {target: lines[target].age(place) for target, place in places.items()}
+    newest = min(ages.values())
+    moved = [target for target, age in ages.items() if age == newest]
+    first = moved[0]
+    undone = _undone(lines[first], places[first])
     if to is not None:
         event = _named(found, to, sight.found or ())
-        _refuse_what_runs(found, event, seen, lines[moved[0]], newest)
+        _refuse_what_runs(found, event, seen, lines[first], places[first])
         return WayBack(event, found[0] if undone is None else undone, _identity(undone))
-    back = {target: _last_good(lines[target], newest, seen[target]) for target in moved}
+    back = {target: _last_good(lines[target], places[target], seen[target]) for target in moved}
     images = {target: image for target, image in back.items() if image is not None}
     if not images:
         raise InvalidRequest(_nothing_before(found))
@@ -107,7 +109,7 @@ def _by_target(
     return dict(seen)
 
 
-def _undone(found: Sequence[Execution], line: Timeline, place: int) -> Execution | None:
+def _undone(line: Timeline, place: int) -> Execution | None:
     """The push that brought what runs; None where none did."""
     return None if place == BY_HAND_NOW else line.entries[place].execution
 

@@ -65,6 +65,17 @@ class Timeline:
             return [entry.image] if entry.execution else _beside(rest[number:])
         return []
 
+    def age(self, place: int) -> int:
+        """How old what stands at a place is, for comparing targets: newer ones have less.
+
+        Their timelines differ in length, as not every revision changed every target.
+        """
+        if place == BY_HAND_NOW:
+            return BY_HAND_NOW
+        newer = [entry.execution for entry in self.entries[: place + 1]]
+        pushes = sum(execution is not None for execution in newer)
+        return 2 * pushes + (newer[-1] is None)
+
     @property
     def knows_what_was_replaced(self) -> bool:
         """Whether the newest revision recorded what it replaced on this target."""
