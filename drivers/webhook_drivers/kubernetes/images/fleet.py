@@ -78,7 +78,7 @@ class Member:
         update = replace(self.update, push=push)
         if self.why is None:
             return update.step(self.obj)
-        return update.decide(Interrupted(update, self.why).step, self.obj)
+        return Interrupted(update, self.why).decide(self.obj)
 
 
 class MemberState(BaseModel):
@@ -320,4 +320,4 @@ def interrupt(change: ImageUpdate | Fleet, why: Interruption) -> Outcome:
     if isinstance(change, Fleet):
         members = [replace(member, why=why) for member in change.members]
         return replace(change, members=members, why=why).step()
-    return change.decide(Interrupted(change, why).step)
+    return Interrupted(change, why).decide()

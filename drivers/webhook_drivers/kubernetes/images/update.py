@@ -84,8 +84,13 @@ class ImageUpdate:
         """
         return self.decide(self._decide, seen)
 
-    def decide(self, step: Callable[[Look], Outcome], seen: Json | None = None) -> Outcome:
+    def decide(
+        self, step: Callable[[Look], Outcome], seen: Json | None = None, why: str = ""
+    ) -> Outcome:
         """Look and do a step, anew where others changed the object meanwhile.
+
+        Args:
+            why: what to say first where nothing can be seen: why the push goes back, if it does.
 
         Raises:
             Retry: they do so again and again.
@@ -98,7 +103,7 @@ class ImageUpdate:
             except Retry:
                 raise
             except DriverError as error:
-                return self._unseen(error)
+                return self._unseen(error, why)
             return step(look)
 
         return optimistically(self.push.address, look_and_do)
@@ -303,21 +308,22 @@ class ImageUpdate:
             self.task.emit(look.obj, EventReason.ROLLOUT_FAILED, news)
         return self._judge_back(back)
 
-    def _unseen(self, error: DriverError) -> Outcome:
+    def _unseen(self, error: DriverError, why: str = "") -> Outcome:
         """What cannot be looked at cannot be brought to an end: what was begun goes back."""
         state = RolloutState.read(self.push.context.state)
         if state is None or error.reason == "not_found" or not self.strategy.reverts:
             left = self.strategy.give_back(self.task)
             changes = state.changes if state else error.changes
-            why = state.reason if state else ""
-            message = " ".join(filter(None, (why, error.message, left)))
+            why = (state.reason if state else "") or why
+            before = f"Before this push it ran {_listed(state.previous)}." if state else ""
+            message = " ".join(filter(None, (why, error.message, before, left)))
             raise DriverError(message, code=error.reason, changes=changes) from error
         state = state.looked_at(self.now())
         if state.stage == SETTLED and state.watch.elapsed <= self.strategy.tidy_seconds:
             return Wait(LONGEST_WAIT, state.as_json(), error.message, state.changes, settled=True)
         if state.phase is Phase.ROLLING:
             what = f"The rollout of {self.push.image} to {self.push.address} failed"
-            state = self.way_back(state, f"{what}: {error.message}")
+            state = self.way_back(state, f"{why or f'{what}:'} {error.message}")
         return self._hold_out(state, error)
 
     def _hold_out(self, state: RolloutState, error: DriverError) -> Outcome:
@@ -337,12 +343,12 @@ class ImageUpdate:
 
     def _judge_back(self, step: Step[Any]) -> Outcome:
         state, seen = step.state, step.progress
-        previous = ", ".join(sorted(set(state.previous.values())))
+        previous = _listed(state.previous)
         if seen.complete:
             runs = self.push.images(step.look.obj, state.previous)
             how, then = f"It was rolled back to {previous}", "push a newer image"
             if runs and runs != state.previous:
-                images = ", ".join(sorted(set(runs.values())))
+                images = _listed(runs)
                 if _versions(runs) == _versions(state.previous):
                     how += f", which runs as {images}"  # admission gives it another name
                 else:
@@ -390,6 +396,11 @@ class ImageUpdate:
             state.changes,
             settled=step.progress.stage is Stage.SETTLED,
         )
+
+
+def _listed(images: Mapping[str, str]) -> str:
+    """The images of containers, each once."""
+    return ", ".join(sorted(set(images.values())))
 
 
 def _versions(images: Mapping[str, str]) -> dict[str, str]:

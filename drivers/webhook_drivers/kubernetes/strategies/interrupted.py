@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.events.event import EventReason
 from webhook_drivers.kubernetes.images.push_record import Record
 from webhook_drivers.kubernetes.images.step_state import UNBEGUN, Phase, RolloutState
@@ -27,6 +28,15 @@ class Interrupted:
 
     update: ImageUpdate
     why: Interruption
+
+    def decide(self, seen: Json | None = None) -> Outcome:
+        """Look and do the next step back.
+
+        Raises:
+            Superseded, DriverError, Retry: see ``step``.
+        """
+        why = self._reason if self.why is Interruption.ABORT else ""
+        return self.update.decide(self.step, seen, why)
 
     def step(self, look: Look) -> Outcome:
         """Do the next step back.

@@ -41,11 +41,16 @@ class Leftovers:
             return self.said()
         widened = [where for where in self.services if self._widen(where)]
         given = f"{_listed(widened)} selects as it was written again." if widened else ""
-        return " ".join(filter(None, (given, self.said())))
+        second = self._read(self.second)
+        if second and second["metadata"].get("ownerReferences"):
+            second = None  # the cluster removes it, as its owner is gone
+        return " ".join(filter(None, (given, self._said(None, second))))
 
     def said(self) -> str:
         """What is left, and how to remove it; empty if nothing is."""
-        main, second = self._read(self.main), self._read(self.second)
+        return self._said(self._read(self.main), self._read(self.second))
+
+    def _said(self, main: Json | None, second: Json | None) -> str:
         found: list[str] = []
         commands: list[str] = []
         if main and (second and deployment.wanted(second)) and not deployment.wanted(main):
