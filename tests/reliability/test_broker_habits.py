@@ -8,12 +8,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis as Client
 
 from tests.engine.celery_site import Site
 from tests.reliability.sender import again_and_again
+from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.support import push, sqlite_url, wait_for, wait_for_end
@@ -21,6 +23,8 @@ from tests.support import push, sqlite_url, wait_for, wait_for_end
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PUSHES = 30
 SECRET = "s3cret"
+# On a quiet machine it takes 11 s with Redis, and 26 s with RabbitMQ.
+LINE_SECONDS = 45
 
 
 @pytest.fixture
@@ -202,3 +206,24 @@ def test_a_worker_that_is_told_to_end_finishes_its_step_and_leaves_the_rest(
         assert site.read(running).state == "succeeded"
         site.start_worker(1)
         assert_each_ran_once(site, made)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(RabbitMQ, id="rabbitmq", marks=pytest.mark.rabbitmq),
+        pytest.param(Redis, id="redis", marks=pytest.mark.redis),
+    ],
+)
+def test_a_line_that_a_firewall_forgot_is_left_by_host_and_worker(
+    server: type[RabbitMQ | Redis], tmp_path: Path
+) -> None:
+    with server() as own, Proxy(urlsplit(own.url).port or 0) as line:
+        url = own.url.replace(f":{urlsplit(own.url).port}/", f":{line.port}/")
+        with Site(sqlite_url(tmp_path), url, tmp_path) as site:
+            worker = site.start_worker(2)
+            assert_each_ran_once(site, send(site, 5))
+            line.forget()
+            execution = push(site.service, site.receiver("after"), "after").executions[0]
+            assert wait_for_end(site.service, execution, LINE_SECONDS).state == "succeeded"
+            assert worker.running

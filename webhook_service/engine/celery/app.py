@@ -17,7 +17,8 @@ TASK = "webhook_service.run"
 CONNECT_TIMEOUT = 4.0
 # A broker that is silent for so long is taken for broken.
 IO_TIMEOUT = 10.0
-HEARTBEAT = 30
+HEARTBEAT = 10
+HEALTH_CHECK = 5
 # A child ends itself when a step takes too long; one that cannot even do that is killed this later.
 GRACE = 10.0
 
@@ -99,4 +100,6 @@ def _transport_options(url: str, step_seconds: float) -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": IO_TIMEOUT,
         "socket_keepalive": True,
+        # A worker on a line that brings nothing any more is connected anew after twice this time.
+        "health_check_interval": HEALTH_CHECK,
     }
