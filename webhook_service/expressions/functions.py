@@ -62,7 +62,11 @@ class Function:
                 given = ", ".join(kind(argument) for argument in arguments)
                 raise CelError(f"{name}() is written {self.usage(name)}; it was given {given}.")
         meter.step(2)
-        return self.run(meter, *arguments)
+        try:
+            return self.run(meter, *arguments)
+        except (ArithmeticError, ValueError) as exc:
+            # What Python's own types cannot hold, such as the year 0 of a time zone.
+            raise CelError(f"{name}() has no value for what it was given.") from exc
 
     def usage(self, name: str) -> str:
         """How it is written, such as ``string.replace(string, string[, int])``."""
