@@ -214,6 +214,24 @@ def test_a_broken_listener_harms_no_other(service: WebhookService) -> None:
     }
 
 
+def test_the_filters_of_one_call_share_what_they_may_cost_beyond_a_little(
+    service: WebhookService,
+) -> None:
+    _, key = make_inbox(service)
+    dear = "[" + "1," * 24 + "1].all(x, [" + "1," * 24 + "1].all(y, x == 1))"
+    for number in range(3):
+        listens(service, f"dear-{number}", "acme/shop", match={"when": dear})
+    good = listens(service, "good", "acme/shop", match={"when": "event.tag != 'latest'"})
+
+    told = push(service, key)
+
+    reasons = {item.receiver: item.reason for item in told.items}
+    assert sorted(map(str, reasons.values())) == ["None", "None", "filter_error", "filter_error"]
+    assert reasons[good] is None
+    shared = [item.message for item in told.items if item.reason == "filter_error"]
+    assert all("too many steps for this call" in (message or "") for message in shared)
+
+
 def test_one_call_cannot_bring_work_without_end(
     service: WebhookService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from webhook_service.expressions.values import Meter
 MAX_STEPS = 5_000
 MORE_STEPS = 100
 MAX_BYTES = 2 << 20
+# What each receiver that a push is for has of its own, whatever the others of the call take.
+OWN_STEPS, OWN_BYTES = 200, 16 << 10
 
 Program = Callable[[Mapping[str, Any], Meter], Any]
 
@@ -23,6 +25,11 @@ Program = Callable[[Mapping[str, Any], Meter], Any]
 def new_meter(pushes: int = 1) -> Meter:
     """What the expressions of one kind (``when``, or those of the source) may cost for one call."""
     return Meter(MAX_STEPS + MORE_STEPS * max(pushes - 1, 0), MAX_BYTES)
+
+
+def own_meter(pool: Meter) -> Meter:
+    """What one of many receivers may cost for one push: a little of its own, and what is left."""
+    return Meter(OWN_STEPS, OWN_BYTES, pool)
 
 
 def compile_cel(source: str, variables: Variables) -> Program:

@@ -67,13 +67,20 @@ _ORDERED = frozenset({"string", "bytes", "bool", "timestamp", "duration"})
 
 
 class Meter:
-    """What one evaluation may still cost: steps of about a microsecond, and bytes that it makes."""
+    """What one evaluation may still cost: steps of about a microsecond, and bytes that it makes.
 
-    __slots__ = ("_bytes", "_steps")
+    Args:
+        steps: how many.
+        size: how many bytes.
+        pool: what several evaluations share, for when their own part is used up.
+    """
 
-    def __init__(self, steps: int, size: int) -> None:
+    __slots__ = ("_bytes", "_pool", "_steps")
+
+    def __init__(self, steps: int, size: int, pool: Meter | None = None) -> None:
         self._steps = steps
         self._bytes = size
+        self._pool = pool
 
     def step(self, count: int = 1) -> None:
         """Count work before it is done.
@@ -82,8 +89,12 @@ class Meter:
             TooDear: there have been too many.
         """
         self._steps -= count
-        if self._steps < 0:
+        if self._steps >= 0:
+            return
+        if self._pool is None:
             raise TooDear("it takes too many steps for this call; loop over less.")
+        missing, self._steps = -self._steps, 0
+        self._pool.step(missing)
 
     def make(self, size: int) -> None:
         """Count bytes before they are made.
@@ -92,8 +103,12 @@ class Meter:
             TooDear: there have been too many.
         """
         self._bytes -= size
-        if self._bytes < 0:
+        if self._bytes >= 0:
+            return
+        if self._pool is None:
             raise TooDear("it makes too many or too long texts and lists for this call.")
+        missing, self._bytes = -self._bytes, 0
+        self._pool.make(missing)
 
 
 def kind(value: Any) -> str:

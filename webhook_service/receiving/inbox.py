@@ -13,7 +13,7 @@ from datetime import datetime
 
 from webhook_service.driver import PushEvent
 from webhook_service.errors import InvalidConfig, InvalidPayload, WebhookServiceError
-from webhook_service.expressions.cel import new_meter
+from webhook_service.expressions.cel import new_meter, own_meter
 from webhook_service.expressions.glob import is_pattern
 from webhook_service.expressions.values import Meter
 from webhook_service.failpoints import failpoint
@@ -68,14 +68,15 @@ class Listener:
         try:
             if self.compiled is None:
                 raise InvalidConfig(self.problem)
-            frozen = self.compiled.matcher.frozen_until(received)
-            found = self.compiled.take(event, received, message, frozen, meter)
+            found = self.compiled.take(event, received, message, None, meter)
         except WebhookServiceError as exc:
             unusable = ignored_item(event.image, Reason.UNUSABLE, exc.message)
             return replace(unusable, receiver=own)
         if isinstance(found, Item):
             return replace(found, receiver=own)
-        return replace(found, taker=Taker(own, self.receiver.spec.driver))
+        # Asked last: a window can cost more than all other rules.
+        frozen = self.compiled.matcher.frozen_until(received)
+        return replace(found, taker=Taker(own, self.receiver.spec.driver), held_until=frozen)
 
 
 class Listeners:
@@ -159,11 +160,11 @@ class CompiledInbox:
         """
         ignored = [ignored_item(drop.subject, drop.reason) for drop in parsed.dropped]
         works: list[Work] = []
-        meters = defaultdict[str, Meter](lambda: new_meter(len(parsed.events)))
+        pool = new_meter(len(parsed.events))
         count = 0
         for event in parsed.events:
             found = [
-                listener.take(event, received, message, meters[listener.receiver.id])
+                listener.take(event, received, message, own_meter(pool))
                 for listener in self.listeners.of(event)
             ]
             if not found:
