@@ -1,5 +1,6 @@
 """What each kind sends, held against the limits and schemas that its target documents."""
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,11 +11,15 @@ import jsonschema_rs
 import pytest
 
 from tests.notifications.conftest import Answer, Target
-from webhook_service.errors import DriverError, Retry
+from webhook_service.driver import Context, Request
+from webhook_service.engine.notify import Notify, NotifyConfig
+from webhook_service.errors import DriverError, InvalidConfig, Retry
 from webhook_service.model.notice import Happened, Notice
 from webhook_service.net.outbound import Outbound
 from webhook_service.notifications.kind import Sending
 from webhook_service.plugins.instances import NotificationKinds, new_notification_kinds
+from webhook_service.receiving.bodies.notification import read_notification
+from webhook_service.settings import Settings
 
 SHA = "4f2a9c0d5e" * 4
 TOKEN = "s3cret-token"
@@ -349,6 +354,48 @@ def test_address_is_a_secret_and_faults_do_not_tell_it(
     with pytest.raises(Retry) as passing:
         send(kind, config, NOTICE)
     assert TOKEN not in f"{final.value.message}{passing.value.message}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        *[(kind, "url") for kind in ("slack", "teams", "discord", "mattermost", "webhook")],
+        *[(kind, "url") for kind in ("cloudEvents", "pagerDuty", "gitLab", "gitea")],
+        ("gitHub", "api"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("hooks.example.com/canary", "must be a URL such as"),
+        ("ftp://hooks.example.com/canary", "must be a URL such as"),
+        ("https://hooks.example.com:99999/canary", "must be a URL such as"),
+        ("https://[::1/canary", "must be a URL such as"),
+        ("https://hooks.example.com/canary\n", "must be a URL such as"),
+        ("https://ci:canary@hooks.example.com/", "without a user and a password"),
+        ("https://:canary@hooks.example.com/", "without a user and a password"),
+    ],
+)
+def test_what_cannot_be_called_is_refused_when_it_is_saved(
+    kinds: NotificationKinds, kind: str, field: str, url: str, said: str
+) -> None:
+    config = {"routingKey": "k"} if kind == "pagerDuty" else {}
+    config |= {"token": "t"} if kind.startswith("git") else {}
+    body = {"name": "ops", "kind": kind, "on": ["failed"], f"{kind}Config": {**config, field: url}}
+    with pytest.raises(InvalidConfig, match=f"{kind}Config.{field}.*{said}") as refused:
+        read_notification(body, kinds)
+    assert "canary" not in refused.value.message
+
+
+def test_a_stored_config_that_no_longer_fits_is_told_without_its_secrets(
+    kinds: NotificationKinds,
+) -> None:
+    config = NotifyConfig(kind="slack", config={"url": "canary.example.com/canary"})
+    told = Request(body=NOTICE.to_bytes())
+    context = Context.without_execution("1a5", "ntf_1", shared=False)
+    with pytest.raises(DriverError, match="slackConfig.url: .* change the notification") as failed:
+        Notify(Settings(), kinds).execute(config, told, context)
+    assert "canary" not in "".join(traceback.format_exception(failed.value))
 
 
 def test_pagerduty_ends_the_incident_that_it_began(send: Sender, target: Target) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from webhook_service.driver import (
     Context,
@@ -24,12 +24,14 @@ from webhook_service.expressions.values import ExpressionFailed
 from webhook_service.model.notice import Happened, Notice
 from webhook_service.model.notification import NOTIFY
 from webhook_service.model.people.ballot import LINK_LIFETIME, VoteLink
+from webhook_service.model.receiver import config_field
 from webhook_service.net.fetcher import outbound_of
 from webhook_service.notifications.filter import compile_notice_filter
 from webhook_service.notifications.kind import Sending
 from webhook_service.notifications.links import link_to, vote_url
 from webhook_service.notifications.mailer import Mailer
 from webhook_service.plugins.instances import Drivers, NotificationKinds, new_notification_kinds
+from webhook_service.receiving.bodies.receiver import describe
 from webhook_service.settings import Settings
 from webhook_service.store.secrets.vote_links import vote_links_of
 
@@ -70,7 +72,12 @@ class Notify(WebhookDriver[NotifyConfig, Request]):
         kind = self._kinds.get(config.kind)
         if reason := kind.wants(notice):
             return Unchanged(reason)
-        options = kind.Config.model_validate(dict(config.config))
+        try:
+            options = kind.Config.model_validate(dict(config.config))
+        except ValidationError as exc:
+            # An older release took it. Without the cause, which quotes what was given.
+            told = describe(exc, config_field(config.kind))
+            raise DriverError(f"{told}; change the notification.", code="invalid_config") from None
         return Done(message=kind.send(options, notice, self._sending(config, notice, context)))
 
     def close(self) -> None:

@@ -131,9 +131,11 @@ class GitCommitConfig(DriverConfig):
         if url is None:
             return None
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError("must be a URL with https:// and without credentials")
-        if parts.query or parts.fragment or not url.isascii() or not url.isprintable():
+        # Asking for a port that is none raises.
+        plain = url.isascii() and url.isprintable() and " " not in url and parts.port != 0
+        if parts.query or parts.fragment or not plain:
             raise ValueError("must be a plain URL, without ? and #")
         return url.rstrip("/")
 

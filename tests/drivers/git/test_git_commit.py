@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.drivers.git.hosts import (
     DIGEST,
@@ -132,6 +133,19 @@ def test_what_is_missing_is_said_when_a_receiver_is_made(
 ) -> None:
     with closing(driver()) as made, pytest.raises(InvalidConfig, match=said):
         made.validate(host.settings(**config), context())
+
+
+@pytest.mark.parametrize("at", ["ci:canary@", ":canary@", "canary@"])
+@pytest.mark.parametrize("field", ["repository", "apiUrl"])
+def test_a_url_that_holds_a_credential_is_refused(host: Host, field: str, at: str) -> None:
+    with pytest.raises(ValidationError, match="without credentials"):
+        host.settings(**{field: f"https://{at}git.example.com/acme/deploy"})
+
+
+@pytest.mark.parametrize("place", ["git.example.com:99999", "[::1", "git example.com"])
+def test_a_url_that_names_no_place_is_refused(host: Host, place: str) -> None:
+    with pytest.raises(ValidationError):
+        host.settings(repository=f"https://{place}/acme/deploy")
 
 
 def test_a_right_config_is_accepted_and_nothing_is_written(host: Host) -> None:

@@ -16,6 +16,7 @@ from webhook_service.driver import DriverConfig, Secret
 from webhook_service.model.notice import Happened, Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.kinds.webhook import as_data, signed, signing_key
+from webhook_service.notifications.urls import SecretUrl
 
 TYPE = "webhook-service.{happened}.v1"
 _CDEVENTS = {
@@ -28,7 +29,7 @@ SPEC_VERSION = "0.4.1"
 class CloudEventsConfig(DriverConfig):
     """Who is called, and in which vocabulary."""
 
-    url: Secret = Field(description="The URL to post to; kept as a secret.")
+    url: SecretUrl = Field(description="The URL to post to; kept as a secret.")
     secret: Secret | None = Field(
         default=None,
         description="whsec_ and 24 to 64 bytes in base64: signs each call by Standard Webhooks.",

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from webhook_service.driver import DriverConfig, Secret
+from webhook_service.driver import DriverConfig
 from webhook_service.model.notice import Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.kinds.mattermost import escaped
 from webhook_service.notifications.texts import GOOD, VOTE, cut, facts, sign, title
+from webhook_service.notifications.urls import SecretUrl
 
 MAX_TITLE, MAX_TEXT, MAX_NAME, MAX_VALUE, MAX_FIELDS = 256, 2000, 100, 200, 12
 GREEN, RED = 0x2DA44E, 0xCF222E
@@ -24,7 +25,7 @@ GREEN, RED = 0x2DA44E, 0xCF222E
 class DiscordConfig(DriverConfig):
     """Which channel."""
 
-    url: Secret = Field(description="The webhook's URL, https://discord.com/api/webhooks/…")
+    url: SecretUrl = Field(description="The webhook's URL, https://discord.com/api/webhooks/…")
 
 
 class ToDiscord(NotificationKind[DiscordConfig]):

@@ -21,6 +21,7 @@ from webhook_service.notifications.kinds.commits import (
     require,
 )
 from webhook_service.notifications.texts import cut, title
+from webhook_service.notifications.urls import Url
 
 MAX_DESCRIPTION = 255
 _STATUS = {True: "success", False: "failure", None: "pending"}
@@ -29,9 +30,7 @@ _STATUS = {True: "success", False: "failure", None: "pending"}
 class GiteaConfig(ForgeConfig):
     """How Gitea is told."""
 
-    url: str = Field(
-        pattern=r"^https?://", max_length=1000, description="Where this Gitea or Forgejo is."
-    )
+    url: Url = Field(description="Where this Gitea or Forgejo is.")
 
 
 class ToGitea(NotificationKind[GiteaConfig]):

@@ -23,6 +23,7 @@ from webhook_service.notifications.kinds.commits import (
     require,
 )
 from webhook_service.notifications.texts import cut, title
+from webhook_service.notifications.urls import Url
 
 API, HOST = "https://api.github.com", "github.com"
 MAX_DESCRIPTION = 140
@@ -43,10 +44,8 @@ class GitHubConfig(ForgeConfig):
         max_length=255,
         description="The environment of deployments.",
     )
-    api: str = Field(
+    api: Url = Field(
         default=API,
-        pattern=r"^https?://",
-        max_length=1000,
         description="Of GitHub Enterprise: https://github.example.com/api/v3",
     )
 

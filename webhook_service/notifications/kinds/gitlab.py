@@ -22,6 +22,7 @@ from webhook_service.notifications.kinds.commits import (
     require,
 )
 from webhook_service.notifications.texts import cut, title
+from webhook_service.notifications.urls import Url
 
 MAX_DESCRIPTION = 255
 _STATUS = {True: "success", False: "failed", None: "pending"}
@@ -30,10 +31,8 @@ _STATUS = {True: "success", False: "failed", None: "pending"}
 class GitLabConfig(ForgeConfig):
     """How GitLab is told."""
 
-    url: str = Field(
+    url: Url = Field(
         default="https://gitlab.com",
-        pattern=r"^https?://",
-        max_length=1000,
         description="Where this GitLab is.",
     )
 

@@ -10,10 +10,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from webhook_service.driver import DriverConfig, Secret
+from webhook_service.driver import DriverConfig
 from webhook_service.model.notice import Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.texts import LOOK, VOTE, cut, plain, sign, title
+from webhook_service.notifications.urls import SecretUrl
 
 # A post of Mattermost has 16,383 characters; https://docs.mattermost.com/
 MAX_TEXT = 16_000
@@ -23,7 +24,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~@])")
 class MattermostConfig(DriverConfig):
     """Which channel."""
 
-    url: Secret = Field(description="The incoming webhook's URL, https://…/hooks/…")
+    url: SecretUrl = Field(description="The incoming webhook's URL, https://…/hooks/…")
 
 
 class ToMattermost(NotificationKind[MattermostConfig]):

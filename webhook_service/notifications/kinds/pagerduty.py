@@ -15,6 +15,7 @@ from webhook_service.driver import DriverConfig, Secret
 from webhook_service.model.notice import Happened, Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.texts import LOOK, VOTE, cut, facts, title
+from webhook_service.notifications.urls import Url
 
 URL = "https://events.pagerduty.com/v2/enqueue"
 MAX_SUMMARY = 1024
@@ -28,10 +29,8 @@ class PagerDutyConfig(DriverConfig):
     severity: Literal["critical", "error", "warning", "info"] = Field(
         default="error", description="Of what is wrong."
     )
-    url: str = Field(
+    url: Url = Field(
         default=URL,
-        pattern=r"^https?://",
-        max_length=1000,
         description="Where events go; accounts in the EU have another address.",
     )
 

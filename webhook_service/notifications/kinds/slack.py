@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from webhook_service.driver import DriverConfig, Secret
+from webhook_service.driver import DriverConfig
 from webhook_service.model.notice import Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.texts import LOOK, VOTE, cut, facts, sign, title
+from webhook_service.notifications.urls import SecretUrl
 
 MAX_HEADER, MAX_TEXT, MAX_FIELD, MAX_FIELDS = 150, 3000, 2000, 10
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
@@ -22,7 +23,7 @@ _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 class SlackConfig(DriverConfig):
     """Which channel."""
 
-    url: Secret = Field(
+    url: SecretUrl = Field(
         description="The incoming webhook's URL, https://hooks.slack.com/services/…"
     )
 

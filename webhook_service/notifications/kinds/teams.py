@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from webhook_service.driver import DriverConfig, Secret
+from webhook_service.driver import DriverConfig
 from webhook_service.model.notice import Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
 from webhook_service.notifications.texts import GOOD, LOOK, VOTE, cut, facts, sign, title
+from webhook_service.notifications.urls import SecretUrl
 
 MAX_TEXT, MAX_VALUE, MAX_FACTS = 4000, 500, 20
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
@@ -22,7 +23,7 @@ SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 class TeamsConfig(DriverConfig):
     """Which channel or chat."""
 
-    url: Secret = Field(
+    url: SecretUrl = Field(
         description="The URL of a workflow that begins with 'When a Teams webhook request is "
         "received' and posts the card."
     )

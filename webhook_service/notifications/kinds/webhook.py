@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 from webhook_service.driver import DriverConfig, Secret
 from webhook_service.model.notice import Notice
 from webhook_service.notifications.kind import NotificationKind, Sending
+from webhook_service.notifications.urls import SecretUrl
 
 PREFIX = "whsec_"
 
@@ -23,7 +24,7 @@ PREFIX = "whsec_"
 class WebhookConfig(DriverConfig):
     """Who is called, and what signs the call."""
 
-    url: Secret = Field(description="The URL to post to; kept as a secret.")
+    url: SecretUrl = Field(description="The URL to post to; kept as a secret.")
     secret: Secret | None = Field(
         default=None,
         description="whsec_ and 24 to 64 bytes in base64: signs each call by Standard Webhooks.",
