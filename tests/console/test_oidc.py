@@ -127,6 +127,8 @@ def test_an_email_that_is_not_verified_names_nobody(
     [
         {"nonce": "another login's"},
         {"nonce": None},
+        {"nonce": "née"},
+        {"nonce": "\ud800"},
         {"aud": "another client"},
         {"aud": ["the console", "another"], "azp": "another"},
         {"iss": "https://evil.example"},
@@ -188,6 +190,13 @@ def test_what_no_provider_sends_lets_nobody_in(
 ) -> None:
     answer = plain.get("/login/oidc/back", params=query)
     assert refused(answer, plain) and "<script>" not in answer.text.partition("<main")[2]
+
+
+def test_a_state_that_is_no_ascii_is_not_this_browsers(
+    provider: IdentityProvider, plain: httpx.Client
+) -> None:
+    begin(plain)
+    assert refused(plain.get("/login/oidc/back", params={"state": "née", "code": "x"}), plain)
 
 
 def test_another_providers_answer_is_not_redeemed(

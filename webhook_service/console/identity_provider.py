@@ -163,7 +163,7 @@ class IdentityProvider:
             RoleNotAllowed: it proves somebody who has no project here.
             IssuerUnavailable: the provider does not answer.
         """
-        if attempt is None or not compare_digest(given.get("state", ""), attempt.state):
+        if attempt is None or not _same(given.get("state", ""), attempt.state):
             raise Unauthenticated(
                 "This login was not begun here, or over ten minutes ago. Log in again."
             )
@@ -209,7 +209,7 @@ class IdentityProvider:
                 raise BadToken("unknown key")
             claims = issued_claims(token, key, options.issuer, options.client_id)
             check_times(claims, self._clock(), LEEWAY)
-            if not compare_digest(str(claims.get("nonce", "")), attempt.nonce):
+            if not _same(str(claims.get("nonce", "")), attempt.nonce):
                 raise BadToken("nonce")
             if claims.get("azp", options.client_id) != options.client_id:
                 raise BadToken("authorized party")
@@ -298,6 +298,11 @@ class IdentityProvider:
             log.warning("console: %s answers %d", self._options.issuer, reply.status)
             raise Unauthenticated(f"{self.name} refused this login. Log in again.")
         return reply.body
+
+
+def _same(given: str, wanted: str) -> bool:
+    """Whether two texts are the same; as bytes, for only ASCII may be compared as text."""
+    return compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8", "replace"))
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
