@@ -114,6 +114,15 @@ def test_every_page_is_quiet_readable_and_fits(
     assert (found, missing, watched.foreign) == ({}, [], [])
 
 
+def test_every_page_is_there_in_a_project_that_has_nothing_yet(site: ConsoleSite) -> None:
+    empty = [path for path in PAGES if "{" not in path]
+    for role in Role:
+        with site.client(role, project=f"empty-{role}") as client:
+            told = {path: client.get(path).status_code for path in empty}
+            assert max(told.values()) < 500, told
+            assert told["/targets"] == 200
+
+
 def test_every_page_is_there_while_a_push_rolls_out(site: ConsoleSite, owner: httpx.Client) -> None:
     with site.hanging() as execution:
         receiver = f"/receivers/{execution.receiver}"
