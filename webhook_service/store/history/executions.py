@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, false, func, or_, select, update
 
 from webhook_service.driver import Interruption
 from webhook_service.errors import Change, InvalidRequest, NotFound
@@ -230,6 +230,8 @@ def _cancel(
             state=state,
             message=message,
             reason=reason,
+            # What gave way had not completed.
+            settled=case((executions.c.reason == GIVING_WAY, false()), else_=executions.c.settled),
             finished=now,
             due=None,
             lease_until=None,
@@ -245,6 +247,13 @@ def votes_on(connection: Connection, execution_id: str) -> tuple[Vote, ...]:
     """What people said to an execution, in the order in which they did."""
     query = select(approvals).where(approvals.c.execution == execution_id).order_by(approvals.c.at)
     return tuple(Vote(row.voter, row.approved, row.at) for row in connection.execute(query))
+
+
+def _gave_way(row: Row[Any]) -> bool:
+    """Whether an execution made room before its rollout had completed."""
+    # Releases up to 0.2.0 left it settled when the newer one had begun.
+    taken_over = row.state == ExecutionState.SUPERSEDED and row.superseded_by is not None
+    return bool(row.reason == GIVING_WAY or taken_over)
 
 
 def execution_from_row(
@@ -266,7 +275,7 @@ def execution_from_row(
         due=row.due,
         finished=row.finished,
         changed=row.changed,
-        settled=row.settled and row.reason != GIVING_WAY,
+        settled=row.settled and not _gave_way(row),
         reason=row.reason,
         message=row.message,
         changes=tuple(Change(**change) for change in row.changes),

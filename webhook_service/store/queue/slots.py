@@ -11,7 +11,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import Insert
 
 from webhook_service.model.delivery import Reason
@@ -70,6 +82,8 @@ _END = (
         message=bindparam("said"),
         superseded_by=bindparam("by"),
         reason=bindparam("why"),
+        # What gave way had not completed.
+        settled=case((_E.reason == GIVING_WAY, false()), else_=_E.settled),
         due=None,
         lease_until=None,
     )
