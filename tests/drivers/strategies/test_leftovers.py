@@ -124,6 +124,21 @@ def test_an_abort_that_does_not_come_to_its_end_names_what_stays(
     shop.assert_at_rest("acme/shop:1", second)
 
 
+def test_what_the_cluster_removes_with_its_owner_is_no_leftover(
+    driver: DeploymentUpdate, shop: Shop, fake: FakeCluster
+) -> None:
+    at = begun(driver, blue_green(), "new pods")
+    green = fake.get("Deployment", "default", "shop-green")
+    shop.client.ok("DELETE", shop._path("Deployment", "shop"))
+    kept = ("name", "namespace", "ownerReferences")
+    green["metadata"] = {key: green["metadata"][key] for key in kept}
+    fake.apply(green)  # as if the garbage collector took its time
+    with pytest.raises(DriverError, match="was not found: create it") as caught:
+        driver.interrupt(blue_green(), EVENT, at, Interruption.ABORT)
+    assert fake.get("Deployment", "default", "shop-green")
+    assert "Left behind" not in caught.value.message
+
+
 def by_hand(shop: Shop, words: list[str]) -> None:
     """Do what a command of kubectl does."""
     match words:
