@@ -1,12 +1,16 @@
 """Custom resources, defined through the API as on any server."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.contract.client import APPLY, JSON_PATCH, MERGE, STRATEGIC, Client, eventually
+from tests.contract.conftest import Cluster
 from tests.contract.manifests import resource
+from tests.drivers.steps import config, context, push
+from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
 from webhook_service.testing import definition
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -151,3 +155,29 @@ def test_other_workloads_are_scaled_alike(client: Client, namespace: str, plural
     scaled = client.ok("PATCH", f"{path}/x/scale", {"spec": {"replicas": 1}}, MERGE)
     assert scaled["spec"] == {"replicas": 1}
     eventually(lambda: client.ok("GET", f"{path}/x")["status"].get("readyReplicas") == 1)
+
+
+def test_who_took_back_the_image_of_a_custom_kind_is_named(
+    kind: Kind, cluster: Cluster, namespace: str
+) -> None:
+    def containers(image: str) -> dict[str, Any]:
+        return {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}
+
+    def updated(number: int, **more: Any) -> Any:
+        return driver.execute(settings, push("2"), context(number, **more))
+
+    kind.create(**containers("acme/shop:1"))
+    plural = version_and_plural(kind.kind)[1]
+    target = {"kind": kind.kind, "apiVersion": kind.version, "plural": plural}
+    settings = config(namespace, **target)
+    with closing(DeploymentUpdate({"kubeconfig": str(cluster.kubeconfig)})) as driver:
+        updated(1)
+        (ours,) = driver.observe(settings, push("2"), context(1))
+        assert (ours.image, ours.by, ours.ours) == ("acme/shop:2", "webhook-service", True)
+        body = {"spec": containers("acme/shop:1")}
+        query = {"fieldManager": "rollouts-ui"}
+        kind.client.ok("PATCH", f"{kind.path}/shop", body, MERGE, query)
+        (other,) = driver.observe(settings, push("2"), context(1))
+        assert (other.image, other.by, other.ours) == ("acme/shop:1", "rollouts-ui", False)
+        held = updated(2, identity="push-1")
+    assert "was taken back" in held.reason and "by hand (rollouts-ui)" in held.reason

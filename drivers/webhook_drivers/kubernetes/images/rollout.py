@@ -62,6 +62,8 @@ def progress(kind: str, obj: Json, stale_deadline: str | None = None) -> Progres
             condition of an earlier, failed rollout until the next one moves.
     """
     if kind == "CronJob":
+        if dig(obj, "spec").get("suspend") is True:
+            return _complete("it is suspended; the next job, once somebody resumes it, runs")
         return _complete("the next job of the schedule runs")
     if not is_seen(obj) and not _is_silent(kind, obj):
         return _going("waiting for the controller to see the change")

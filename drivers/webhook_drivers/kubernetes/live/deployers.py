@@ -155,8 +155,10 @@ def _owners(obj: Json) -> Iterator[Deployer]:
 
 
 def _sets_image(pod: Json, container: str) -> bool:
+    """Whether a manager's fields have the image; of custom kinds it owns a list as a whole."""
     key = f"k:{json.dumps({'name': container}, separators=(',', ':'))}"
-    return any("f:image" in dig(pod, f"f:{name}", key) for name, _ in LISTS)
+    lists = (f"f:{name}" for name, _ in LISTS)
+    return any(pod.get(name) == {} or "f:image" in dig(pod, name, key) for name in lists)
 
 
 def _moment(text: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook_service.testing.fake_cluster.objects.resources import Object, Resource
@@ -86,6 +86,25 @@ def wrong_uid(resource: Resource, name: str, asked: str, actual: str) -> ApiErro
         "have been deleted and then recreated"
     )
     return ApiError(409, "Conflict", message, _details(resource, name, resource.kind))
+
+
+def apply_failed(owners: Mapping[str, Sequence[str]], version: str) -> ApiError:
+    """409: a server-side apply without force, of fields that are others'.
+
+    Args:
+        owners: the fields by their managers.
+    """
+    told, causes = [], []
+    for manager, fields in owners.items():
+        who = f'with "{manager}" using {version}'
+        listed = "".join(f"\n- {field}" for field in fields)
+        one = len(fields) == 1
+        told.append(f"conflict {who}: {fields[0]}" if one else f"conflicts {who}:{listed}")
+        said = {"reason": "FieldManagerConflict", "message": f"conflict {who}"}
+        causes += [{**said, "field": field} for field in fields]
+    count = f"{len(causes)} conflict{'' if len(causes) == 1 else 's'}"
+    message = "\n".join([f"Apply failed with {count}: {told[0]}", *told[1:]])
+    return ApiError(409, "Conflict", message, {"causes": causes})
 
 
 def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:

@@ -11,6 +11,7 @@ from webhook_service.testing.fake_cluster.api.paths import ApiPath
 from webhook_service.testing.fake_cluster.api.statuses import (
     ApiError,
     already_exists,
+    apply_failed,
     bad_request,
     invalid,
     not_found,
@@ -215,9 +216,18 @@ class Api:
         dry_run = params.get("dryRun") == "All"
         with self._store.changed:
             if self._exists(target.resource, target.namespace, target.name):
-                merge = patches.merge if target.resource.custom else patches.strategic_merge
+                resource = target.resource
+                merge = patches.merge if resource.custom else patches.strategic_merge
                 manager = params["fieldManager"]
-                return self._change(target, lambda old: merge(old, body), dry_run, manager), False
+
+                def edit(old: Object) -> Object:
+                    new = merge(old, body)
+                    if params.get("force") != "true":
+                        if owners := managed_fields.contested(resource, old, new, manager):
+                            raise apply_failed(owners, resource.api_version)
+                    return new
+
+                return self._change(target, edit, dry_run, manager), False
             if target.subresource:
                 raise not_found(target.resource, target.name)
             return self.create(target, body, dry_run, params["fieldManager"]), True

@@ -18,8 +18,7 @@ def note(resource: Resource, old: Object | None, new: Object, manager: str) -> N
     """Write into ``new`` that this manager has changed its spec; of workloads only."""
     if not manager or not resource.generation:
         return
-    before = dict(_leaves((old or {}).get("spec"), ("f:spec",)))
-    after = dict(_leaves(new.get("spec"), ("f:spec",)))
+    before, after = _fields(resource, old or {}), _fields(resource, new)
     mine = {path for path, value in after.items() if before.get(path) != value}
     if not mine:
         return
@@ -35,15 +34,41 @@ def note(resource: Resource, old: Object | None, new: Object, manager: str) -> N
     new["metadata"]["managedFields"] = [*kept.values(), last]
 
 
-def _leaves(value: object, path: Path) -> Iterator[tuple[Path, object]]:
+def contested(resource: Resource, old: Object, new: Object, manager: str) -> dict[str, list[str]]:
+    """The fields that an apply would take from others, by their managers."""
+    before, after = _fields(resource, old), _fields(resource, new)
+    changed = {path for path, value in after.items() if before.get(path) != value}
+    found = {
+        entry["manager"]: [_shown(path) for path in _paths(entry["fieldsV1"]) if path in changed]
+        for entry in old.get("metadata", {}).get("managedFields") or ()
+        if entry["manager"] != manager
+    }
+    return {name: fields for name, fields in found.items() if fields}
+
+
+def _fields(resource: Resource, obj: Object) -> dict[Path, object]:
+    """The fields of a spec. A server does not know by what lists of custom kinds are keyed."""
+    return dict(_leaves(obj.get("spec"), ("f:spec",), keyed=not resource.custom))
+
+
+def _shown(path: Path) -> str:
+    """A field as messages name it: ``.spec.template.spec.containers[name="app"].image``."""
+    text = ""
+    for key in path:
+        kind, _, name = key.partition(":")
+        text += f".{name}" if kind == "f" else f"[name={json.dumps(json.loads(name)['name'])}]"
+    return text
+
+
+def _leaves(value: object, path: Path, *, keyed: bool) -> Iterator[tuple[Path, object]]:
     named = isinstance(value, list) and all(isinstance(v, dict) and "name" in v for v in value)
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, (*path, f"f:{key}"))
-    elif isinstance(value, list) and value and named:
+            yield from _leaves(inner, (*path, f"f:{key}"), keyed=keyed)
+    elif isinstance(value, list) and value and named and keyed:
         for item in value:
             key = json.dumps({"name": item["name"]}, separators=(",", ":"))
-            yield from _leaves(item, (*path, f"k:{key}"))
+            yield from _leaves(item, (*path, f"k:{key}"), keyed=keyed)
     else:
         yield path, value
 
