@@ -34,6 +34,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = (
+    (moment.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+    for moment in (datetime.min, datetime.max)
+)
 _Big = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -47,8 +51,15 @@ metadata = MetaData(
 
 
 def micros(moment: datetime) -> int:
-    """A moment as it is stored."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    """A moment as it is stored; at most the last one that UTC has.
+
+    An evening of 9999-12-31 west of Greenwich is in the year 10000, which nobody could read again.
+    """
+    return _within_utc((moment - _EPOCH) // timedelta(microseconds=1))
+
+
+def _within_utc(since: int) -> int:
+    return min(max(since, _FIRST), _LAST)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -61,7 +72,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else _EPOCH + timedelta(microseconds=_within_utc(value))
 
 
 receivers = Table(
