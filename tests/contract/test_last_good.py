@@ -9,7 +9,7 @@ from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
 from tests.contract.deployed import Deployed, create, serving
 from tests.contract.shop import Shop
-from tests.support import PROJECT, wait_for_end
+from tests.support import PROJECT, wait_for, wait_for_end
 from webhook_service import WebhookService
 from webhook_service.model.history.revision import BY_HAND, Standing
 
@@ -51,6 +51,16 @@ def test_two_failed_pushes_in_a_row_are_both_passed_over(deployed: Deployed) -> 
     assert deployed.image() == "acme/shop:1.1"
     deployed.roll_back()
     assert deployed.image() == "acme/shop:1"
+
+
+def test_a_push_that_gave_way_to_its_fix_is_passed_over(deployed: Deployed) -> None:
+    deployed.push("1.1")
+    hangs = deployed.begin("bad")
+    wait_for(lambda: deployed.service.get_execution(PROJECT, hangs).changes)
+    assert deployed.push("1.2").state == "succeeded"
+    assert deployed.service.get_execution(PROJECT, hangs).state == "superseded"
+    assert deployed.roll_back().state == "succeeded"
+    assert deployed.image() == "acme/shop:1.1"
 
 
 def test_a_rollout_is_not_undone_to_an_image_that_itself_failed(deployed: Deployed) -> None:

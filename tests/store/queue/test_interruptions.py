@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.store.builders import accept, add_receiver, request, work
 from tests.store.queue.claiming import DONE, claim_one, lose_leases, read
@@ -251,7 +251,32 @@ def test_what_gave_way_ends_as_superseded_when_the_newer_push_has_begun(
     store.claims.record(begun, ROLLING)
     ended = read(store, older)
     assert (ended.state, ended.superseded_by) == ("superseded", newer.execution)
-    assert ended.reason is None
+    assert ended.reason is None and not ended.settled, "it had not completed"
+    assert not stored_as_settled(store, older)
+
+
+def test_what_gave_way_and_is_cancelled_by_force_has_not_completed(
+    store: Store, receiver: str
+) -> None:
+    older, _, _ = give_way(store, receiver)
+    assert not store.executions.cancel(PROJECT, older.execution, ANN, force=True).settled
+    assert not stored_as_settled(store, older)
+
+
+def test_what_release_0_2_0_left_settled_when_it_gave_way_has_not_completed(
+    store: Store, receiver: str
+) -> None:
+    older, _, begun = give_way(store, receiver)
+    store.claims.record(begun, ROLLING)
+    as_then = update(executions).where(executions.c.id == older.execution).values(settled=True)
+    store.database.write(lambda connection: connection.execute(as_then))
+    assert not read(store, older).settled
+
+
+def stored_as_settled(store: Store, push: Work) -> bool:
+    query = select(executions.c.settled).where(executions.c.id == push.execution)
+    with store.database.read() as connection:
+        return bool(connection.execute(query).scalar_one())
 
 
 @pytest.mark.parametrize("refused", [REFUSED, Verdict(ExecutionState.UNCHANGED, "It runs.")])
