@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+import pytest
+
 from tests.support import add_receiver, push, stub_of, wait_for_end
-from webhook_service.errors import StoreUnavailable
+from webhook_service.errors import StoreUnavailable, with_cause
 from webhook_service.model.delivery import Delivery
 from webhook_service.service import WebhookService
 from webhook_service.store import migrate
@@ -48,6 +50,21 @@ class Sender:
 def migrated(url: str) -> None:
     with closing(Database(url)) as database:
         migrate.upgrade(database)
+
+
+def refused(service: WebhookService, key: str) -> str:
+    """Send a push that nothing may be stored of; gives the cause that the log has."""
+    with pytest.raises(StoreUnavailable) as error:
+        push(service, key, "refused")
+    return with_cause(error.value)
+
+
+def taken(service: WebhookService, key: str, tag: str = "2") -> tuple[str, ...]:
+    """Send a push; gives its executions, or nothing while none is stored."""
+    try:
+        return push(service, key, tag).executions
+    except StoreUnavailable:
+        return ()
 
 
 def assert_each_ran_once(

@@ -24,7 +24,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from tests.reliability.sender import Sender, again_and_again, assert_each_ran_once, migrated
+from tests.reliability.sender import Sender, again_and_again, assert_each_ran_once, migrated, taken
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres, programs
 from tests.support import (
@@ -280,7 +280,7 @@ def test_a_file_that_is_put_back_serves_again(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable):
             push(service, key)
         aside.rename(file)
-        made = wait_for(lambda: _taken(service, key))
+        made = wait_for(lambda: taken(service, key))
         assert_each_ran_once(service, list(made))
 
 
@@ -325,7 +325,7 @@ def test_while_a_query_needs_the_deleted_log_nothing_is_accepted_and_nothing_is_
             found = reading.exec_driver_sql("SELECT id FROM deliveries").scalars().all()
             assert found == [first]
             reading.exec_driver_sql("ROLLBACK")
-        assert wait_for(lambda: _taken(service, key))
+        assert wait_for(lambda: taken(service, key))
         assert len(service.list_deliveries(PROJECT).items) == 2
         service.ping()
 
@@ -410,7 +410,7 @@ def test_while_somebody_reads_the_replaced_file_nothing_is_accepted_and_nothing_
             found = reading.exec_driver_sql("SELECT id FROM deliveries").scalars().all()
             assert found == [first]
             reading.exec_driver_sql(end)
-        assert wait_for(lambda: _taken(service, key))
+        assert wait_for(lambda: taken(service, key))
         service.ping()
     assert _deliveries(aside) == {first}
     assert len(_deliveries(file)) == 1
@@ -433,7 +433,7 @@ def test_a_reader_opens_no_replaced_file_before_the_writer_has_left_the_old_one(
             first.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
             with service.store.database.read() as second:
                 second.exec_driver_sql("SELECT count(*) FROM deliveries").fetchall()
-        assert wait_for(lambda: _taken(service, key))
+        assert wait_for(lambda: taken(service, key))
     assert _deliveries(tmp_path / "aside") == made
     assert len(_deliveries(file)) == 1
 
@@ -463,7 +463,7 @@ def test_a_folder_that_is_moved_away_and_back_serves_again(tmp_path: Path) -> No
             with pytest.raises(StoreUnavailable):
                 push(service, key, "last")
         aside.rename(folder)
-        assert wait_for(lambda: _taken(service, key))
+        assert wait_for(lambda: taken(service, key))
         service.ping()
     found = _deliveries(Path(file_of(url)))
     assert made < found
@@ -484,13 +484,6 @@ def _deliveries(file: Path) -> set[str]:
     with closing(sqlite3.connect(file)) as other:
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return {row[0] for row in other.execute("SELECT id FROM deliveries")}
-
-
-def _taken(service: WebhookService, key: str) -> tuple[str, ...]:
-    try:
-        return push(service, key, "2").executions
-    except StoreUnavailable:
-        return ()
 
 
 def test_two_services_on_one_file_run_each_push_once(tmp_path: Path) -> None:
@@ -541,7 +534,7 @@ def test_while_a_synchronous_standby_is_gone_nobody_is_told_that_nothing_was_sto
             told = {str(number): _answer(service, key, str(number)) for number in range(2)}
             own.execute("ALTER SYSTEM RESET synchronous_standby_names")
             own.execute("SELECT pg_reload_conf()")
-            made = wait_for(lambda: _taken(service, key))
+            made = wait_for(lambda: taken(service, key))
             wait_for_end(service, made[0], 60)
             kept = {_tag(each) for each in service.list_executions(PROJECT).items}
     refused = {tag: answer for tag, answer in told.items() if "nothing was stored" in answer}

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.reliability.sender import Sender, assert_each_ran_once, migrated
+from tests.reliability.sender import Sender, assert_each_ran_once, migrated, taken
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import Proxy
 from tests.support import (
@@ -95,7 +95,7 @@ def test_a_lock_that_outlasts_callers_stores_nothing_of_theirs_and_leaves_no_wor
             with pytest.raises(StoreUnavailable):
                 push(service, key, "refused")
         unlock()
-        wait_for(lambda: _is_taken(lambda: push(service, key, "2")), BACK_IN)
+        wait_for(lambda: taken(service, key), BACK_IN)
         wait_for(lambda: not service.backlog().open, 10)
         tags = [call.event.tag for call in stub_of(service).calls]
         kept = [
@@ -119,11 +119,3 @@ def test_a_line_that_a_firewall_forgot_is_left_without_a_restart(postgres: Postg
             sender.thread.join(120)
             assert len(sender.taken) == 100
             assert_each_ran_once(service, sender.taken)
-
-
-def _is_taken(send: Callable[[], object]) -> bool:
-    try:
-        send()
-    except StoreUnavailable:
-        return False
-    return True

@@ -8,12 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.reliability.sender import assert_each_ran_once, migrated
+from tests.reliability.sender import assert_each_ran_once, migrated, refused, taken
 from tests.servers.certificates import self_signed
 from tests.servers.postgres import Postgres, programs
 from tests.support import PROJECT, add_receiver, make_service, push, wait_for, wait_for_end
-from webhook_service.errors import StoreUnavailable, with_cause
-from webhook_service.service import WebhookService
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.postgres]
 
@@ -24,19 +22,6 @@ def server(tmp_path: Path) -> Iterator[tuple[Postgres, Path]]:
     key, certificate = self_signed(tmp_path, "127.0.0.1")
     with Postgres(fsync=False, tls=(key, certificate)) as own:
         yield own, certificate
-
-
-def _refused(service: WebhookService, key: str) -> str:
-    with pytest.raises(StoreUnavailable) as refused:
-        push(service, key, "refused")
-    return with_cause(refused.value)
-
-
-def _taken(service: WebhookService, key: str) -> tuple[str, ...]:
-    try:
-        return push(service, key, "last").executions
-    except StoreUnavailable:
-        return ()
 
 
 def _end_connections(server: Postgres, url: str) -> None:
@@ -59,10 +44,10 @@ def test_a_database_that_is_dropped_and_restored_serves_its_receivers_again(
         _run("pg_dump", "--format=custom", f"--file={dump}", plain)
         push(service, key, "2")
         postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        assert "does not exist" in _refused(service, key)
+        assert "does not exist" in refused(service, key)
         postgres.execute(f"CREATE DATABASE {name}")
         _run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={plain}", str(dump))
-        made = wait_for(lambda: _taken(service, key))
+        made = wait_for(lambda: taken(service, key, "last"))
         assert wait_for_end(service, made[0]).state == "succeeded"
         newest, oldest = service.list_deliveries(PROJECT).items
         assert (newest.executions, oldest.id) == (made, first.id)
@@ -86,10 +71,10 @@ def test_connections_that_others_took_are_used_again_when_they_are_free(
             for _ in range(300):
                 others.enter_context(psycopg.connect(_plain(own.url)))
         administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
-        assert "too many clients" in _refused(service, key)
+        assert "too many clients" in refused(service, key)
         wait_for(lambda: "too many clients" in caplog.text)
         others.close()
-        made = wait_for(lambda: _taken(service, key))
+        made = wait_for(lambda: taken(service, key, "last"))
         assert_each_ran_once(service, list(made))
         service.ping()
 
@@ -106,9 +91,9 @@ def test_a_certificate_of_a_new_authority_is_taken_once_its_file_says_so(
         _, key = add_receiver(service)
         own.renew(key_file, renewed)
         _end_connections(own, url)
-        assert "certificate" in _refused(service, key)
+        assert "certificate" in refused(service, key)
         certificate.write_text(renewed.read_text())
-        made = wait_for(lambda: _taken(service, key))
+        made = wait_for(lambda: taken(service, key, "last"))
         assert_each_ran_once(service, list(made))
         service.ping()
 

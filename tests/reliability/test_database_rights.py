@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.reliability.sender import assert_each_ran_once, migrated
+from tests.reliability.sender import assert_each_ran_once, migrated, refused, taken
 from tests.servers.postgres import Postgres
 from tests.support import add_receiver, make_service, push, wait_for
-from webhook_service.errors import StoreUnavailable, with_cause
-from webhook_service.service import WebhookService
+from webhook_service.errors import StoreUnavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.postgres]
 PASSWORD = "the first one"
@@ -98,19 +97,6 @@ def _end_connections(server: Postgres, name: str) -> None:
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename='{name}'")
 
 
-def _refused(service: WebhookService, key: str) -> str:
-    with pytest.raises(StoreUnavailable) as refused:
-        push(service, key, "refused")
-    return with_cause(refused.value)
-
-
-def _taken(service: WebhookService, key: str) -> tuple[str, ...]:
-    try:
-        return push(service, key, "2").executions
-    except StoreUnavailable:
-        return ()
-
-
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS.keys())
 def test_what_is_taken_from_the_role_and_given_back_needs_no_restart(
     server: Postgres, name: str, url: str, harm: Harm, caplog: pytest.LogCaptureFixture
@@ -126,13 +112,13 @@ def test_what_is_taken_from_the_role_and_given_back_needs_no_restart(
         server.execute(harm.done.format(name=name))
         if "LIMIT" not in harm.done:
             server.execute(f"ALTER ROLE {name} CONNECTION LIMIT -1")
-        assert harm.says in _refused(service, key)
+        assert harm.says in refused(service, key)
         with pytest.raises(StoreUnavailable):
             service.ping()
         wait_for(lambda: harm.says in caplog.text)
         assert PASSWORD not in caplog.text
         server.execute(harm.mended.format(name=name))
-        made += wait_for(lambda: _taken(service, key))
+        made += wait_for(lambda: taken(service, key))
         assert_each_ran_once(service, list(made))
         service.ping()
 
@@ -152,7 +138,7 @@ def test_a_right_on_a_table_that_is_taken_and_given_back_needs_no_restart(
     ):
         _, key = add_receiver(service)
         connection.execute("ALTER TABLE deliveries OWNER TO postgres")
-        assert "permission denied for table deliveries" in _refused(service, key)
+        assert "permission denied for table deliveries" in refused(service, key)
         connection.execute(f"ALTER TABLE deliveries OWNER TO {name}")
-        made = wait_for(lambda: _taken(service, key))
+        made = wait_for(lambda: taken(service, key))
         assert_each_ran_once(service, list(made))
