@@ -66,6 +66,11 @@ def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("BASE_URL", "hooks.example"),
         ("ENGINE", "magic"),
         ("BROKER_URL", "sqs://key:secret@"),
+        ("BROKER_URL", "redis://host:port/0"),
+        ("BROKER_URL", "redis://host/first"),
+        ("BROKER_URL", "amqp://host//;amqp://other:70000//"),
+        ("BASE_URL", "https://host:port"),
+        ("OTLP_ENDPOINT", "https://host:port"),
         ("WORKERS", "0"),
         ("SECRET_KEY", "short"),
         ("TRUSTED_PROXIES", "everyone"),
@@ -83,6 +88,14 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(
         load_settings()
     assert name.lower() in error.value.message
     assert value == "0" or f"'{value}'" not in error.value.message
+
+
+def test_a_password_that_breaks_its_url_is_not_in_the_message() -> None:
+    for name in ("broker_url", "smtp_url"):
+        scheme = {"broker_url": "amqp", "smtp_url": "smtps"}[name]
+        with pytest.raises(SettingsError, match=f"{name}.*percent-encoded") as error:
+            load_settings(**{name: f"{scheme}://ada:hu/sh@host", "smtp_from": "a@b.example"})
+        assert "hu" not in error.value.message and "sh@" not in error.value.message
 
 
 def test_a_missing_or_broken_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -348,27 +348,35 @@ class Settings(BaseSettings):
     def _check_base_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else None
+        return _with_readable_port(value.rstrip("/")) if value else None
 
     @field_validator("otlp_endpoint")
     @classmethod
     def _check_otlp(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://, as OTLP goes over HTTP here")
-        return value or None
+        return _with_readable_port(value) if value else None
 
     @field_validator("smtp_url")
     @classmethod
     def _check_smtp_url(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith(MAIL) and urlsplit(value).hostname):
+        if value is None:
+            return None
+        if not (value.startswith(MAIL) and urlsplit(value).hostname):
             raise ValueError("must be smtps://user:password@host or smtp://host:port")
-        return value
+        return _with_readable_port(value)
 
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(BROKERS):
+        if value is None:
+            return None
+        if not value.startswith(BROKERS):
             raise ValueError(f"must start with one of {', '.join(BROKERS)}")
+        for url in value.split(";"):  # one after the other is tried
+            number = urlsplit(_with_readable_port(url)).path.strip("/")
+            if url.startswith("redis") and not (number or "0").isdecimal():
+                raise ValueError("must end with the number of a database, as redis://host:6379/0")
         return value
 
     @model_validator(mode="after")
@@ -433,6 +441,21 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
 
 
+def _with_readable_port(url: str) -> str:
+    """The same URL.
+
+    Raises:
+        ValueError: its port is no port; what stands there may be a part of a password.
+    """
+    try:
+        return url if urlsplit(url).port is None else url
+    except ValueError:
+        raise ValueError(
+            "has no usable port: write a number up to 65535 behind the host, and / ? # @ : % of a "
+            "name or password percent-encoded, such as %2F for /"
+        ) from None
+
+
 def _refuse_dropped(
     dotenv: PydanticBaseSettingsSource, secrets: PydanticBaseSettingsSource
 ) -> None:
@@ -475,7 +498,7 @@ def _unknown(name: str, like: str, known: Collection[str]) -> str:
 def _problem(error: ErrorDetails) -> str:
     place = error["loc"]
     if error["type"] != "extra_forbidden":
-        return f"{'.'.join(map(str, place))}: {error['msg']}"
+        return f"{'.'.join(map(str, place))}: {error['msg'].removeprefix('Value error, ')}"
     model: type[BaseModel] = _PARTS.get(str(place[0]), Settings) if place[1:] else Settings
     return _unknown(".".join(map(str, place)), str(place[-1]), model.model_fields)
 

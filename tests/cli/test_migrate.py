@@ -28,11 +28,17 @@ def nothing(settings: None, tmp_path: Path) -> None:
         path.unlink()
 
 
-def test_check_fails_on_an_empty_database_and_changes_nothing(run: Run) -> None:
+@pytest.mark.parametrize("there", [False, True])
+def test_check_fails_without_a_schema_and_changes_nothing(
+    run: Run, tmp_path: Path, there: bool
+) -> None:
+    if there:
+        (tmp_path / "cli.db").touch()
     for _ in range(2):
         result = run("migrate", "--check")
         assert result.exit_code == 1
         assert result.stdout == f"The database is at no revision: this version needs {HEAD}.\n"
+    assert (tmp_path / "cli.db").exists() is there
 
 
 def test_migrate_makes_it_current(run: Run, run_json: RunJson) -> None:

@@ -150,6 +150,13 @@ def test_the_engine_celery_needs_a_broker() -> None:
         make_app(load_settings(engine="celery"))
 
 
+def test_an_option_of_the_broker_that_there_is_not_is_named() -> None:
+    url = "redis://:hush@localhost:1/0?sokket_timeout=3"
+    with pytest.raises(SettingsError, match="the option 'sokket_timeout'") as error:
+        make_app(load_settings(engine="celery", broker_url=url))
+    assert "hush" not in error.value.message
+
+
 def test_a_host_with_the_local_engine_does_not_import_celery() -> None:
     program = "import sys, webhook_service.host, webhook_service.engine.factory"
     check = f"{program}; sys.exit(bool({{'celery', 'kombu', 'redis'}} & sys.modules.keys()))"

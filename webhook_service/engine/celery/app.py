@@ -27,7 +27,7 @@ def make_app(settings: Settings) -> Celery:
     """The application that the settings describe; it connects to nothing yet.
 
     Raises:
-        SettingsError: no broker is set.
+        SettingsError: no broker is set, or its URL has an option that there is not.
     """
     if settings.broker_url is None:
         raise SettingsError(
@@ -59,6 +59,14 @@ def make_app(settings: Settings) -> Celery:
         worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
     )
+    try:
+        app.connection_for_write()
+    except TypeError as exc:
+        option = str(exc).rpartition(" ")[2]
+        raise SettingsError(
+            f"WEBHOOK_SERVICE_BROKER_URL has the option {option} behind its '?', which there is "
+            "not: correct it, or leave it out."
+        ) from exc
     return app
 
 

@@ -92,7 +92,11 @@ def _tell(before: str, reached: str, shown: Lines) -> None:
 
 
 def look(settings: Settings) -> State:
-    """How the database is."""
+    """How the database is; a file that is not there is not made."""
+    from webhook_service.store.migrate import HEAD
+
+    if settings.sqlite_file and not settings.sqlite_file.exists():
+        return State(None, HEAD, [], [])
     with _opened(settings) as database:
         return _state(database)
 
