@@ -20,9 +20,9 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdateConfig,
 )
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
+from webhook_drivers.kubernetes.images.unfinished_mark import DRAINED
 from webhook_drivers.kubernetes.manifests import roles
 from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
-from webhook_drivers.kubernetes.strategies.recreate import REPLICAS as REPLICAS_NOTE
 from webhook_service import (
     Context,
     Done,
@@ -254,7 +254,7 @@ def test_a_number_that_people_set_while_nothing_runs_outlives_an_abort(
     assert isinstance(outcome, Done) and f"runs {OLD}" in outcome.message
     found = target.get("StatefulSet")
     assert (runs(target), found["spec"]["replicas"]) == (OLD, 3)
-    assert REPLICAS_NOTE not in found["metadata"].get("annotations", {})
+    assert DRAINED not in found["metadata"].get("annotations", {})
 
 
 def test_rolling_goes_back(driver: DeploymentUpdate, shop: Shop, namespace: str) -> None:

@@ -14,7 +14,8 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdateConfig,
 )
 from webhook_drivers.kubernetes.images.push_record import CHANGE_CAUSE
-from webhook_drivers.kubernetes.strategies.recreate import REPLICAS, STRATEGY
+from webhook_drivers.kubernetes.images.unfinished_mark import DRAINED
+from webhook_drivers.kubernetes.strategies.recreate import STRATEGY
 from webhook_service import (
     Done,
     DriverError,
@@ -102,7 +103,7 @@ def test_recreate_never_runs_both_versions(
     wanted = template_of(before)
     wanted["spec"]["containers"][0]["image"] = new
     assert template_of(after) == wanted
-    assert REPLICAS not in after["metadata"]["annotations"]
+    assert DRAINED not in after["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])

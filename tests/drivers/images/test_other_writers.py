@@ -25,7 +25,7 @@ from tests.drivers.steps import (
 from webhook_drivers.kubernetes.api.client import JSON_PATCH, Cluster
 from webhook_drivers.kubernetes.api.transport import ApiReply, ApiRequest
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.strategies.recreate import REPLICAS
+from webhook_drivers.kubernetes.images.unfinished_mark import DRAINED
 from webhook_service import Done, Outcome, Retry, TargetConflict, Wait
 from webhook_service.testing import FakeCluster
 
@@ -167,7 +167,7 @@ def test_two_services_that_push_two_containers_at_once_both_end(
     found = fake.get(kind, "default", "shop")
     assert images_of(found)["app"] == "acme/shop:2" and images_of(found)["proxy"] == "envoy:2"
     assert found["spec"]["replicas"] == 2
-    assert REPLICAS not in found["metadata"]["annotations"]
+    assert DRAINED not in found["metadata"]["annotations"]
 
 
 def patiently(driver: DeploymentUpdate, settings: Any, event: Any, number: int) -> Outcome:

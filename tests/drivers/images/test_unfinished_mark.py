@@ -108,6 +108,21 @@ def test_a_push_goes_on_when_its_receiver_gets_another_strategy_meanwhile(
         shop.assert_at_rest(f"acme/shop:2@{SHA}", second)
 
 
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: str(other["type"]))
+def test_a_replay_of_what_was_left_midway_deploys_it(
+    driver: DeploymentUpdate,
+    shop: Shop,
+    settings: DeploymentUpdateConfig,
+    other: dict[str, Any],
+) -> None:
+    replay = context(2, identity="push-1")
+    ended = run_to_end(driver, config(strategy=other), push("2", SHA), replay)
+    assert isinstance(ended, Done | Unchanged), ended
+    assert "taken back" not in str(ended)
+    for second in ("shop-green", "shop-canary"):
+        shop.assert_at_rest(f"acme/shop:2@{SHA}", second)
+
+
 def test_an_abort_goes_back_although_the_receiver_has_another_strategy_now(
     driver: DeploymentUpdate, shop: Shop, settings: DeploymentUpdateConfig, begun: Context
 ) -> None:

@@ -18,6 +18,7 @@ from webhook_drivers.kubernetes.images.push_record import (
 )
 from webhook_drivers.kubernetes.images.rollout import has_completed, is_paused
 from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.unfinished_mark import is_midway
 from webhook_drivers.kubernetes.images.workloads import (
     Workload,
     annotation,
@@ -240,6 +241,8 @@ class Push:
             )
         if record.identity != self.context.identity or not record.previous:
             return None
+        if is_midway(obj, self.repository):
+            return None  # it was left midway, and nobody took it back
         if self.images(obj, record.previous) != record.previous or not self.intent(obj).changed:
             return None
         by = self._written_by(obj, next(iter(record.previous)), "by hand")

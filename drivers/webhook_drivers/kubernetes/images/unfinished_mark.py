@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from webhook_drivers.kubernetes.api.resources import Address, Json
-from webhook_drivers.kubernetes.images.workloads import annotation
+from webhook_drivers.kubernetes.images.workloads import annotation, dig
 from webhook_service import DriverError, Retry
 
 UNFINISHED = "webhook-service.io/unfinished"
 """On the workload: which strategy brings a push of which repository, until it is at rest."""
+DRAINED = "webhook-service.io/replicas"
+"""On a StatefulSet: how many pods it had before it was scaled to zero, and by a push of what."""
 UNMARKED: Mapping[str, str | None] = {UNFINISHED: None}
 
 
@@ -52,6 +54,25 @@ def mark(strategy: str, repository: str, *services: str) -> Mapping[str, str | N
 def is_of(obj: Json, repository: str) -> bool:
     """Whether a push of this repository is marked."""
     return Mark.read(obj).repository == repository
+
+
+def drained_by(obj: Json) -> str | None:
+    """The repository whose push has scaled a StatefulSet to zero."""
+    noted = annotation(obj, DRAINED)
+    return noted.partition(" ")[2] if noted else None
+
+
+def is_drained(obj: Json, repository: str) -> bool:
+    """Whether a StatefulSet has no pods because of a push of this repository, and of nobody else.
+
+    People may have scaled it up meanwhile, and then their number counts.
+    """
+    return drained_by(obj) == repository and dig(obj, "spec").get("replicas") == 0
+
+
+def is_midway(obj: Json, repository: str) -> bool:
+    """Whether a push of this repository was begun, and what it does meanwhile is not undone."""
+    return is_of(obj, repository) or is_drained(obj, repository)
 
 
 def refuse(obj: Json, where: Address, strategy: str, repository: str) -> None:

@@ -186,7 +186,9 @@ class ImageUpdate:
 
     def _start(self, look: Look, record: Record) -> Outcome:
         push, obj = self.push, look.obj
-        if held := push.held_back(obj, record):
+        # Once it tidies up after another strategy, what that had marked is gone.
+        held = None if takeover.is_under_way(push) else push.held_back(obj, record)
+        if held:
             return self.unchanged(look, held)
         push.refuse_paused(obj)
         intent = push.intent(obj)

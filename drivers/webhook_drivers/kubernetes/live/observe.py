@@ -30,7 +30,7 @@ def _seen(push: Push, sought: Sought, obj: Json, item: Container) -> Observed:
         by=by.name if by else "",
         at=by.at if by else None,
         ours=bool(by and by.ours),
-        unfinished=unfinished_mark.is_of(obj, push.repository),
+        unfinished=unfinished_mark.is_midway(obj, push.repository),
         replaced=_as_pushed(sought, replaced) if replaced else None,
     )
 

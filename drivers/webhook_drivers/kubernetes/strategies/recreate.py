@@ -26,6 +26,7 @@ from webhook_drivers.kubernetes.images.rollout import (
     progress,
 )
 from webhook_drivers.kubernetes.images.step_state import RolloutState
+from webhook_drivers.kubernetes.images.unfinished_mark import DRAINED, drained_by
 from webhook_drivers.kubernetes.images.workloads import (
     Workload,
     annotation,
@@ -37,8 +38,6 @@ from webhook_drivers.kubernetes.strategies.strategy import Look, Step, Strategy,
 from webhook_service import DriverError, TargetConflict
 from webhook_service.failpoints import failpoint
 
-REPLICAS = "webhook-service.io/replicas"
-"""How many pods a StatefulSet had before it was scaled to zero, and by a push of what."""
 STRATEGY = "webhook-service.io/strategy"
 """A Deployment's own strategy, to be put back."""
 RECREATE: Mapping[str, Any] = {"strategy": {"type": "Recreate", "rollingUpdate": None}}
@@ -115,6 +114,17 @@ class Recreate(Strategy):
         """Whether the wanted number of pods stands in an annotation only."""
         return _is_drained(task, look.obj)
 
+    def tidy(self, task: Task, look: Look) -> Progress | None:
+        """Give a StatefulSet its pods back, where a push was left that had stopped them."""
+        if not _is_drained(task, look.obj):
+            return None
+        patch, notes = _refill(look.obj)
+        version = look.obj["metadata"].get("resourceVersion")
+        failpoint("refill.before")
+        task.patch(with_metadata(with_spec({}, patch), version, notes))
+        failpoint("refill.sent")
+        return Progress(Stage.GOING, "its pods are started again", 0.1)
+
     def undo(self, task: Task, look: Look, state: RolloutState) -> Step:
         push, obj = task.push, look.obj
         if push.kind == "Deployment":
@@ -145,7 +155,7 @@ class Recreate(Strategy):
 
     def _judged(self, task: Task, look: Look, state: RolloutState, stale: str | None) -> Step:
         obj = look.obj
-        if other := _drained_by(obj):
+        if other := drained_by(obj):
             waiting = f"waiting for the push of {other} that has stopped the pods"
             return Step(look, state, Progress(Stage.GOING, waiting))
         whole = {**obj, "spec": {**dig(obj, "spec"), "updateStrategy": WHOLE}}
@@ -184,24 +194,18 @@ def _wanted(obj: Json) -> int:
     return number(dig(obj, "spec"), "replicas", 1)
 
 
-def _drained_by(obj: Json) -> str | None:
-    """The repository whose push has scaled a StatefulSet to zero."""
-    noted = annotation(obj, REPLICAS)
-    return noted.partition(" ")[2] if noted else None
-
-
 def _is_drained(task: Task, obj: Json) -> bool:
-    return _drained_by(obj) == task.push.repository
+    return drained_by(obj) == task.push.repository
 
 
 def _drain(task: Task, obj: Json) -> tuple[Json, Mapping[str, str | None]]:
-    return {"replicas": 0}, {REPLICAS: f"{_wanted(obj)} {task.push.repository}"}
+    return {"replicas": 0}, {DRAINED: f"{_wanted(obj)} {task.push.repository}"}
 
 
 def _refill(obj: Json) -> tuple[Json, Mapping[str, str | None]]:
     """The noted number of pods; one that people have set meanwhile stays."""
-    noted = (annotation(obj, REPLICAS) or "").partition(" ")[0]
-    return {"replicas": _wanted(obj) or int(noted if noted.isdecimal() else 1)}, {REPLICAS: None}
+    noted = (annotation(obj, DRAINED) or "").partition(" ")[0]
+    return {"replicas": _wanted(obj) or int(noted if noted.isdecimal() else 1)}, {DRAINED: None}
 
 
 def _left(obj: Json) -> Progress | None:

@@ -16,9 +16,10 @@ from webhook_drivers.kubernetes.api.resources import Json
 from webhook_drivers.kubernetes.images.push import Push
 from webhook_drivers.kubernetes.images.push_record import Record
 from webhook_drivers.kubernetes.images.stopwatch import Stopwatch
-from webhook_drivers.kubernetes.images.unfinished_mark import Mark
+from webhook_drivers.kubernetes.images.unfinished_mark import Mark, is_drained
 from webhook_drivers.kubernetes.strategies.blue_green.strategy import BlueGreen
 from webhook_drivers.kubernetes.strategies.canary.strategy import Canary, Weight
+from webhook_drivers.kubernetes.strategies.recreate import Recreate
 from webhook_drivers.kubernetes.strategies.second import traces
 from webhook_drivers.kubernetes.strategies.second.traces import Traces
 from webhook_drivers.kubernetes.strategies.strategy import Strategy, Task
@@ -39,6 +40,8 @@ def earlier(task: Task, obj: Json, strategy: Strategy[Any]) -> Strategy[Any] | N
     Also the same strategy, where it moved other Services than it would now.
     """
     push, found = task.push, Mark.read(obj)
+    if strategy.type != "recreate" and is_drained(obj, push.repository):
+        return Recreate()
     if found.strategy and found.repository != push.repository:
         return None
     left: Traces | None = Traces(found.strategy, found.services)
