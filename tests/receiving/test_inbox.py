@@ -326,6 +326,8 @@ def test_an_inbox_is_changed_deleted_and_given_a_new_key(service: WebhookService
         make_inbox(service)
     with pytest.raises(InvalidConfig, match="refer to an inbox by its name"):
         service.inboxes.update(PROJECT, inbox.id, {"name": "other"})
+    with pytest.raises(InvalidConfig, match="verify: say how calls"):
+        service.inboxes.update(PROJECT, inbox.id, {"verify": {}})
     with pytest.raises(OutdatedVersion):
         service.inboxes.update(PROJECT, inbox.id, {}, version=2)
     changed = service.inboxes.update(PROJECT, inbox.id, {"source": {"registry": "hub.example"}})
