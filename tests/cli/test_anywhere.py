@@ -447,6 +447,23 @@ def test_a_server_that_is_not_trusted_is_one_line(elsewhere: Elsewhere, run: Run
     assert refused.stderr.count("\n") == 1 and elsewhere.token not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("server", "token", "said"),
+    [
+        ("http://127.0.0.1:1", "c4nary\nline", "--token: is no API token"),
+        ("http://127.0.0.1:1", "c4naryé", "--token: is no API token"),
+        ("http://[::1", "c4nary", "--server: is no http:// or https:// URL"),
+        ("http://127.0.0.1:99999", "c4nary", "--server: is no http:// or https:// URL"),
+    ],
+)
+def test_what_cannot_be_sent_is_named_and_not_shown(
+    run: Run, server: str, token: str, said: str
+) -> None:
+    refused = run("--server", server, "--token", token, "receiver", "list")
+    assert refused.exit_code == 2 and said in " ".join(refused.stderr.split())
+    assert "c4nary" not in refused.stderr
+
+
 def test_a_new_database_is_told_of_once(run: Run, tmp_path: Path) -> None:
     for path in tmp_path.glob("cli.*"):
         path.unlink()

@@ -132,6 +132,26 @@ def test_nothing_is_applied_if_one_document_is_wrong(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("a: 1\nb: {secret: c4nary\nc: d: e", "(line 3, column 2)"),
+        ("a: 1\nsecret: c4nary\n\td: e", "(line 3, column 1)"),
+        (
+            "secret: c4nary\nsecret: c4nary",
+            "the field 'secret' stands in it twice (line 2, column 1)",
+        ),
+        ("secret: c4nary\0", "special characters are not allowed"),
+    ],
+)
+def test_a_fault_in_yaml_is_told_without_the_line_that_it_stands_in(
+    run: Run, write: Write, text: str, said: str
+) -> None:
+    Path("a.yaml").write_text(text)
+    refused = run("receiver", "apply", "-f", "a.yaml")
+    assert said in refused.stderr and "c4nary" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
         ("a: [", "a.yaml: this is not YAML: "),
         ("{a", "a.yaml: this is neither JSON nor YAML: "),
         ("- 1", "a.yaml, document 1: a document is an object with apiVersion"),

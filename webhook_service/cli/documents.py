@@ -217,7 +217,11 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _said(exc: yaml.YAMLError) -> str:
-    return " ".join(str(exc).split())[:300]
+    """What is wrong, and where; not as the library says it, which quotes a line of secrets."""
+    problem = getattr(exc, "problem", None) or getattr(exc, "reason", None) or "it cannot be read"
+    mark = getattr(exc, "problem_mark", None)
+    where = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
+    return " ".join(f"{problem}{where}".split())[:300]
 
 
 class _Loader(yaml.SafeLoader):

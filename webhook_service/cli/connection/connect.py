@@ -241,9 +241,20 @@ def _new_database(settings: Settings) -> Path | None:
 
 
 def _check_server(remote: Remote) -> None:
-    parts = urlsplit(remote.server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(remote.server)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
         raise typer.BadParameter("is no http:// or https:// URL.", param_hint="--server")
+    token = remote.token or ""
+    if not token.isascii() or not token.isprintable():
+        # It could not be sent, and the fault would be looked for at the service.
+        raise typer.BadParameter(
+            "is no API token: it begins with wht_, and has letters, digits, - and _.",
+            param_hint="--token",
+        )
     if parts.scheme == "http" and remote.token and parts.hostname not in _LOOPBACK:
         typer.echo(f"Warning: the token goes to {parts.hostname} without encryption.", err=True)
 
