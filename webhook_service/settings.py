@@ -402,6 +402,18 @@ class Settings(BaseSettings):
         return Path(path.partition("?")[0]).expanduser().absolute()
 
     @property
+    def missing_sqlite_file(self) -> Path | None:
+        """The file of the database, if it is yet to be made; None if it only cannot be seen."""
+        try:
+            if self.sqlite_file is not None:
+                self.sqlite_file.stat()
+        except FileNotFoundError:
+            return self.sqlite_file
+        except OSError:
+            pass  # whoever opens it says why
+        return None
+
+    @property
     def passwords(self) -> tuple[str, ...]:
         """Those in the URLs of database, broker and mail server, as written and decoded."""
         urls = f"{self.database_url} {self.broker_url} {self.smtp_url}"

@@ -97,6 +97,18 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert done.stderr == ""
 
 
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def explode(*_: object, **__: object) -> str:
+        return (tmp_path / "none").read_text()
+
+    monkeypatch.setattr(WebhookService, "create_token", explode)
+    result = run("token", "create", "--role", "owner")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"error: {tmp_path}/none: No such file or directory.\n"
+
+
 def test_an_unexpected_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("two\nlines")

@@ -57,5 +57,7 @@ def reported() -> Iterator[None]:
     except Exception as exc:
         if os.environ.get(DEBUG):
             raise
+        if isinstance(exc, OSError) and exc.filename is not None:
+            fail(f"{exc.filename}: {exc.strerror}.")
         text = redacted(" ".join(f"{type(exc).__name__}: {exc}".split()))[:MAX_TEXT]
         fail(f"{text} (unexpected; {DEBUG}=1 shows where)")

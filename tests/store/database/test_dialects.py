@@ -44,6 +44,26 @@ def test_the_folder_of_a_sqlite_database_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("folder", "Is a directory"),
+        ("file/test.db", "(File exists|Not a directory)"),
+        ("n" * 300, "File name too long"),
+        ("loop", "Too many levels"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_named_with_the_reason(
+    tmp_path: Path, name: str, why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(SettingsError, match=rf"{name} cannot be opened \({why}") as error:
+        Database(f"sqlite:///{tmp_path}/{name}")
+    assert "WEBHOOK_SERVICE_DATABASE_URL" in error.value.message
+
+
+@pytest.mark.parametrize(
     ("url", "host", "query"),
     [
         ("postgres://u:p@h/d", "h", {}),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -223,7 +222,7 @@ def _local(project: str | None, by: str | None) -> Iterator[Connection]:
     from webhook_service.settings import load_settings
 
     settings = load_settings()
-    new = _new_database(settings)
+    new = settings.missing_sqlite_file  # often somebody else's database was meant
     base_url = settings.base_url or f"http://{settings.listen}"
     with WebhookService.open(settings, run=False) as service:
         if new is not None:
@@ -232,12 +231,6 @@ def _local(project: str | None, by: str | None) -> Iterator[Connection]:
         once = Retries(most=1)
         with Client(base_url, project=project, retries=once, transport=transport) as client:
             yield Connection(client, project, service, settings)
-
-
-def _new_database(settings: Settings) -> Path | None:
-    """The SQLite file that is not there yet: often somebody else's database was meant."""
-    file = settings.sqlite_file
-    return None if file is None or file.exists() else file
 
 
 def _check_server(remote: Remote) -> None:

@@ -51,8 +51,7 @@ def _opened(settings: Settings, report: Report) -> WebhookService | None:
     from webhook_service.cli.commands.installation.migrate import look
     from webhook_service.service import WebhookService
 
-    file = settings.sqlite_file
-    if file is not None and not file.exists():
+    if (file := settings.missing_sqlite_file) is not None:
         report(
             doubtful(
                 "database",
@@ -61,6 +60,7 @@ def _opened(settings: Settings, report: Report) -> WebhookService | None:
             )
         )
         return None
+    file = settings.sqlite_file
     if file is not None and not os.access(file, os.R_OK | os.W_OK):
         report(broken("database", f"{file} cannot be read and written: run as its owner."))
         return None

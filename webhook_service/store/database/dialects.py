@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -97,10 +96,25 @@ def _with_hosts_apart(text: str) -> str:
 
 
 def sqlite_file(url: URL) -> Path:
-    """The file of a SQLite database; its folder is made."""
+    """The file of a SQLite database; its folder is made.
+
+    Raises:
+        SettingsError: the folder cannot be made.
+    """
     path = Path(url.database or "").expanduser().absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise _unusable(path, exc) from exc
     return path
+
+
+def _unusable(file: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"The database {file} cannot be opened ({error.strerror}). Name another file in "
+        "WEBHOOK_SERVICE_DATABASE_URL, or let the user of this process read and write this one and "
+        "its folder."
+    )
 
 
 def sqlite_files(url: URL) -> list[Path]:
@@ -113,10 +127,15 @@ def make_sqlite_file(url: URL) -> Path:
     """The file of a SQLite database. A missing one is made, readable by its owner only.
 
     SQLite gives the files beside it the same mode: https://www.sqlite.org/src/file/src/os_unix.c.
+
+    Raises:
+        SettingsError: it cannot be read and written.
     """
     path = sqlite_file(url)
-    with suppress(OSError):  # what is wrong with it SQLite says when it opens it
+    try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as exc:
+        raise _unusable(path, exc) from exc
     return path
 
 

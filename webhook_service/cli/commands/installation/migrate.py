@@ -95,7 +95,7 @@ def look(settings: Settings) -> State:
     """How the database is; a file that is not there is not made."""
     from webhook_service.store.migrate import HEAD
 
-    if settings.sqlite_file and not settings.sqlite_file.exists():
+    if settings.missing_sqlite_file:
         return State(None, HEAD, [], [])
     with _opened(settings) as database:
         return _state(database)
