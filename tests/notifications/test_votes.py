@@ -281,6 +281,25 @@ def test_somebody_who_has_voted_in_another_way_has_no_second_vote(
 
 
 @on_sqlite
+def test_whom_a_proxy_names_by_a_mail_address_has_one_vote_with_the_links_to_it(
+    service: WebhookService, ask: Ask, anybody: httpx.Client
+) -> None:
+    asked = ask(count=2)
+    by_proxy, by_login = (
+        Actor("user:alice@example.com", "api"),
+        Actor("alice@example.com", "console"),
+    )
+    mailed = link_of(service, asked, voter="alice@example.com")
+    service.interventions.approve(PROJECT, asked.execution, by_proxy)
+    assert "alice@example.com has approved this" in look(anybody, mailed).text
+    cast(anybody, mailed, "approve")
+    service.interventions.approve(PROJECT, asked.execution, by_login)
+    assert votes(service, asked) == [("alice@example.com", True)]
+    service.interventions.approve(PROJECT, asked.execution, Actor("user:bo", "api"))
+    assert votes(service, asked) == [("alice@example.com", True), ("user:bo", True)]
+
+
+@on_sqlite
 def test_a_used_link_stays_used_in_a_new_process(
     start: StartService, service: WebhookService, ask: Ask
 ) -> None:

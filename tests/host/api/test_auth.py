@@ -317,7 +317,7 @@ def _with_users(folder: Path, networks: Any = LOCALHOST) -> Iterator[tuple[Serve
     service = make_service(sqlite_url(folder))
     authenticator = _authenticator(settings, service)
     with serving(service, authenticator=authenticator, trusted_proxies=LOCALHOST) as served:
-        _, key = add_receiver(service, approval={"count": 3}, verify={"scheme": "none"})
+        _, key = add_receiver(service, approval={"count": 4}, verify={"scheme": "none"})
         yield served, push(service, key).executions[0]
 
 
@@ -334,6 +334,9 @@ def test_a_user_of_the_proxy_has_one_vote_whatever_the_token_the_address_or_the_
             client.headers["X-API-Roles"] = "member"
             client.params = {"projectId": PROJECT}
             assert _votes(client, execution, ["Alice", None, None, ""]) == ["user:alice", "proxy"]
+            # As a link in a mail, and a login at an identity provider, name this person.
+            last = _votes(client, execution, ["Bo@Example.com"])
+            assert last == ["user:alice", "proxy", "bo@example.com"]
         assert served.service.get_execution(PROJECT, execution).state == "held"
 
 

@@ -20,6 +20,16 @@ _LINK = re.compile(
 )
 
 
+def voter_of(actor: str) -> str:
+    """Whose vote an actor's is.
+
+    Whom a proxy names by a mail address (``user:ada@example.com``) is who is reached at it, and who
+    logs in with it at an identity provider.
+    """
+    user = actor.removeprefix("user:")
+    return user if "@" in user else actor
+
+
 @dataclass(frozen=True, slots=True)
 class VoteLink:
     """What a link to vote stands for.
@@ -77,7 +87,8 @@ class Ballot:
         """What the voter has said already, by this link or in another way."""
         approval = self.execution.approval
         votes = () if approval is None else approval.votes
-        return next((vote for vote in votes if vote.voter == self.voter), None)
+        mine = voter_of(self.voter)
+        return next((vote for vote in votes if voter_of(vote.voter) == mine), None)
 
     @property
     def until(self) -> datetime:

@@ -16,6 +16,7 @@ from webhook_service.failpoints import failpoint
 from webhook_service.model.delivery import Reason
 from webhook_service.model.execution import Execution, ExecutionState
 from webhook_service.model.people.audit import Actor, AuditAction, AuditEntry
+from webhook_service.model.people.ballot import voter_of
 from webhook_service.model.rules.approval import ApprovalRule
 from webhook_service.store.database.database import Database
 from webhook_service.store.database.dialects import insert_into
@@ -179,6 +180,7 @@ def _vote(
     now: datetime,
     link_of: str | None,
 ) -> None:
+    voter = voter_of(voter)
     # The execution's row is locked, so of two that come at once one sees the other's vote.
     if link_of is not None and voter in {each.voter for each in votes_on(connection, execution_id)}:
         raise InvalidRequest(f"{voter} has voted already: the link is used up.")
