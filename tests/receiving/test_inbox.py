@@ -307,6 +307,7 @@ def test_a_receiver_that_could_not_listen_is_refused(
     ("body", "error", "problem"),
     [
         ({"name": ""}, InvalidConfig, "Name not provided"),
+        ({"name": "hub\x1b[2J"}, InvalidConfig, "name: must have printable characters"),
         ({"source": {}}, InvalidConfig, "source: say who calls"),
         ({"verify": {}}, InvalidConfig, "verify: say how calls"),
         ({"source": {"format": "nope"}}, InvalidRequest, "nope"),

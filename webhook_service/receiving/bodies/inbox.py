@@ -12,7 +12,7 @@ from webhook_service.errors import InvalidConfig, PluginUnavailable, UnknownFiel
 from webhook_service.model.inbox import InboxSpec, inbox_as_json
 from webhook_service.plugins.boundary import ask, guarded
 from webhook_service.plugins.instances import Schemes
-from webhook_service.receiving.bodies.receiver import READ_ONLY, describe, merge
+from webhook_service.receiving.bodies.receiver import READ_ONLY, describe, merge, require_printable
 from webhook_service.schemes.proving.secret_fields import part_secrets
 
 FIELDS = ("name", "source", "verify")
@@ -40,6 +40,7 @@ def read_inbox(body: Any, schemes: Schemes, stored: InboxSpec | None = None) -> 
             whole[name] = merge(old.get(name), body[name], name)
     # Nothing is said with it, and somebody may mean that nothing is to be verified.
     _require_said({**whole, "verify": {}} if body.get("verify") == {} else whole)
+    require_printable(whole["name"], None if stored is None else stored.name)
     try:
         spec = InboxSpec.model_validate(whole)
     except ValidationError as exc:

@@ -16,7 +16,7 @@ from webhook_service.model.receiver import config_field
 from webhook_service.notifications.filter import compile_notice_filter
 from webhook_service.plugins.boundary import guarded
 from webhook_service.plugins.instances import NotificationKinds
-from webhook_service.receiving.bodies.receiver import READ_ONLY, describe
+from webhook_service.receiving.bodies.receiver import READ_ONLY, describe, require_printable
 from webhook_service.receiving.config_secrets import keep_secrets, part_config
 
 FIELDS = ("name", "kind", "on", "when", "votes")
@@ -42,6 +42,7 @@ def read_notification(
     whole = {**old, **{name: value for name, value in body.items() if value is not None}}
     if "when" in body and body["when"] is None:
         whole.pop("when", None)
+    require_printable(whole.get("name"), None if stored is None else stored.name)
     kind = _kind(whole, kinds)
     field = config_field(kind)
     _refuse_unknown_fields(body, kinds, field)

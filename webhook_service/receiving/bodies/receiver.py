@@ -107,6 +107,7 @@ def read_body(
     stored = {} if base is None else dict(as_json(base))
     whole = {**stored, **given}
     name, driver = _required(whole, "name"), _required(whole, "driver")
+    require_printable(name, None if base is None else base.name)
     with guarded("The config of the driver", InvalidConfig):
         config = _read_config(whole, driver, drivers, base, hidden)
         implied = ask(Mapping, config.implied)
@@ -134,6 +135,16 @@ def read_name(body: Any, drivers: Drivers) -> str:
     """
     _require_object(body)
     return _required(read_as_v16(body, _config_fields(drivers)), "name")
+
+
+def require_printable(name: Any, stored: str | None) -> None:
+    """Refuse a new name that is not seen as it is; one that an older release took may stay.
+
+    Raises:
+        InvalidConfig: it has a line break, say, or a sign that turns around what follows.
+    """
+    if isinstance(name, str) and name != stored and not (name.isprintable() and name.strip()):
+        raise InvalidConfig("name: must have printable characters only, and not only blanks.")
 
 
 def require_version(noun: str, found: int, asked: int | None) -> None:
