@@ -105,6 +105,14 @@ def test_an_update_keeps_what_it_leaves_out(drivers: Drivers) -> None:
     assert opened.match.repositories == ("c/d",)
 
 
+def test_a_name_that_an_older_release_took_may_stay(drivers: Drivers) -> None:
+    old = read(drivers, name="a", driver="stub").model_copy(update={"name": "a\nb"})
+    body = {"name": "a\nb", "driver": "stub"}
+    assert read_body(body, drivers, old)[0].name == read_body(body, drivers, None, old)[0].name
+    with pytest.raises(InvalidConfig, match="printable"):
+        read_body({**body, "name": "a\nc"}, drivers, old)
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [

@@ -107,7 +107,8 @@ def read_body(
     stored = {} if base is None else dict(as_json(base))
     whole = {**stored, **given}
     name, driver = _required(whole, "name"), _required(whole, "driver")
-    require_printable(name, None if base is None else base.name)
+    known = base or hidden
+    require_printable(name, None if known is None else known.name)
     with guarded("The config of the driver", InvalidConfig):
         config = _read_config(whole, driver, drivers, base, hidden)
         implied = ask(Mapping, config.implied)
