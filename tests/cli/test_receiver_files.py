@@ -344,6 +344,29 @@ def test_secrets_are_fetched_from_where_the_document_says(
 
 
 @pytest.mark.parametrize(
+    "spec",
+    [
+        {"match": {"repositories": [{"secretRef": {"env": "DEPLOY_KEY"}}]}},
+        {"match": {"when": {"secretRef": {"env": "DEPLOY_KEY"}}}},
+        {"driver": {"secretRef": {"env": "DEPLOY_KEY"}}},
+        {"stubConfig": {"target": {"secretRef": {"env": "DEPLOY_KEY"}}}},
+        {"source": {"registry": {"secretRef": {"env": "DEPLOY_KEY"}}}},
+    ],
+)
+def test_whoever_writes_a_file_cannot_have_other_secrets_of_the_machine_shown(
+    run: Run,
+    run_json: RunJson,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    spec: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("DEPLOY_KEY", "c4nary-of-the-pipeline")
+    refused = run("receiver", "apply", "-f", write("a.yaml", document(**spec)))
+    assert refused.exit_code == 1 and "c4nary" not in refused.output + refused.stderr
+    assert nothing_is_stored(run_json)
+
+
+@pytest.mark.parametrize(
     "reference",
     [
         {"env": "A", "file": "b"},

@@ -6,6 +6,7 @@ from webhook_service.errors import InvalidConfig
 from webhook_service.model.receiver import HIDDEN
 from webhook_service.model.receiver_document import (
     ReceiverDocument,
+    hiding,
     refuse_plain_secrets,
     with_secrets,
 )
@@ -34,6 +35,48 @@ def test_a_secret_in_the_document_is_refused_with_its_place() -> None:
     said["config"]["list"] = [{"token": "plain"}]
     with pytest.raises(InvalidConfig, match=r"spec\.config\.list\.0\.token"):
         refuse_plain_secrets({**said, "verify": {"secret": REFERENCE}}, shown)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "path"),
+    [
+        ({"driver": REFERENCE}, {"driver": "canary"}, "driver"),
+        ({"match": {"when": REFERENCE}}, {"match": {"when": "canary"}}, "match.when"),
+        ({"match": {"repositories": [REFERENCE]}}, {"match": {"repositories": ["canary"]}}, "0"),
+        ({"labels": {"a": REFERENCE}}, {"labels": {"a": "canary"}}, "labels.a"),
+        ({"aConfig": {"api_url": REFERENCE}}, {"aConfig": {"apiUrl": "canary"}}, "api_url"),
+        ({"aConfig": {"tag": REFERENCE}}, {"aConfig": {}, "match": {"tags": "canary"}}, "tag"),
+        ({"aConfig": {"list": [REFERENCE] * 2}}, {"aConfig": {"list": [HIDDEN]}}, "list.1"),
+    ],
+)
+def test_a_reference_where_its_text_would_be_shown_is_refused(
+    said: dict[str, object], shown: dict[str, object], path: str
+) -> None:
+    with pytest.raises(InvalidConfig, match=rf"{path}: this is shown to all"):
+        refuse_plain_secrets(said, shown)
+
+
+def test_a_reference_may_stand_where_a_secret_is_kept_by_whatever_name() -> None:
+    refuse_plain_secrets({"aConfig": {"api_token": REFERENCE}}, {"aConfig": {"apiToken": HIDDEN}})
+    refuse_plain_secrets({"verify": {"secret": [REFERENCE]}}, {"verify": {"secret": [HIDDEN]}})
+    refuse_plain_secrets(
+        {"verify": {"secret": REFERENCE}}, {"verify": {"secret": [HIDDEN, HIDDEN]}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Invalid driver canary-in-a-mine.", f"Invalid driver {HIDDEN}."),
+        ("verify.canary: 'canary-in-a' is short.", f"verify.canary: '{HIDDEN}' is short."),
+        ("when: no 'canary', no 'in-a-mine'", f"when: no '{HIDDEN}', no '{HIDDEN}'"),
+        ("secret: must be whsec_ and base64", "secret: must be whsec_ and base64"),
+    ],
+)
+def test_an_error_does_not_quote_what_references_name(said: str, told: str) -> None:
+    with pytest.raises(InvalidConfig) as refused, hiding(["whsec_canary-in-a-mine", ""]):
+        raise InvalidConfig(said)
+    assert refused.value.message == told
 
 
 def test_a_config_that_has_a_namespace_gets_that_of_the_document() -> None:

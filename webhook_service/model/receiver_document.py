@@ -7,11 +7,14 @@ secret is never in it: a ``secretRef`` says where the secret is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any
 
-from webhook_service.errors import InvalidConfig
+from webhook_service.errors import InvalidConfig, WebhookServiceError
 from webhook_service.model.receiver import (
     HIDDEN,
     Match,
@@ -26,6 +29,8 @@ GROUP = "webhook-service.io"
 VERSION = "v1alpha1"
 KIND = "Receiver"
 SECRET_REF = "secretRef"
+# Fewer characters of a secret may stand in a message by chance.
+_QUOTED = 6
 Json = Mapping[str, Any]
 _OF_THE_METADATA = ("name", "labels")
 
@@ -149,19 +154,55 @@ def no_reference(wanted: str) -> InvalidConfig:
 
 
 def refuse_plain_secrets(said: Any, shown: Any) -> None:
-    """
+    """Let secrets stand where secrets are kept, and nowhere else.
+
     Args:
         said: a part of a document, with its references.
         shown: the same as answers of the API show it.
 
     Raises:
-        InvalidConfig: a secret stands in the document itself, where many may read it.
+        InvalidConfig: a secret stands in the document itself, where many may read it; or a
+            reference stands where the text that it names would be shown.
     """
     for path in _plain_secrets(said, shown, "spec"):
         raise InvalidConfig(
             f"{path}: a secret does not belong into the document; put it into a Secret, and say "
             f"{path.rpartition('.')[2]}: {{{SECRET_REF}: {{name: …, key: …}}}}."
         )
+    for path in _shown_secrets(said, shown, "spec"):
+        raise InvalidConfig(
+            f"{path}: this is shown to all who see the receiver, so no {SECRET_REF} may stand "
+            "here: write what is meant."
+        )
+
+
+@contextmanager
+def hiding(texts: Collection[str]) -> Iterator[None]:
+    """Take secrets out of what an error says, and parts of them that it quotes."""
+    try:
+        yield
+    except WebhookServiceError as exc:
+        # A field's name before the colon is the document's own.
+        head, colon, tail = exc.message.partition(": ")
+        said = tail if colon else head
+        for text in texts:
+            said = _without(said, text.removeprefix("whsec_").removeprefix("https://"))
+        exc.message = f"{head}{colon}{said}" if colon else said
+        raise
+
+
+def _without(message: str, text: str) -> str:
+    """A message in which no part of a secret stands, but for a few characters."""
+    width = min(_QUOTED, len(text))
+    parts = {text[at : at + width] for at in range(len(text) - width + 1)} - {""}
+    hidden = [False] * len(message)
+    for at in range(len(message) - width + 1):
+        if message[at : at + width] in parts:
+            hidden[at : at + width] = [True] * width
+    runs = groupby(zip(hidden, message, strict=True), key=itemgetter(0))
+    return "".join(
+        HIDDEN if is_hidden else "".join(char for _, char in run) for is_hidden, run in runs
+    )
 
 
 def _plain_secrets(said: Any, shown: Any, path: str) -> Iterator[str]:
@@ -173,6 +214,33 @@ def _plain_secrets(said: Any, shown: Any, path: str) -> Iterator[str]:
     elif isinstance(said, list | tuple) and isinstance(shown, list | tuple):
         for place, (one, other) in enumerate(zip(said, shown, strict=False)):
             yield from _plain_secrets(one, other, f"{path}.{place}")
+
+
+def _shown_secrets(said: Any, shown: Any, path: str) -> Iterator[str]:
+    """The places of references that no hidden secret came of."""
+    if is_secret_ref(said):
+        if not _is_hidden(shown):
+            yield path
+    elif isinstance(said, Mapping):
+        # A field of a config may be said by its name in Python.
+        known = shown if isinstance(shown, Mapping) else {}
+        found = {_plain(str(name)): each for name, each in known.items()}
+        for name, each in said.items():
+            yield from _shown_secrets(each, found.get(_plain(str(name))), f"{path}.{name}")
+    elif isinstance(said, list | tuple):
+        others = shown if isinstance(shown, list | tuple) else [shown] * len(said)
+        for place, (one, other) in enumerate(zip_longest(said, others[: len(said)])):
+            yield from _shown_secrets(one, other, f"{path}.{place}")
+
+
+def _is_hidden(shown: Any) -> bool:
+    if isinstance(shown, list | tuple):
+        return bool(shown) and all(map(_is_hidden, shown))
+    return bool(shown == HIDDEN)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").casefold()
 
 
 def _with_references(value: Any, secret: str, path: tuple[str, ...]) -> Any:

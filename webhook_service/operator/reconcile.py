@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from webhook_service.errors import ChangedMeanwhile, NotFound, WebhookServiceError
 from webhook_service.host.http.links import Links
 from webhook_service.model.people.audit import Actor
 from webhook_service.model.receiver import Receiver, as_json
-from webhook_service.model.receiver_document import refuse_plain_secrets, with_secrets
+from webhook_service.model.receiver_document import hiding, refuse_plain_secrets, with_secrets
 from webhook_service.operator.cluster import HomeCluster
 from webhook_service.operator.custom_receiver import Condition, CustomReceiver
 from webhook_service.receiving.bodies.receiver import read_spec
@@ -75,8 +74,17 @@ class Reconciler:
 
     def _apply(self, resource: CustomReceiver) -> Receiver:
         said = resource.document.body(self._takes_namespace)
-        read = partial(self._cluster.read_secret, resource.namespace)
+        texts: list[str] = []
+
+        def read(reference: Json) -> str:
+            texts.append(self._cluster.read_secret(resource.namespace, reference))
+            return texts[-1]
+
         body = with_secrets(said, read)
+        with hiding(texts):
+            return self._carry_over(resource, said, body)
+
+    def _carry_over(self, resource: CustomReceiver, said: Json, body: Json) -> Receiver:
         refuse_plain_secrets(
             said, as_json(read_spec(body, self._service.drivers, self._service.schemes))
         )

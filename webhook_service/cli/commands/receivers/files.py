@@ -219,19 +219,26 @@ def _plan_one(
     from webhook_service.cli.documents import Secrets, folder_of
     from webhook_service.errors import InvalidConfig, WebhookServiceError
     from webhook_service.model.receiver import HIDDEN
-    from webhook_service.model.receiver_document import refuse_plain_secrets, with_secrets
+    from webhook_service.model.receiver_document import hiding, refuse_plain_secrets, with_secrets
 
     document = found.document
     said = document.body(lambda driver: "namespace" in configs.get(driver, {}))
     source = Secrets(folder_of(found.file), secrets, [])
-    body = {**with_secrets(said, source.read)}
+    texts: list[str] = []
+
+    def read(reference: Mapping[str, Any]) -> str:
+        texts.append(source.read(reference))
+        return texts[-1]
+
+    body = {**with_secrets(said, read)}
     if document.labels:
         body["labels"] = document.labels
     first = _first(found)
     try:
-        would = opened.client.receivers.apply(
-            body, dry_run=True, alongside=first if first in names else None
-        )
+        with hiding([text for text in texts if text != HIDDEN]):
+            would = opened.client.receivers.apply(
+                body, dry_run=True, alongside=first if first in names else None
+            )
     except WebhookServiceError as exc:
         if source.kept and HIDDEN in exc.message:
             missing = exc.message.partition(":")[0]
