@@ -90,6 +90,25 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(
     assert value == "0" or f"'{value}'" not in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("listen", "metrics", "fits"),
+    [
+        ("127.0.0.1:8085", "127.0.0.1:8085", False),
+        ("0.0.0.0:8085", "127.0.0.1:8085", False),
+        ("127.0.0.1:8085", "[::]:8085", False),
+        ("127.0.0.1:8085", "127.0.0.2:8085", True),
+        ("127.0.0.1:8085", "127.0.0.1:9464", True),
+        ("127.0.0.1:0", "127.0.0.1:0", True),
+    ],
+)
+def test_metrics_need_a_port_of_their_own(listen: str, metrics: str, fits: bool) -> None:
+    if fits:
+        assert load_settings(listen=listen, metrics_listen=metrics).metrics_listen == metrics
+    else:
+        with pytest.raises(SettingsError, match="cannot be used: listen and metrics_listen need a"):
+            load_settings(listen=listen, metrics_listen=metrics)
+
+
 def test_a_password_that_breaks_its_url_is_not_in_the_message() -> None:
     for name in ("broker_url", "smtp_url"):
         scheme = {"broker_url": "amqp", "smtp_url": "smtps"}[name]

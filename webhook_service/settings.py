@@ -59,6 +59,7 @@ DRIVER_OPTIONS = {
     "base_url",
 }
 MAIL = ("smtp://", "smtps://")
+_ANY_ADDRESS = {"0.0.0.0", "::"}
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _PASSWORD = re.compile(r"://[^/\s:]*:([^/\s]+)@")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -380,6 +381,15 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _check_listeners(self) -> Self:
+        if self.metrics_listen is not None:
+            host, _, port = self.metrics_listen.rpartition(":")
+            hosts = {host.strip("[]"), self.listen_host}
+            if int(port) == self.listen_port != 0 and (len(hosts) == 1 or hosts & _ANY_ADDRESS):
+                raise ValueError("listen and metrics_listen need a port each")
+        return self
+
+    @model_validator(mode="after")
     def _check_mail(self) -> Self:
         if (self.smtp_url is None) != (self.smtp_from is None):
             raise ValueError("smtp_url and smtp_from go together: set both, or neither")
@@ -510,7 +520,8 @@ def _unknown(name: str, like: str, known: Collection[str]) -> str:
 def _problem(error: ErrorDetails) -> str:
     place = error["loc"]
     if error["type"] != "extra_forbidden":
-        return f"{'.'.join(map(str, place))}: {error['msg'].removeprefix('Value error, ')}"
+        said = error["msg"].removeprefix("Value error, ")
+        return f"{'.'.join(map(str, place))}: {said}" if place else said
     model: type[BaseModel] = _PARTS.get(str(place[0]), Settings) if place[1:] else Settings
     return _unknown(".".join(map(str, place)), str(place[-1]), model.model_fields)
 
