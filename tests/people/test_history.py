@@ -63,8 +63,10 @@ def test_what_a_push_never_replaced_is_no_drift() -> None:
     before, after = (NOW + timedelta(seconds=seconds) for seconds in (-60, 60))
     found = newest([left, *PUSHES], seen("acme/shop:hand", by="kubectl", at=before))
     assert (found.live, found.standing) == (False, None)
-    found = newest([left, *PUSHES], seen("acme/shop:hand", by="kubectl", at=after))
-    assert found.standing is Standing.DRIFTED
+    for at in (after, NOW):
+        came = replace(left, created=NOW + timedelta(seconds=0.5))
+        found = newest([came, *PUSHES], seen("acme/shop:hand", by="kubectl", at=at))
+        assert found.standing is Standing.DRIFTED
 
 
 def test_a_rollout_under_way_has_not_drifted() -> None:

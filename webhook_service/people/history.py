@@ -114,8 +114,9 @@ def _is_other(expected: Execution, item: Observed) -> bool:
 
 
 def _is_set_since(push: Execution, item: Observed) -> bool:
-    """Whether somebody else set what was seen after a push came."""
-    return not item.ours and (item.at is None or item.at >= push.created)
+    """Whether somebody else set what was seen after a push came; targets tell whole seconds."""
+    came = push.created.replace(microsecond=0)
+    return not item.ours and (item.at is None or item.at >= came)
 
 
 def _told(item: Observed) -> str:

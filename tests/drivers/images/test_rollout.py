@@ -43,6 +43,18 @@ CASES = [
     ),
     (
         "Deployment",
+        obj(counts(3, 4, 3), replicas=3, paused=True),
+        "going",
+        "1 old pod is to end; the Deployment is paused: resume it",
+    ),
+    (
+        "Deployment",
+        obj(counts(3, 3, 2), replicas=3, paused=True),
+        "going",
+        "2 of 3 new pods are available; the Deployment is paused: resume it",
+    ),
+    (
+        "Deployment",
         obj({"conditions": [FULL]}, replicas=3),
         "going",
         "exceeded quota: small: raise the quota, or make room in it",

@@ -130,9 +130,9 @@ def _deployment(obj: Json, stale_deadline: str | None) -> Progress:
     if updated < wanted:
         return _going(f"{updated} of {wanted} new pods are created{_hindrance(obj)}")
     if (old := number(status, "replicas") - updated) > 0:
-        return _going(ending(old))
+        return _going(f"{ending(old)}{_pause(obj)}")
     if available < updated:
-        return _going(f"{available} of {updated} new pods are available")
+        return _going(f"{available} of {updated} new pods are available{_pause(obj)}")
     return _complete(running("Deployment", obj))
 
 
@@ -262,15 +262,22 @@ def _time(condition: Json) -> str:
 
 def _hindrance(obj: Json) -> str:
     """What keeps a Deployment from creating pods, and what to do: a pause, a quota, a policy."""
-    if is_paused("Deployment", obj):
-        known = dig(obj, "metadata")
-        where = f"deployment/{known.get('name')} -n {known.get('namespace')}"
-        return f"; the Deployment is paused: resume it (kubectl rollout resume {where})"
+    if paused := _pause(obj):
+        return paused
     refused = _condition(obj, "ReplicaFailure", "True")
     if not refused:
         return ""
     said = _said(refused)
     return f"; {said}: {RAISE_QUOTA}" if QUOTA in said else f"; {said}"
+
+
+def _pause(obj: Json) -> str:
+    """That people have paused a Deployment, and what to do."""
+    if not is_paused("Deployment", obj):
+        return ""
+    known = dig(obj, "metadata")
+    where = f"deployment/{known.get('name')} -n {known.get('namespace')}"
+    return f"; the Deployment is paused: resume it (kubectl rollout resume {where})"
 
 
 def _complete(message: str) -> Progress:
