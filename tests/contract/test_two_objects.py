@@ -211,6 +211,22 @@ def test_green_deleted_while_it_serves_is_replaced_by_the_old_pods_and_then_made
     shop.assert_at_rest(NEW)
 
 
+def test_an_image_that_people_set_on_green_while_it_serves_takes_the_push_back(
+    driver: DeploymentUpdate, shop: Shop, namespace: str
+) -> None:
+    shop.start()
+    settings = blue_green(namespace, **KEPT)
+    at = step_until(driver, settings, lambda wait: wait.settled)
+    pod = {"containers": [{"name": "app", "image": "acme/shop:hand"}]}
+    shop.patch("Deployment", {"spec": {"template": {"spec": pod}}}, "shop-green")
+    with shop.prober() as prober, pytest.raises(DriverError) as caught:
+        run_to_end(driver, settings, EVENT, at)
+    assert "/shop-green was changed by somebody else (" in caught.value.message
+    assert "It was rolled back to acme/shop:1" in caught.value.message
+    shop.assert_at_rest("acme/shop:1")
+    assert prober.least >= REPLICAS, prober.counts
+
+
 def test_a_service_deleted_during_a_canary_leaves_nothing_behind(
     driver: DeploymentUpdate, shop: Shop, namespace: str, clock: Clock
 ) -> None:

@@ -288,8 +288,11 @@ class Push:
                     changes=state.changes,
                 )
 
-    def refuse_replaced(self, obj: Json, state: RolloutState) -> None:
+    def refuse_replaced(self, obj: Json, state: RolloutState, where: Address | None = None) -> None:
         """
+        Args:
+            where: what serves, if it is not the workload itself.
+
         Raises:
             TargetConflict: what ran before, and serves until this push does, was changed since.
         """
@@ -297,7 +300,7 @@ class Push:
         for name, image in state.previous.items():
             if found.get(name) != image:
                 by = self._written_by(obj, name, "by somebody else")
-                raise TargetConflict(f"{self.address} was changed {by} meanwhile")
+                raise TargetConflict(f"{where or self.address} was changed {by} meanwhile")
 
     def _written_by(self, obj: Json, container: str, who: str) -> str:
         """Who took a container's image back, with the name that it gives itself."""

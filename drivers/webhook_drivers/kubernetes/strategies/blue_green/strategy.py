@@ -200,8 +200,9 @@ class BlueGreen(SecondDeployment[Scene]):
             return self._settle(task, look, state.at(SETTLED, task.now()))
         if state.stage == SETTLED:
             state = state.at("", task.now())  # what served was deleted: it begins anew
-        task.push.refuse_replaced(look.obj, state)
-        over = Switchover(self._colours(task, look))
+        colours = self._colours(task, look)
+        task.push.refuse_replaced(look.obj, state, colours.other if look.on_second else None)
+        over = Switchover(colours)
         if not task.push.is_ours(task.push.record(look.obj)):
             # People's Deployment was made anew meanwhile, without what was written on it.
             self._claim(task, look)
