@@ -108,6 +108,30 @@ def test_a_push_goes_on_when_its_receiver_gets_another_strategy_meanwhile(
         shop.assert_at_rest(f"acme/shop:2@{SHA}", second)
 
 
+@pytest.mark.parametrize("tag", ["2", "bad"])
+@pytest.mark.parametrize("other", OTHERS[2:], ids=lambda other: str(other["type"]))
+@pytest.mark.parametrize("first", OTHERS[:2], ids=lambda first: str(first["type"]))
+def test_a_rollout_that_was_begun_in_place_is_followed_to_its_end_by_another_strategy(
+    driver: DeploymentUpdate, shop: Shop, first: dict[str, Any], other: dict[str, Any], tag: str
+) -> None:
+    shop.patch("Deployment", {"spec": {"minReadySeconds": 1}})
+    begun = driver.execute(config(strategy=first), push(tag), context(1))
+    assert isinstance(begun, Wait)
+    at, now = replace(context(1), state=begun.state), config(strategy=other, timeoutSeconds=5)
+
+    def is_not_settled(wait: Wait) -> None:
+        assert not wait.settled or shop.get("Deployment")["status"].get("availableReplicas") == 3
+
+    if tag == "bad":
+        with pytest.raises(DriverError, match="did not complete within 5 s") as caught:
+            run_to_end(driver, now, push(tag), at, is_not_settled)
+        assert caught.value.reason == "rolled_back"
+    else:
+        ended = run_to_end(driver, now, push(tag), at, is_not_settled)
+        assert isinstance(ended, Done) and "3 of 3 pods run" in ended.message
+    shop.assert_at_rest("acme/shop:1" if tag == "bad" else "acme/shop:2")
+
+
 @pytest.mark.parametrize("other", OTHERS, ids=lambda other: str(other["type"]))
 def test_a_replay_of_what_was_left_midway_deploys_it(
     driver: DeploymentUpdate,

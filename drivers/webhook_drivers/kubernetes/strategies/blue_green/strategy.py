@@ -197,6 +197,10 @@ class BlueGreen(SecondDeployment[Scene]):
         if state.stage == STRAIGHT and (step := straight.follow(look, look.main, state)):
             return step
         if deployment.runs(look.serving, state.expected, push):
+            # Nothing is beside it: the push was begun by a strategy that replaces its own pods.
+            own = None if self.is_beside(task, look) else _rollout(look, state)
+            if own and not own.complete:
+                return Step(look, state, own)
             return self._settle(task, look, state.at(SETTLED, task.now()))
         if state.stage == SETTLED:
             state = state.at("", task.now())  # what served was deleted: it begins anew
@@ -283,6 +287,11 @@ class BlueGreen(SecondDeployment[Scene]):
             service=self._address_of(task, self.service),
             preview=self._preview_of(task),
         )
+
+
+def _rollout(look: Scene, state: RolloutState) -> Progress:
+    """How far the rollout of people's own Deployment is."""
+    return progress(DEPLOYMENT.resource.kind, look.main, state.stale_deadline)
 
 
 def _waiting(look: Scene, state: RolloutState, seen: Progress | None) -> Step[Scene] | None:
