@@ -3,7 +3,7 @@
 import ast
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -462,6 +462,16 @@ def test_what_cannot_be_sent_is_named_and_not_shown(
     refused = run("--server", server, "--token", token, "receiver", "list")
     assert refused.exit_code == 2 and said in " ".join(refused.stderr.split())
     assert "c4nary" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("token", "said"), [("mistyped", "Bearer wht_…"), ("wht_mistyped", "revoked or expired")]
+)
+def test_a_token_that_is_not_known_is_told_whole(
+    elsewhere: Elsewhere, run: Run, token: str, said: str
+) -> None:
+    refused = run(*replace(elsewhere, token=token).words, "receiver", "list")
+    assert refused.exit_code == 1 and said in refused.stderr
 
 
 def test_a_new_database_is_told_of_once(run: Run, tmp_path: Path) -> None:

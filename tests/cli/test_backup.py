@@ -31,6 +31,8 @@ def test_refusals_are_one_line(run: Run, tmp_path: Path) -> None:
     refused = run("restore", str(tmp_path / "copy.db"))
     assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
     assert "--replace" in refused.stderr
+    wrong = run("backup", str(tmp_path / "other.db"), "--passphrase", "@none")
+    assert wrong.exit_code == 2 and "'--passphrase': none cannot be read" in wrong.stderr
     told = run("restore", str(tmp_path / "copy.db"), "--replace").stdout
     assert "cli.db.replaced-1" in told
 

@@ -94,6 +94,10 @@ def full_disk(_: Path, patch: Patch) -> None:
 
 
 SET_UPS = {
+    "certificate without its key": (
+        variable("TLS_CERT", "FOLDER/none"),
+        "cannot be used: tls_cert and tls_key go together",
+    ),
     "misspelt variable": (variable("LISTN", "x"), "nearest is WEBHOOK_SERVICE_LISTEN"),
     "listen without port": (variable("LISTEN", "localhost"), "must be address:port"),
     "base URL without scheme": (variable("BASE_URL", "hooks.example.com"), "must start with http"),

@@ -37,7 +37,10 @@ def test_check_fails_without_a_schema_and_changes_nothing(
     for _ in range(2):
         result = run("migrate", "--check")
         assert result.exit_code == 1
-        assert result.stdout == f"The database is at no revision: this version needs {HEAD}.\n"
+        assert result.stdout == (
+            f"The database is at no revision: this version needs {HEAD}; "
+            "run 'webhook-service migrate'.\n"
+        )
     assert (tmp_path / "cli.db").exists() is there
 
 
@@ -61,7 +64,11 @@ def test_a_newer_database_is_left_alone(run: Run, run_json: RunJson, database_ur
     database = Database(database_url)
     database.write(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num='9999'"))
     database.close()
-    assert run("migrate").exit_code == 1
+    for words in (("migrate",), ("migrate", "--check"), ("doctor",)):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert "use the version that updated it" in result.stdout
+        assert "run 'webhook-service migrate'" not in result.stdout
     result = run("token", "list")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "newer than this version" in result.stderr

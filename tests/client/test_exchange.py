@@ -69,7 +69,7 @@ def test_a_refusal_has_the_service_s_words() -> None:
 
 @pytest.mark.parametrize("text", ["<html>", "[]", "{}", "null"])
 def test_a_refusal_by_something_else_names_the_server(text: str) -> None:
-    with pytest.raises(Rejected, match="https://hooks.example.com answered 502"):
+    with pytest.raises(Rejected, match=r"example\.com answered 502 .* check the address"):
         require_success(answer(502, text))
 
 

@@ -124,7 +124,11 @@ def require_success(answer: httpx.Response) -> None:
         code, message = str(told["code"]), str(told["message"])
     except (ValueError, KeyError, TypeError):
         code = "unknown"
-        message = f"{_origin(answer)} answered {answer.status_code} without saying why."
+        # The service always says why: this is a proxy, or the address of something else.
+        message = (
+            f"{_origin(answer)} answered {answer.status_code} without saying why: "
+            "check the address, and any proxy before the service."
+        )
     raise Rejected(answer.status_code, code, message)
 
 

@@ -154,7 +154,10 @@ def sample_push(
         return samples_scm.sample(format, pushed.at(tag), digest, pushed_at)
     if made := samples_cloud.cloud_sample(format, pushed.at(tag, always), pushed_at):
         return made
-    raise InvalidRequest(f"There is no sample of the payload format {format[:64]!r}.")
+    raise InvalidRequest(
+        f"There is no sample of the payload format {format[:64]!r}: "
+        "'webhook-service format list' has the formats."
+    )
 
 
 def _event(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from webhook_service.cli.connection.connect import connect_local
+from webhook_service.cli.connection.connect import NO_PROJECT, connect_local
 from webhook_service.cli.options import Output, OutputOption, Project
 from webhook_service.cli.output import print_json
 from webhook_service.cli.people import person
@@ -35,7 +35,7 @@ def link(
 
     by = person()
     if project is None:
-        raise typer.BadParameter("is needed.", param_hint="--project / -p")
+        raise typer.BadParameter(NO_PROJECT, param_hint="--project / -p")
     with connect_local("console link") as (service, settings):
         ends = datetime.now(UTC) + SESSION_LIFETIME
         shown = name or f"console of {by.name}"

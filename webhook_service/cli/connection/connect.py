@@ -30,6 +30,7 @@ NEW_DATABASE = (
     "There was no database yet: made a new one, {}. For a service elsewhere see "
     "'webhook-service context add --help'."
 )
+NO_PROJECT = "is needed; the variable WEBHOOK_SERVICE_PROJECT names one for every command."
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -163,7 +164,7 @@ def connect(
     remote = chosen()
     if remote is None:
         if project is None and not any_project:
-            raise typer.BadParameter("is needed.", param_hint="--project / -p")
+            raise typer.BadParameter(NO_PROJECT, param_hint="--project / -p")
         with _local(project, by) as local:
             yield local
         return

@@ -68,7 +68,7 @@ def _opened(settings: Settings, report: Report) -> WebhookService | None:
         state = look(settings)
         if state.revision != state.needed:
             said = f"It is at {state.revision or 'no revision'}, and {state.needed} is needed"
-            report(broken("database", f"{said}: run 'webhook-service migrate'."))
+            report(broken("database", f"{said}: {state.advice}."))
             return None
         report(good("database", "It answers, and its schema is current."))
         _look_at_disk(settings, report)

@@ -15,7 +15,9 @@ from webhook_service.cli.output import print_json
 Passphrase = Annotated[
     str | None,
     typer.Option(
-        metavar="@FILE|-", help="Of the secret key beside the backup, as @FILE or - (stdin)."
+        parser=read_text,
+        metavar="@FILE|-",
+        help="Of the secret key beside the backup, as @FILE or - (stdin).",
     ),
 ]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
@@ -30,7 +32,7 @@ def backup(file: File, passphrase: Passphrase = None, output: OutputOption = Out
     from webhook_service.store.backup.backup import back_up
 
     require_local("backup")
-    made = back_up(load_settings(), file, _read(passphrase))
+    made = back_up(load_settings(), file, passphrase)
     if output is Output.JSON:
         print_json({"file": str(made.file), "key": made.key and str(made.key)})
     elif made.key is not None:
@@ -52,7 +54,7 @@ def restore(
     from webhook_service.store.backup.backup import put_back
 
     require_local("restore")
-    done = put_back(load_settings(), file, _read(passphrase), replace=replace)
+    done = put_back(load_settings(), file, passphrase, replace=replace)
     if output is Output.JSON:
         replaced = done.replaced and str(done.replaced)
         print_json({"file": str(done.file), "replaced": replaced, "open": done.open})
@@ -65,7 +67,3 @@ def restore(
             f"{done.open} executions had not ended, and run when the service starts. Cancel first "
             "what is out of date: see webhook-service execution list, and execution cancel."
         )
-
-
-def _read(passphrase: str | None) -> str | None:
-    return None if passphrase is None else read_text(passphrase)

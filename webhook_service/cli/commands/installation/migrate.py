@@ -27,6 +27,14 @@ class State:
     misnumbered: list[str]
     unbuilt: list[str]
 
+    @property
+    def advice(self) -> str:
+        """What to do about a schema that does not fit."""
+        # Revisions are numbers; a migration cannot go back.
+        if self.revision is not None and self.revision > self.needed:
+            return "use the version that updated it, or restore a backup from before"
+        return "run 'webhook-service migrate'"
+
 
 def migrate(
     check: Annotated[
@@ -53,7 +61,7 @@ def migrate(
             }
         )
     else:
-        verdict = "current" if found == needed else f"this version needs {needed}"
+        verdict = "current" if found == needed else f"this version needs {needed}; {state.advice}"
         typer.echo(f"The database is at {found or 'no revision'}: {verdict}.")
         for table in state.misnumbered:
             typer.echo(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from webhook_service.cli.connection.connect import connect_local
+from webhook_service.cli.connection.connect import NO_PROJECT, connect_local
 from webhook_service.cli.json_input import read_any_file, read_pairs
 from webhook_service.cli.options import Output, OutputOption, Project
 from webhook_service.cli.output import print_page
@@ -69,7 +69,7 @@ def import_receivers(
 
     names = read_pairs(map)
     if project is None:
-        raise typer.BadParameter("is needed.", param_hint="--project / -p")
+        raise typer.BadParameter(NO_PROJECT, param_hint="--project / -p")
     rows = []
     with connect_local("receiver import") as (service, _):
         create = partial(service.create_receiver, by=person())

@@ -118,7 +118,9 @@ class Guard:
     def _ask(self, request: Request) -> Identity:
         identity = self._authenticator(request)
         if identity is None:
-            raise Unauthenticated("An API token is needed: 'Authorization: Bearer wht_…'.")
+            raise Unauthenticated(
+                "An API token is needed: send 'Bearer wht_…' in the header Authorization."
+            )
         return identity
 
     async def admit(

@@ -76,7 +76,10 @@ class TokenAuthenticator:
             return None
         token = self._service.find_token(secret)
         if token is None:
-            raise Unauthenticated("The API token is not valid.")
+            raise Unauthenticated(
+                "The API token is not valid: it is mistyped, revoked or expired. "
+                "Ask an owner of the project for another one."
+            )
         return Identity(token.project, token.role, token.id)
 
 
