@@ -137,6 +137,21 @@ def test_the_own_strategy_comes_back_when_it_is_asked_for(
     assert shop.get()["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def test_a_strategy_that_was_left_by_a_change_of_the_receiver_comes_back_with_the_next_push(
+    driver: DeploymentUpdate, shop: Shop
+) -> None:
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
+    shop.create(strategy=own)
+    restoring = config(shop.namespace, strategy=RECREATE | {"restoreStrategy": True})
+    driver.execute(restoring, push("2"), context(1))
+    assert isinstance(roll(driver, config(shop.namespace), "3", 2), Done)
+    assert shop.get()["spec"]["strategy"] == {"type": "Recreate"}
+    assert isinstance(roll(driver, restoring, "4", 3), Done)
+    found = shop.get()
+    assert found["spec"]["strategy"] == own
+    assert STRATEGY not in found["metadata"]["annotations"]
+
+
 def test_a_strategy_that_people_set_meanwhile_is_not_overwritten(
     driver: DeploymentUpdate, client: Client, shop: Shop
 ) -> None:
