@@ -34,6 +34,7 @@ from webhook_service.model.people.tokens import Role
 from webhook_service.model.receiver import ReceiverState
 from webhook_service.schemes.scheme import Scheme, SchemeOptions
 from webhook_service.service import WebhookService
+from webhook_service.settings import load_settings
 from webhook_service.store.queue.queue import Fenced
 from webhook_service.store.tables import micros
 from webhook_service.testing.samples import dockerhub_push
@@ -422,3 +423,11 @@ def test_a_service_loads_what_is_heavy_when_it_is_needed_only(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_second_start_says_that_it_runs_and_harms_nothing(tmp_path: Path) -> None:
+    settings = load_settings(database_url=sqlite_url(tmp_path), listen="127.0.0.1:0")
+    with WebhookService.open(settings) as service:
+        with pytest.raises(RuntimeError, match="runs already.*manage_service=False"):
+            service.start()
+        assert not service.is_stuck

@@ -155,7 +155,7 @@ class WebhookService:
         self._scheduler: Scheduler | None = None
         self._at_end = ExitStack()
         self._at_end.callback(self.bounded.close)
-        self._stopped, self._expects_start = False, True
+        self._started, self._stopped, self._expects_start = False, False, True
         self.refusals = Refusals(store, formats, schemes)
         self.interventions = Interventions(
             store, self._receivers, self._looks, self._wake, self.commit
@@ -254,7 +254,8 @@ class WebhookService:
         """Begin to run executions.
 
         Raises:
-            RuntimeError: the service was stopped; its connections are closed for good.
+            RuntimeError: the service runs already, or was stopped: its connections are closed for
+                good.
             StoreUnavailable: the process has forked since it was opened.
         """
         self.store.database.require_own_process()
@@ -263,7 +264,12 @@ class WebhookService:
                 "This service was stopped, which closed its connections; "
                 "open another one: WebhookService.open(settings)."
             )
-        self._expects_start = False
+        if self._started and self._engine is not None:
+            raise RuntimeError(
+                "This service runs already. Start it once: by start(), by 'with', or by the "
+                "application of build_app, unless that has manage_service=False."
+            )
+        self._started, self._expects_start = True, False
         if self._engine is not None:
             self._engine.start()
         if self._scheduler is not None:
