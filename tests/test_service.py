@@ -3,6 +3,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -78,6 +79,12 @@ def service(tmp_path: Path) -> Iterator[WebhookService]:
         service.schemes.add("token", TokenScheme)
         service.formats.add("crashing", CrashingFormat)
         yield service
+
+
+def test_settings_that_are_none_are_told_what_to_write() -> None:
+    url: Any = "sqlite:///hooks.db"
+    with pytest.raises(TypeError, match="load_settings[(]database_url="):
+        WebhookService.open(url)
 
 
 def test_a_push_within_the_rules_is_accepted_with_one_execution(service: WebhookService) -> None:

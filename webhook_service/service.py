@@ -185,6 +185,8 @@ class WebhookService:
         Raises:
             SettingsError: a setting cannot be used; the message says which.
         """
+        if not isinstance(settings, Settings | None):
+            raise TypeError("open() takes Settings, such as load_settings(database_url=…)")
         settings = settings or load_settings()
         drivers, outbound = installed_drivers(settings), outbound_of(settings)
         legacy_key = settings.v16_public_key_file
