@@ -206,7 +206,7 @@ def tenant(service: WebhookService, project: str, name: str) -> Tenant:
             "name": f"notification of {name}",
             "kind": "slack",
             "on": ["failed"],
-            "slackConfig": {"url": f"https://example.com/{name}"},
+            "slackConfig": {"url": f"https://example.com/{name.replace(' ', '-')}"},
         },
     )
     ids = {

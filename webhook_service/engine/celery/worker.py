@@ -49,6 +49,8 @@ class Worker:
         open_store(settings).close()
         self._settings = settings
         self._concurrency = concurrency
+        # Before anything looks up the transport: Kombu remembers what it found.
+        use_redis_transport()
         self._app = make_app(settings)
         self._child: Child | None = None
         self._end_traces: Callable[[], None] = lambda: None
@@ -57,7 +59,6 @@ class Worker:
         """Take executions until a signal ends it; gives the exit code."""
         # It asks for a decision that is made: a step goes on while the broker is away.
         warnings.simplefilter("ignore", CPendingDeprecationWarning)
-        use_redis_transport()
         add_task(self._app, self._execute)
         signals.setup_logging.connect(_keep_logging, weak=False)
         signals.worker_ready.connect(lambda **_: on_ready(), weak=False)
