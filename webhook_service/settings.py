@@ -470,12 +470,13 @@ def _with_readable_port(url: str) -> str:
         ValueError: its port is no port; what stands there may be a part of a password.
     """
     try:
-        return url if urlsplit(url).port is None else url
+        _ = urlsplit(url).port
     except ValueError:
         raise ValueError(
             "has no usable port: write a number up to 65535 behind the host, and / ? # @ : % of a "
             "name or password percent-encoded, such as %2F for /"
         ) from None
+    return url
 
 
 def _refuse_dropped(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 
 from tests.contract.client import MERGE, Client, eventually
 from tests.contract.conftest import Cluster
+from tests.contract.deployer import deployer
 from tests.contract.shares import Shares
 from tests.contract.shop import Shop as Target
-from tests.contract.shop import account
 from tests.drivers.steps import config, context, images_of, push, run_to_end
 from tests.drivers.strategies.colours import REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import (
@@ -21,7 +20,6 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
 )
 from webhook_drivers.kubernetes.images.rollout import Progress, Stage
 from webhook_drivers.kubernetes.images.unfinished_mark import DRAINED
-from webhook_drivers.kubernetes.manifests import roles
 from webhook_drivers.kubernetes.strategies.blue_green.settle import Settling
 from webhook_service import (
     Context,
@@ -29,7 +27,6 @@ from webhook_service import (
     DriverError,
     GiveWay,
     Interruption,
-    InvalidConfig,
     Outcome,
     PushEvent,
     Superseded,
@@ -37,7 +34,6 @@ from webhook_service import (
     Wait,
 )
 from webhook_service.model.history.revision import TAKEN_BACK
-from webhook_service.testing import sample_context
 
 OLD, NEW = "acme/shop:1", "acme/shop:2"
 PAUSES = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
@@ -55,22 +51,8 @@ def shop(cluster: Cluster, client: Client, namespace: str) -> Shop:
 def driver(
     request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str, shop: Shop
 ) -> Iterator[DeploymentUpdate]:
-    path = cluster.kubeconfig
-    if cluster.real:
-        path = account(
-            request, client, namespace, roles(["deploymentUpdate", "canary", "blueGreen"])
-        )
-    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
-        eventually(lambda: permitted(driver, blue_green(namespace)))
+    with deployer(request, cluster, client, namespace) as driver:
         yield driver
-
-
-def permitted(driver: DeploymentUpdate, settings: DeploymentUpdateConfig) -> bool:
-    try:
-        driver.validate(settings, sample_context())
-    except InvalidConfig:
-        return False
-    return True
 
 
 def until(

@@ -4,20 +4,18 @@ On both clusters: the real garbage collector takes its time, and so do real Endp
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
-from tests.contract.shop import account
+from tests.contract.deployer import deployer
 from tests.contract.test_interruptions import stop
-from tests.contract.test_two_objects import make_anew, on_green, permitted, step_until
+from tests.contract.test_two_objects import make_anew, on_green, step_until
 from tests.drivers.steps import LABELS, OTHER_SHA, SHA, config, context, push, run_to_end, workload
 from tests.drivers.strategies.colours import OURS, REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.manifests import roles
 from webhook_service import Done, Unchanged, Wait
 
 NEW, NEWEST = f"acme/shop:2@{SHA}", f"acme/shop:3@{OTHER_SHA}"
@@ -40,13 +38,7 @@ def shop(cluster: Cluster, client: Client, namespace: str) -> Shop:
 def driver(
     request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str
 ) -> Iterator[DeploymentUpdate]:
-    path = cluster.kubeconfig
-    if cluster.real:
-        rights = roles(["deploymentUpdate", "blueGreen", "canary"])
-        path = account(request, client, namespace, rights)
-    with closing(DeploymentUpdate({"kubeconfig": str(path)})) as driver:
-        if cluster.real:
-            eventually(lambda: permitted(driver, namespace))
+    with deployer(request, cluster, client, namespace) as driver:
         yield driver
 
 

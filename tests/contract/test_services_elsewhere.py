@@ -4,20 +4,18 @@ On both clusters: real Endpoints take their time.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
-from tests.contract.shop import account
+from tests.contract.deployer import deployer
 from tests.contract.test_interruptions import stop
-from tests.contract.test_two_objects import on_green, permitted, step_until
+from tests.contract.test_two_objects import on_green, step_until
 from tests.drivers.steps import LABELS, SHA, Clock, push, run_to_end, workload
 from tests.drivers.strategies.colours import OURS, REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.drivers.deployment_update import DeploymentUpdate
-from webhook_drivers.kubernetes.manifests import roles
 from webhook_service import Done, DriverError, Wait
 
 OLD, NEW = "acme/shop:1", f"acme/shop:2@{SHA}"
@@ -50,13 +48,7 @@ def shop(cluster: Cluster, client: Client, namespace: str) -> Shop:
 def driver(
     request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str, clock: Clock
 ) -> Iterator[DeploymentUpdate]:
-    path = cluster.kubeconfig
-    if cluster.real:
-        rights = roles(["deploymentUpdate", "blueGreen", "canary"])
-        path = account(request, client, namespace, rights)
-    with closing(DeploymentUpdate({"kubeconfig": str(path)}, now=clock)) as driver:
-        if cluster.real:
-            eventually(lambda: permitted(driver, namespace))
+    with deployer(request, cluster, client, namespace, now=clock) as driver:
         yield driver
 
 

@@ -5,7 +5,6 @@ On both clusters: the real garbage collector takes its time, and so do real Endp
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.contract.client import Client, eventually
 from tests.contract.conftest import Cluster
-from tests.contract.shop import account
+from tests.contract.deployer import deployer
 from tests.drivers.steps import LABELS, SHA, Clock, context, push, run_to_end, template_of
 from tests.drivers.strategies.colours import OURS, REPLICAS, Shop, blue_green, canary
 from webhook_drivers.kubernetes.api.resources import Address, Json
@@ -22,10 +21,8 @@ from webhook_drivers.kubernetes.drivers.deployment_update import (
     DeploymentUpdateConfig,
 )
 from webhook_drivers.kubernetes.images.rollout import Progress
-from webhook_drivers.kubernetes.manifests import roles
 from webhook_drivers.kubernetes.strategies.blue_green.colours import Colours
-from webhook_service import Context, Done, DriverError, InvalidConfig, Wait
-from webhook_service.testing import sample_context
+from webhook_service import Context, Done, DriverError, Wait
 
 NEW = f"acme/shop:2@{SHA}"
 EVENT = push("2", SHA)
@@ -47,20 +44,8 @@ def shop(cluster: Cluster, client: Client, namespace: str) -> Shop:
 def driver(
     request: pytest.FixtureRequest, cluster: Cluster, client: Client, namespace: str, clock: Clock
 ) -> Iterator[DeploymentUpdate]:
-    path = cluster.kubeconfig
-    if cluster.real:
-        rights = roles(["deploymentUpdate", "blueGreen", "canary"])
-        path = account(request, client, namespace, rights)
-    with closing(DeploymentUpdate({"kubeconfig": str(path)}, now=clock)) as driver:
-        if cluster.real:
-            eventually(lambda: permitted(driver, namespace))
+    with deployer(request, cluster, client, namespace, now=clock) as driver:
         yield driver
-
-
-def permitted(driver: DeploymentUpdate, namespace: str) -> bool:
-    with pytest.raises(InvalidConfig) as caught:
-        driver.validate(blue_green(namespace, service="none"), sample_context())
-    return "Not allowed" not in caught.value.message
 
 
 def step_until(

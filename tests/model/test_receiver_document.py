@@ -1,5 +1,8 @@
 """Receivers as documents: what is read, where secrets stand, and what an export says."""
 
+import json
+from typing import Any
+
 import pytest
 
 from webhook_service.errors import InvalidConfig
@@ -16,7 +19,8 @@ REFERENCE = {"secretRef": {"name": "github", "key": "token"}}
 
 def test_references_are_replaced_wherever_they_stand() -> None:
     said = {"verify": {"secret": REFERENCE}, "list": [REFERENCE, {"a": 1}]}
-    found = with_secrets(said, lambda ref: f"{ref['name']}/{ref['key']}")
+    found, texts = with_secrets(said, lambda ref: f"{ref['name']}/{ref['key']}")
+    assert set(texts) == {"github/token"}
     assert found == {"verify": {"secret": "github/token"}, "list": ["github/token", {"a": 1}]}
 
 
@@ -56,12 +60,30 @@ def test_a_reference_where_its_text_would_be_shown_is_refused(
         refuse_plain_secrets(said, shown)
 
 
-def test_a_reference_may_stand_where_a_secret_is_kept_by_whatever_name() -> None:
-    refuse_plain_secrets({"aConfig": {"api_token": REFERENCE}}, {"aConfig": {"apiToken": HIDDEN}})
-    refuse_plain_secrets({"verify": {"secret": [REFERENCE]}}, {"verify": {"secret": [HIDDEN]}})
-    refuse_plain_secrets(
-        {"verify": {"secret": REFERENCE}}, {"verify": {"secret": [HIDDEN, HIDDEN]}}
-    )
+def test_what_stays_as_it_is_stored_is_no_text_to_hide() -> None:
+    assert with_secrets(REFERENCE, lambda _: HIDDEN) == (HIDDEN, set())
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"aConfig": {"api_token": REFERENCE}}, {"aConfig": {"apiToken": HIDDEN}}),
+        ({"verify": {"secret": [REFERENCE]}}, {"verify": {"secret": [HIDDEN]}}),
+        ({"verify": {"secret": REFERENCE}}, {"verify": {"secret": [HIDDEN, HIDDEN]}}),
+    ],
+)
+def test_a_reference_may_stand_where_a_secret_is_kept_by_whatever_name(
+    said: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    def refused(shown: dict[str, Any]) -> bool:
+        try:
+            refuse_plain_secrets(said, shown)
+        except InvalidConfig:
+            return True
+        return False
+
+    assert not refused(shown)
+    assert refused(json.loads(json.dumps(shown).replace(HIDDEN, "canary")))
 
 
 @pytest.mark.parametrize(

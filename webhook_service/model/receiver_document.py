@@ -120,19 +120,24 @@ def document_of(receiver: Json) -> dict[str, Any]:
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": about, "spec": spec}
 
 
-def with_secrets(value: Any, read: Callable[[Json], str]) -> Any:
-    """A part of a document with each ``secretRef`` replaced.
+def with_secrets(value: Any, read: Callable[[Json], str]) -> tuple[Any, Collection[str]]:
+    """A part of a document with each ``secretRef`` replaced, and the texts that replaced them.
 
     Args:
-        read: gives the text that a reference names.
+        read: gives the text that a reference names; ``HIDDEN`` for one that stays as it is stored.
     """
-    if isinstance(value, Mapping):
-        if is_secret_ref(value):
-            return read(value[SECRET_REF])
-        return {name: with_secrets(each, read) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_secrets(each, read) for each in value]
-    return value
+    texts: set[str] = set()
+
+    def replaced(part: Any) -> Any:
+        if isinstance(part, Mapping):
+            if not is_secret_ref(part):
+                return {name: replaced(each) for name, each in part.items()}
+            text = read(part[SECRET_REF])
+            texts.add(text)
+            return text
+        return [replaced(each) for each in part] if isinstance(part, list | tuple) else part
+
+    return replaced(value), texts - {HIDDEN}
 
 
 def is_secret_ref(value: Any) -> bool:

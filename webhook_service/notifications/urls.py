@@ -8,17 +8,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from webhook_service.driver import Secret
+from webhook_service.net.urls import is_http_url
 
 
 def _is_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or not value.isascii() or not value.isprintable() or " " in value:
+    if not is_http_url(value) or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("must be a URL such as https://host.example/path")
-    if "@" in parts.netloc:
+    if "@" in urlsplit(value).netloc:
         raise ValueError("must be a URL without a user and a password")
     return value
 

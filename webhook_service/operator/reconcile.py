@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from webhook_service.errors import ChangedMeanwhile, NotFound, WebhookServiceError
@@ -74,13 +75,8 @@ class Reconciler:
 
     def _apply(self, resource: CustomReceiver) -> Receiver:
         said = resource.document.body(self._takes_namespace)
-        texts: list[str] = []
-
-        def read(reference: Json) -> str:
-            texts.append(self._cluster.read_secret(resource.namespace, reference))
-            return texts[-1]
-
-        body = with_secrets(said, read)
+        read = partial(self._cluster.read_secret, resource.namespace)
+        body, texts = with_secrets(said, read)
         with hiding(texts):
             return self._carry_over(resource, said, body)
 

@@ -126,17 +126,28 @@ def require_current(database: Database) -> None:
     found = current_revision(database)
     if found == HEAD:
         return
-    if found is not None and found > HEAD:
+    if is_newer(found):
         raise SettingsError(
-            f"The database is at {found}, newer than this version's {HEAD}: use the version that "
-            "updated it, or restore a backup from before."
+            f"The database is at {found}, newer than this version's {HEAD}: {remedy(found)}."
         )
     if not database.is_sqlite:
         raise SettingsError(
             f"The database is at {found or 'no revision'}, this version needs {HEAD}: "
-            "run 'webhook-service migrate' first."
+            f"{remedy(found)} first."
         )
     upgrade(database)
+
+
+def is_newer(revision: str | None) -> bool:
+    """Whether a later version made the schema; revisions are numbers."""
+    return revision is not None and revision > HEAD
+
+
+def remedy(revision: str | None) -> str:
+    """What people have to do about a schema that does not fit; a migration cannot go back."""
+    if is_newer(revision):
+        return "use the version that updated it, or restore a backup from before"
+    return "run 'webhook-service migrate'"
 
 
 def misnumbered(database: Database) -> list[str]:

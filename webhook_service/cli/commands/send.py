@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
@@ -15,6 +14,7 @@ from webhook_service.cli.options import Output, OutputOption
 from webhook_service.cli.output import print_document, print_record
 from webhook_service.cli.progress import progress
 from webhook_service.errors import fault_of
+from webhook_service.net.urls import is_http_url
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +59,7 @@ def send(
     """Send a sample push to a receiver's URL, and print the answer."""
     from webhook_service.testing.samples import sample_push
 
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not is_http_url(url):
         raise typer.BadParameter("this is not an http:// or https:// URL.", param_hint="URL")
     # With the time of now every call is a new push; an equal one would count as a duplicate.
     now = datetime.now(UTC).replace(microsecond=0)

@@ -16,6 +16,7 @@ import typer
 from webhook_service.cli.connection.contexts import Remote, load_contexts
 from webhook_service.cli.people import person
 from webhook_service.cli.tables import SHORTEST_ID
+from webhook_service.net.urls import is_http_url
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -235,12 +236,7 @@ def _local(project: str | None, by: str | None) -> Iterator[Connection]:
 
 
 def _check_server(remote: Remote) -> None:
-    try:
-        parts = urlsplit(remote.server)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    if not is_http_url(remote.server):
         raise typer.BadParameter("is no http:// or https:// URL.", param_hint="--server")
     token = remote.token or ""
     if not token.isascii() or not token.isprintable():
@@ -249,6 +245,7 @@ def _check_server(remote: Remote) -> None:
             "is no API token: it begins with wht_, and has letters, digits, - and _.",
             param_hint="--token",
         )
+    parts = urlsplit(remote.server)
     if parts.scheme == "http" and remote.token and parts.hostname not in _LOOPBACK:
         typer.echo(f"Warning: the token goes to {parts.hostname} without encryption.", err=True)
 

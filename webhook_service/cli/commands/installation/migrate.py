@@ -30,10 +30,9 @@ class State:
     @property
     def advice(self) -> str:
         """What to do about a schema that does not fit."""
-        # Revisions are numbers; a migration cannot go back.
-        if self.revision is not None and self.revision > self.needed:
-            return "use the version that updated it, or restore a backup from before"
-        return "run 'webhook-service migrate'"
+        from webhook_service.store.migrate import remedy
+
+        return remedy(self.revision)
 
 
 def migrate(
@@ -85,7 +84,7 @@ def upgrade(settings: Settings) -> State:
     with _opened(settings) as database:
         # A database of a newer version is refused, never changed.
         before = migrate.current_revision(database) or ""
-        if before <= migrate.HEAD:
+        if not migrate.is_newer(before):
             with progress("looks at the schema") as shown:
                 migrate.upgrade(database, tell=lambda reached: _tell(before, reached, shown))
         return _state(database)

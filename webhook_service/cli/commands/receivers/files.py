@@ -224,18 +224,12 @@ def _plan_one(
     document = found.document
     said = document.body(lambda driver: "namespace" in configs.get(driver, {}))
     source = Secrets(folder_of(found.file), secrets, [])
-    texts: list[str] = []
-
-    def read(reference: Mapping[str, Any]) -> str:
-        texts.append(source.read(reference))
-        return texts[-1]
-
-    body = {**with_secrets(said, read)}
+    body, texts = with_secrets(said, source.read)
     if document.labels:
         body["labels"] = document.labels
     first = _first(found)
     try:
-        with hiding([text for text in texts if text != HIDDEN]):
+        with hiding(texts):
             would = opened.client.receivers.apply(
                 body, dry_run=True, alongside=first if first in names else None
             )
