@@ -80,7 +80,7 @@ def test_the_wizard_needs_no_javascript(empty: ConsoleSite, browser: Any) -> Non
     call(empty, made(empty, "plain"), dockerhub_push("acme/shop", "1.9.1"))
     page.reload()
     page.get_by_role("heading", name="this call would do").wait_for()
-    assert page.get_by_role("button", name="Push acme/shop:1.9.1 now").count() == 1
+    assert page.get_by_role("button", name="Switch on").count() == 1
     context.close()
 
 
