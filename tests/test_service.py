@@ -426,10 +426,12 @@ def test_a_service_loads_what_is_heavy_when_it_is_needed_only(tmp_path: Path) ->
         "with WebhookService.open(settings) as service:\n"
         "    import webhook_service.host.server\n"
         "    service.backlog()\n"
-        f"    print(sorted({LATER!r} & sys.modules.keys()))"
+        f"    print(sorted({LATER!r} & sys.modules.keys()))\n"
+        "    assert 'gitCommit' in service.drivers.plugins.names\n"
+        f"    print(sorted({LATER - {'jwt'}!r} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+    assert (done.stdout.split(), done.returncode) == (["[]", "[]"], 0), done.stderr
 
 
 def test_a_second_start_says_that_it_runs_and_harms_nothing(tmp_path: Path) -> None:

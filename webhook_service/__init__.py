@@ -103,7 +103,8 @@ if TYPE_CHECKING:
     )
     from webhook_service.model.rules.approval import ApprovalRule
     from webhook_service.model.rules.registry import KeylessSigner, RegistryRule
-    from webhook_service.net.outbound import Outbound, OutboundReply
+    from webhook_service.net.outbound import Outbound
+    from webhook_service.net.reply import OutboundReply
     from webhook_service.people.interventions import Interventions
     from webhook_service.plugins.instances import Instances
     from webhook_service.receiving.simulate import PlannedWork, Simulation
@@ -226,10 +227,8 @@ _HOMES = {
         "Role",
         "Token",
     ),
-    "net.outbound": (
-        "Outbound",
-        "OutboundReply",
-    ),
+    "net.outbound": ("Outbound",),
+    "net.reply": ("OutboundReply",),
     "people.interventions": ("Interventions",),
     "plugins.instances": ("Instances",),
     "receiving.simulate": (

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import jwt
 
@@ -17,7 +18,10 @@ from webhook_drivers.git.forges.gitea import Gitea
 from webhook_drivers.git.forges.github import GitHub
 from webhook_drivers.git.forges.gitlab import GitLab
 from webhook_drivers.git.repository import GitRepository
-from webhook_service import InvalidConfig, Outbound
+from webhook_service import InvalidConfig
+
+if TYPE_CHECKING:
+    from webhook_service import Outbound
 
 GITHUB = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 # Tokens of installations are valid for an hour.

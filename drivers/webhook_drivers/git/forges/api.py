@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from webhook_drivers.git.repository import Moved, NewCommit, NotReady
-from webhook_service import DriverError, Outbound, OutboundError, OutboundReply
+from webhook_service import DriverError, OutboundError, OutboundReply
+
+if TYPE_CHECKING:
+    from webhook_service import Outbound
 
 MAX_SAID = 300
 REFUSED = (400, 405, 406, 409, 412, 422)
