@@ -253,15 +253,32 @@ def test_an_engine_without_one_of_its_loops_says_that_it_is_stuck(
     assert wait_for(lambda: service.is_stuck)
 
 
-@pytest.mark.parametrize(("waiting", "free"), [(0, 8), (1, 7), (2, 0), (5, 0)])
+@pytest.mark.parametrize(("waiting", "free"), [(0, 16), (1, 15), (2, 0), (5, 0)])
 def test_short_steps_are_claimed_many_at_a_time(
     monkeypatch: pytest.MonkeyPatch, waiting: int, free: int
 ) -> None:
     """A claim is a transaction: with enough in hand none is made for the next one or two."""
     workers = WorkerThreads(2, lambda _: None, lambda: None)
-    monkeypatch.setattr(threads, "SHORT_STEP", 1.0)
+    monkeypatch.setattr(workers, "_average", 0.001)
     workers.put([Mock(spec=Claim, execution=Mock(project=PROJECT)) for _ in range(waiting)])
     assert workers.capacity().free == free
+
+
+@pytest.mark.parametrize(
+    ("seconds", "free"), [(0.001, 16), (0.03, 12), (0.04, 8), (0.1, 4), (0.2, 2), (60.0, 2)]
+)
+def test_what_is_claimed_ahead_is_done_within_a_fraction_of_a_second(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, free: int
+) -> None:
+    """Another host may have a thread for it, and newer pushes should find it waiting."""
+    workers = WorkerThreads(2, lambda _: None, lambda: None)
+    monkeypatch.setattr(workers, "_average", seconds)
+    assert workers.capacity().free == free
+    assert (free // 2 - 1) * seconds <= threads.AHEAD_SECONDS
+
+
+def test_a_host_that_has_just_begun_claims_nothing_ahead() -> None:
+    assert WorkerThreads(2, lambda _: None, lambda: None).capacity().free == 2
 
 
 def test_a_service_is_not_stuck_while_its_threads_begin(

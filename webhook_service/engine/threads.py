@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from webhook_service.model.execution import Claim
 from webhook_service.store.queue.capacity import Capacity
 
-# Steps shorter than this are claimed ahead, so that threads need not wait for the next commit: so
-# many for each thread.
-SHORT_STEP = 0.05
-AHEAD = 3
+# Short steps are claimed ahead, so that threads need not wait for the next commit, and one commit
+# claims many: what the threads do in so many seconds, and no more than so many for each thread.
+AHEAD_SECONDS = 0.15
+MOST_AHEAD = 7
 # How much the last step counts in the average.
 WEIGHT = 0.1
 
@@ -60,7 +60,8 @@ class WorkerThreads:
         self._queue: deque[Claim] = deque()
         self._workers: list[_Worker] = []
         self._abandoned: list[_Worker] = []
-        self._average = SHORT_STEP
+        # Until some steps are done they count as long.
+        self._average = 2 * AHEAD_SECONDS
         self._closing = False
 
     @property
@@ -96,7 +97,7 @@ class WorkerThreads:
         """What can be claimed now."""
         with self._changed:
             in_hand = Counter(self._projects([*self._running(), *self._queue]))
-            ahead = AHEAD * self._size if self._average < SHORT_STEP else 0
+            ahead = self._size * int(min(MOST_AHEAD, AHEAD_SECONDS / self._average))
             free = self._size + ahead - in_hand.total()
             stuck = len(self._abandoned) >= self._size
             # A claim costs as much for one execution as for many: so none is made for few.
