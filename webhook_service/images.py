@@ -49,8 +49,11 @@ class Image:
         return f"{self.name}{tag}{digest}"
 
 
+@lru_cache(maxsize=4096)
 def parse_image(text: str) -> Image:
     """Read an image reference as Docker's command line does, with Docker Hub as the default.
+
+    The same few are read again and again: ten times for each push to a cluster.
 
     Raises:
         InvalidImage: the text is not a reference.
@@ -71,9 +74,8 @@ def parse_image(text: str) -> Image:
     return Image(registry, repository, reference["tag"], reference["digest"])
 
 
-@lru_cache(maxsize=4096)
 def parse_repository(text: str) -> Image:
-    """Read a repository name without tag and digest; the same few are read again and again.
+    """Read a repository name without tag and digest.
 
     Raises:
         InvalidImage: the text is not a repository name, or names a tag or digest too.
