@@ -24,6 +24,9 @@ from webhook_service.formats.azure import Azure
 from webhook_service.host.api.callers.auth import FirstOf, ProxyAuthenticator, TokenAuthenticator
 from webhook_service.model.execution import Execution
 
+# The whole is sent before the first test: once.
+pytestmark = pytest.mark.xdist_group("transcript")
+
 HERE = Path(__file__).parent
 TRANSCRIPT = json.loads((HERE / "transcript-v1.6.json").read_text())
 PAGE = (HERE.parents[1] / "docs" / "differences-from-v1.6.md").read_text()

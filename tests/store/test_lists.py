@@ -44,7 +44,12 @@ def said() -> list[str]:
 
 
 @pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+    scope="module",
+    params=[
+        # Such tables take twenty seconds: they are made in one worker.
+        pytest.param("sqlite", marks=pytest.mark.xdist_group("large")),
+        pytest.param("postgresql", marks=pytest.mark.postgres),
+    ],
 )
 def large(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, said: list[str]
