@@ -281,6 +281,31 @@ def test_a_host_that_has_just_begun_claims_nothing_ahead() -> None:
     assert WorkerThreads(2, lambda _: None, lambda: None).capacity().free == 2
 
 
+def test_what_was_claimed_ahead_goes_to_another_host_when_steps_turn_out_long(
+    start: StartService, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = start(workers=2)
+    engine = host._engine
+    assert isinstance(engine, LocalEngine)
+    monkeypatch.setattr(engine._workers, "_average", 0.001)
+    monkeypatch.setattr(threads, "AHEAD_SECONDS", 2.0)
+    monkeypatch.setattr(threads, "BEHIND_SECONDS", 3.0)
+    stub_of(host).steps = [lambda event, context: released.wait(30)] * 2  # type: ignore[list-item]
+    executions = [push(host, key).executions[0] for key in targets(host, 4)]
+    long, ahead = executions[:2], executions[2:]
+    assert wait_for(lambda: {_state(host, each) for each in ahead} == {"running"})
+    assert wait_for(lambda: {_state(host, each) for each in ahead} == {"queued"})
+    other = start(workers=2)
+    for each in ahead:
+        found = wait_for_end(other, each)
+        assert (found.state, len(found.attempts)) == ("succeeded", 1)
+    assert {_state(host, each) for each in long} == {"running"}
+
+
+def _state(service: WebhookService, execution: str) -> str:
+    return service.get_execution(PROJECT, execution).state
+
+
 def test_a_service_is_not_stuck_while_its_threads_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,8 @@ class LocalEngine(Engine):
     def _fill(self) -> float:
         """Claim what there is room for; gives the seconds until it is worth trying again."""
         self._claims.wake(self._wakes.take())
+        if behind := self._workers.withdraw_behind_long_steps():
+            self._claims.release(behind)
         capacity = self._workers.capacity()
         if capacity.free <= 0:
             return self._poll

@@ -20,6 +20,8 @@ from webhook_service.store.queue.capacity import Capacity
 # claims many: what the threads do in so many seconds, and no more than so many for each thread.
 AHEAD_SECONDS = 0.15
 MOST_AHEAD = 7
+# After so many seconds behind steps that turned out long, it is given back for other hosts.
+BEHIND_SECONDS = 1.0
 # How much the last step counts in the average.
 WEIGHT = 0.1
 
@@ -98,6 +100,8 @@ class WorkerThreads:
         with self._changed:
             in_hand = Counter(self._projects([*self._running(), *self._queue]))
             ahead = self._size * int(min(MOST_AHEAD, AHEAD_SECONDS / self._average))
+            if self._are_busy_for(AHEAD_SECONDS):
+                ahead = 0
             free = self._size + ahead - in_hand.total()
             stuck = len(self._abandoned) >= self._size
             # A claim costs as much for one execution as for many: so none is made for few.
@@ -114,9 +118,12 @@ class WorkerThreads:
     def withdraw(self) -> list[Claim]:
         """Take back the claims that no thread has begun."""
         with self._changed:
-            claims = list(self._queue)
-            self._queue.clear()
-            return claims
+            return self._withdraw()
+
+    def withdraw_behind_long_steps(self) -> list[Claim]:
+        """Take back the claims that no thread will begin soon."""
+        with self._changed:
+            return self._withdraw() if self._are_busy_for(BEHIND_SECONDS) else []
 
     def abandon_overdue(self) -> list[Claim]:
         """Give up steps that last too long, replace their threads, and give their claims."""
@@ -193,6 +200,17 @@ class WorkerThreads:
                 self._abandoned.remove(worker)
             self._changed.notify()
             return len(self._queue) <= self._size
+
+    def _withdraw(self) -> list[Claim]:
+        claims = list(self._queue)
+        self._queue.clear()
+        return claims
+
+    def _are_busy_for(self, seconds: float) -> bool:
+        """Whether each thread has been in its step for so long."""
+        horizon = time.monotonic() - seconds
+        busy = [each.claim is not None and each.since < horizon for each in self._workers]
+        return bool(busy) and all(busy)
 
     def _running(self) -> list[Claim]:
         return [worker.claim for worker in self._workers if worker.claim is not None]
