@@ -339,10 +339,16 @@ def fault_of(exc: BaseException) -> str:
     return name
 
 
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, _EMAIL_MISMATCH and _IP_ADDRESS_MISMATCH; its text quotes.
+_OTHER_NAME = (62, 63, 64)
+
+
 def _reason(exc: BaseException) -> str:
     import socket  # these two take time, and a command that works does not need them
     import ssl
 
+    if isinstance(exc, ssl.SSLCertVerificationError) and exc.verify_code in _OTHER_NAME:
+        return "the certificate is for another name"
     if isinstance(exc, ssl.SSLError):
         said = str(getattr(exc, "verify_message", "") or getattr(exc, "reason", ""))
         return said if said.replace("_", "").replace(" ", "").replace("-", "").isalnum() else ""

@@ -2,6 +2,8 @@
 
 import ast
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.cli.conftest import PROJECT, Run
+from tests.cli.terminal import COMMAND
 from tests.host.served import serving
 from tests.servers.certificates import self_signed, server_side
 from tests.servers.proxy import Proxy
-from tests.support import push, wait_for
+from tests.support import add_receiver, push, wait_for
 from webhook_service.cli.app import app
 from webhook_service.cli.connection.contexts import contexts_file
 from webhook_service.cli.examples import commands_of
@@ -441,10 +444,46 @@ def test_a_server_knows_people_by_their_token(elsewhere: Elsewhere, run: Run) ->
     assert run(*elsewhere.words, "execution", "abort", "exe_0", "--by", "me").exit_code == 2
 
 
-def test_a_server_that_is_not_trusted_is_one_line(elsewhere: Elsewhere, run: Run) -> None:
+def test_a_server_that_is_not_trusted_is_one_line_that_says_what_to_do(
+    elsewhere: Elsewhere, run: Run
+) -> None:
     refused = run("--server", elsewhere.url, "--token", elsewhere.token, "receiver", "list")
     assert refused.exit_code == 1
     assert refused.stderr.count("\n") == 1 and elsewhere.token not in refused.stderr
+    assert "(ConnectError: self-signed certificate): its certificate is not" in refused.stderr
+    assert "--ca-file" in refused.stderr
+
+
+def test_shells_complete_names_of_the_service_that_is_named(
+    elsewhere: Elsewhere, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_receiver(elsewhere.service, name="shop-there")
+    monkeypatch.setenv("WEBHOOK_SERVICE_SERVER", elsewhere.url)
+    monkeypatch.setenv("WEBHOOK_SERVICE_TOKEN", elsewhere.token)
+    monkeypatch.setenv("WEBHOOK_SERVICE_CA_FILE", str(elsewhere.ca_file))
+    assert complete("receiver", "show", "sho") == ["shop-there"]
+    monkeypatch.delenv("WEBHOOK_SERVICE_SERVER")
+    assert complete("--server", elsewhere.url, "receiver", "show", "sho") == ["shop-there"]
+
+
+def test_a_tab_makes_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    assert complete("receiver", "show", "sho") == []
+    assert not (tmp_path / "new.db").exists()
+
+
+def complete(*words: str) -> list[str]:
+    """What bash offers for the last of the words."""
+    asked = {
+        "_WEBHOOK_SERVICE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(("webhook-service", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = subprocess.run(
+        [COMMAND], env={**os.environ, **asked}, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize(

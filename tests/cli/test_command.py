@@ -91,10 +91,32 @@ def test_a_bad_setting_is_one_line_and_1(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "secret-nonsense" not in done.stderr
 
 
-def test_a_closed_pipe_is_quiet() -> None:
-    shell = f"set -o pipefail; {COMMAND} driver schema deploymentUpdate | head -c 1 >/dev/null"
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        ("| head -c 0", 141, ""),
+        (">/dev/full", 1, "error: the output cannot be written: No space left on device."),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&-", 0, ""),
+    ],
+)
+def test_an_output_that_nobody_takes_is_a_code_and_one_line_at_most(
+    where: str, code: int, said: str
+) -> None:
+    shell = f"set -o pipefail; {COMMAND} driver schema deploymentUpdate {where}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr.strip()) == (code, said)
+
+
+@pytest.mark.parametrize("words", [("receiver", "show", "\udcff"), ("receiver", "list")])
+def test_what_is_not_utf_8_is_wrong_use(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SERVICE_PROJECT", "\udcff")
+    done = run_command(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "bytes that are not UTF-8 text" in done.stderr
 
 
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(

@@ -1,5 +1,6 @@
 """Commands at a real terminal, and in a pipe."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,6 +188,29 @@ def test_a_rollout_is_a_bar_at_a_terminal_and_lines_in_a_pipe(receiver: Any) -> 
     first, last = piped.stderr.splitlines()
     assert first == f"{execution[:SHORTEST_ID]} waiting: 2 of 3 new pods are available"
     assert last.startswith("error: ") and last.endswith("it goes on.")
+
+
+def test_ctrl_c_says_that_what_was_waited_for_goes_on(receiver: Any) -> None:
+    verdict = Verdict(ExecutionState.WAITING, "2 of 3 new pods are available", pause=600)
+    execution = deploy(receiver["id"], verdict, "1.2.5")
+    with Terminal(COMMAND, "execution", "wait", execution, TERM="dumb") as terminal:
+        terminal.wait_for("2 of 3 new pods")
+        terminal.interrupt()
+        assert terminal.ended() == 130
+    assert f"{execution} goes on; 'execution abort' would stop it." in terminal.text
+
+
+def test_ctrl_c_does_not_take_back_what_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with Terminal(COMMAND, "send", "--image", "acme/shop:1", url, "--wait", "60") as terminal:
+            silent.settimeout(60)
+            taken, _ = silent.accept()
+            with taken:
+                assert taken.recv(1)
+                terminal.interrupt()
+                assert terminal.ended() == 130
+    assert "What was sent is not taken back" in terminal.text
 
 
 def test_bash_completes_names(receiver: Any, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.host.served import Served, serving
+from tests.servers.certificates import self_signed, server_side, trusting
+from tests.servers.proxy import Proxy
 from tests.support import PROJECT, add_receiver, make_service, push, receiver_body, sqlite_url
 from webhook_service.client import AsyncClient, Client, NotEnded, Rejected, Unreachable
 from webhook_service.client.exchange import Retries
@@ -149,6 +151,32 @@ def test_an_id_stays_one_part_of_the_path(client: Client, id_: str) -> None:
 def test_who_is_not_there_is_named_with_the_advice(tmp_path: Path) -> None:
     with Client("http://127.0.0.1:9", "wht_x", retries=Retries(2, 0.01)) as client:
         with pytest.raises(Unreachable, match=r"http://127.0.0.1:9.*2 tries.*check the address"):
+            client.project()
+
+
+@pytest.mark.parametrize(
+    ("name", "trusts", "said"),
+    [
+        ("127.0.0.1", False, "self-signed certificate): its certificate is not trusted"),
+        ("other.example", True, "the certificate is for another name): its certificate is not"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_named_at_the_first_try(
+    served: Served, tmp_path: Path, name: str, trusts: bool, said: str
+) -> None:
+    key, certificate = self_signed(tmp_path, name)
+    with Proxy(served.port, server_side(key, certificate)) as front:
+        url = f"https://127.0.0.1:{front.port}"
+        verify = trusting(certificate) if trusts else True
+        with Client(url, "wht_x", verify=verify) as client, pytest.raises(Unreachable) as caught:
+            client.project()
+    assert said in caught.value.message
+
+
+def test_https_at_a_plain_port_says_so(served: Served) -> None:
+    url = f"https://127.0.0.1:{served.port}"
+    with Client(url, "wht_x", retries=Retries(2, 0.01)) as client:
+        with pytest.raises(Unreachable, match="may speak http:// and not https:// there"):
             client.project()
 
 

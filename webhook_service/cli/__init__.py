@@ -12,5 +12,7 @@ def main() -> None:
     # line there that cannot be read, in any of them, would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from webhook_service.cli.app import app
+    from webhook_service.cli.failures import open_missing_streams
 
+    open_missing_streams()
     app()

@@ -78,10 +78,24 @@ def _offered(
 ) -> list[str]:
     from itertools import islice
 
-    from webhook_service.cli.connection.connect import connect
+    from webhook_service.cli.connection.connect import chosen, connect
 
     project = ctx.params.get("project")
-    with contextlib.suppress(Exception), contextlib.redirect_stderr(io.StringIO()):
+    # The scope tells 'connect' what stands before the command: --server, or its variable.
+    with (
+        contextlib.suppress(Exception),
+        contextlib.redirect_stderr(io.StringIO()),
+        ctx.scope(cleanup=False),
+    ):
+        if chosen() is None and _no_database():
+            return []
         with connect(project, any_project=project is None) as opened:
             return [name for name in islice(ask(opened), MAX_NAMES) if name.startswith(incomplete)]
     return []
+
+
+def _no_database() -> bool:
+    """Whether asking would make one."""
+    from webhook_service.settings import load_settings
+
+    return load_settings().missing_sqlite_file is not None

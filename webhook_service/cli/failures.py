@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -23,12 +25,21 @@ class ExitCode(IntEnum):
     WRONG_USE = 2
     STILL_OPEN = 3
     INTERRUPTED = 130
+    CLOSED_PIPE = 141
 
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
-# Typer's own, which it turns into exit codes by itself; OSError holds its broken pipe.
-_TYPERS_OWN = (typer.Exit, typer.Abort, typer.TyperException, typer.BadParameter, BrokenPipeError)
+NOT_TEXT = (
+    "an argument, a variable or a file has bytes that are not UTF-8 text: write it in UTF-8, and "
+    "use a UTF-8 locale, such as LC_ALL=C.UTF-8."
+)
+# Typer's own, which it turns into exit codes by itself.
+_TYPERS_OWN = (typer.Exit, typer.Abort, typer.TyperException, typer.BadParameter)
+# What a write says of where it goes to; such an error names no file.
+_NOT_WRITTEN = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
+)
 
 
 class Commands(TyperGroup):
@@ -54,10 +65,31 @@ def reported() -> Iterator[None]:
         fail(redacted(with_cause(exc)))
     except _TYPERS_OWN:
         raise
+    except BrokenPipeError:
+        _drop_output()
+        raise typer.Exit(ExitCode.CLOSED_PIPE) from None
     except Exception as exc:
         if os.environ.get(DEBUG):
             raise
+        if isinstance(exc, UnicodeEncodeError) and "surrogates" in exc.reason:
+            raise typer.BadParameter(NOT_TEXT) from exc
         if isinstance(exc, OSError) and exc.filename is not None:
             fail(f"{exc.filename}: {exc.strerror}.")
+        if isinstance(exc, OSError) and exc.errno in _NOT_WRITTEN:
+            fail(f"the output cannot be written: {exc.strerror}.")
         text = redacted(" ".join(f"{type(exc).__name__}: {exc}".split()))[:MAX_TEXT]
         fail(f"{text} (unexpected; {DEBUG}=1 shows where)")
+
+
+def open_missing_streams() -> None:
+    """Let a command run whose streams were closed by whoever starts it (``>&-``)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
+def _drop_output() -> None:
+    """Nobody reads it any more, and Python would complain of that when it ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nothing, stream)

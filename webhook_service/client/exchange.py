@@ -5,6 +5,7 @@ Both clients share it; only the waiting differs.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import SystemRandom
@@ -14,13 +15,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from webhook_service.client.errors import Rejected, UnreadableAnswer
-from webhook_service.errors import InvalidRequest
+from webhook_service.client.errors import Rejected, Unreachable, UnreadableAnswer
+from webhook_service.errors import InvalidRequest, fault_of
 from webhook_service.resources import CollectionResource, RequestModel
 
 PREFIX = "/v1-webhooks"
 CONNECT_SECONDS = 10.0
 MAX_PAUSE = 30.0
+MAX_CAUSES = 10
 T = TypeVar("T", bound=BaseModel)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_STORED = (429, 503)
@@ -72,10 +74,38 @@ class Retries:
         """Seconds to wait before the next try; None if there is none."""
         if tries >= self.most or not (sent.repeatable or isinstance(fault, _NOT_SENT)):
             return None
+        if isinstance(_tls_fault(fault), ssl.SSLCertVerificationError):
+            return None  # the next try would meet the same certificate
         return self._pause(tries)
 
     def _pause(self, tries: int) -> float:
         return SystemRandom().uniform(0, min(self.first * 2 ** (tries - 1), MAX_PAUSE))
+
+
+def unreachable(where: str, fault: httpx.TransportError, tries: int) -> Unreachable:
+    """Why a service did not answer, and what to look at."""
+    tls = _tls_fault(fault)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        advice = (
+            "its certificate is not trusted. Check the address, or name the certificates to trust "
+            "('--ca-file' of the command line, 'verify' of the client)."
+        )
+    elif tls is not None and not isinstance(tls, ssl.SSLEOFError):
+        advice = "check the address: it may speak http:// and not https:// there."
+    else:
+        advice = "check the address, and that the service runs."
+    often = f", {tries} tries" if tries > 1 else ""
+    return Unreachable(f"{where} does not answer ({fault_of(fault)}{often}): {advice}")
+
+
+def _tls_fault(fault: BaseException) -> ssl.SSLError | None:
+    """What TLS says against a connection, if that is behind a fault."""
+    cause: BaseException | None = fault
+    for _ in range(MAX_CAUSES):
+        if cause is None or isinstance(cause, ssl.SSLError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def path_to(*parts: str) -> str:

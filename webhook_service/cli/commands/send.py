@@ -66,8 +66,12 @@ def send(
     body, headers = sample_push(format, image, digest, pushed_at=now)
     if wait is not None:
         headers = {**headers, "Prefer": f"wait={wait}"}
-    with progress("waits for the outcome"):
-        answer = _post(url, body, headers, TIMEOUT + (wait or 0))
+    try:
+        with progress("waits for the outcome"):
+            answer = _post(url, body, headers, TIMEOUT + (wait or 0))
+    except KeyboardInterrupt:
+        typer.echo("What was sent is not taken back: see 'execution list'.", err=True)
+        raise
     _print(answer, output)
     if answer.status_code != OK:
         raise typer.Exit(1)
@@ -103,7 +107,7 @@ def _print(answer: httpx.Response, output: Output) -> None:
     try:
         body: Any = answer.json()
     except ValueError:
-        body = answer.text
+        body = answer.text.strip()
     if not print_document(output, {"status": answer.status_code, "body": body}):
         fields = body if isinstance(body, dict) else {"body": body}
         print_record(output, {"http": f"{answer.status_code} {answer.reason_phrase}", **fields})

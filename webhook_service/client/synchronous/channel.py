@@ -12,7 +12,6 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from webhook_service.client.errors import Unreachable
 from webhook_service.client.exchange import (
     CONNECT_SECONDS,
     Retries,
@@ -21,6 +20,7 @@ from webhook_service.client.exchange import (
     path_to,
     read,
     require_success,
+    unreachable,
 )
 from webhook_service.resources import ApiModel, CollectionResource
 
@@ -142,8 +142,5 @@ class Channel:
             except httpx.TransportError as fault:
                 pause = self._retries.after_fault(sent, fault, tries)
                 if pause is None:
-                    raise Unreachable(
-                        f"{self._http.base_url} does not answer ({type(fault).__name__}, "
-                        f"{tries} tries): check the address, and that the service runs."
-                    ) from fault
+                    raise unreachable(str(self._http.base_url), fault, tries) from fault
             sleep(pause)

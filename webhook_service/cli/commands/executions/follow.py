@@ -66,6 +66,9 @@ def wait(
         except NotEnded as exc:
             typer.echo(f"error: {exc.message}", err=True)
             raise typer.Exit(ExitCode.STILL_OPEN) from exc
+        except KeyboardInterrupt:
+            typer.echo(f"{id_} goes on; 'execution abort' would stop it.", err=True)
+            raise
     print_record(output, found.as_json())
     if not found.succeeded:
         raise typer.Exit(ExitCode.FAILED)
