@@ -58,6 +58,31 @@ def test_an_approval_lets_the_push_run(site: ConsoleSite, page: Any, asking: str
     assert audited(site) == (AuditAction.EXECUTION_APPROVED, "console")
 
 
+def test_whoever_has_approved_is_not_asked_again(site: ConsoleSite, page: Any, asking: str) -> None:
+    site.service.update_receiver(PROJECT, asking, {"approval": {"count": 2}})
+    execution = held(site, asking, "3.0.1")
+    page.goto(f"{site.base}/approvals")
+    card = page.locator("section", has=page.locator(f"h2#{execution}"))
+    card.get_by_role("button", name="Approve").dblclick()
+    card.get_by_text("You have approved it; others have to.").wait_for()
+    assert card.get_by_role("button", name="Approve").count() == 0
+    page.goto(f"{site.base}/executions/{execution}")
+    article = page.locator(f"article#{execution}")
+    assert article.get_by_role("button", name="Approve").count() == 0
+    article.get_by_role("button", name="Refuse").click()
+    page.get_by_text("The execution was refused").wait_for()
+
+
+def test_a_rollout_that_was_stopped_names_whoever_did_it(site: ConsoleSite, page: Any) -> None:
+    with site.hanging() as execution:
+        page.goto(f"{site.base}/executions/{execution.id}")
+        page.get_by_role("button", name="Abort and roll back").click()
+        page.locator(".said").wait_for()
+        site.wait(execution.id)
+        page.reload()
+        page.get_by_text("Aborted by the owner.").wait_for()
+
+
 def test_a_refusal_ends_the_push(site: ConsoleSite, page: Any, asking: str) -> None:
     execution = held(site, asking, "3.1.0")
     page.goto(f"{site.base}/executions/{execution}")

@@ -223,6 +223,41 @@ def test_who_may_only_look_sees_no_url_and_no_button(
             shown = readonly.get(path.format(**places))
             assert shown.status_code == 200 and key not in shown.text
             assert "Push again" not in shown.text and "Roll back</button>" not in shown.text
+            for refused in ("rollback", "replay", "token create", "notification create"):
+                assert f"webhook-service {refused}" not in shown.text
+            assert "execution replay" not in shown.text and "curl -X POST" not in shown.text
+
+
+def test_a_key_is_shown_only_to_who_opens_it(
+    site: ConsoleSite, browser: Any, places: dict[str, str]
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.link())
+    key = site.service.receiver_key(PROJECT, site.receiver)
+    for path in (f"/receivers/{site.receiver}", "/deliveries/{called}".format(**places)):
+        page.goto(site.base + path)
+        assert key not in page.locator("main").inner_text()
+    page.goto(f"{site.base}/receivers/{site.receiver}")
+    page.get_by_text("Show the URL").click()
+    assert key in page.locator("main").inner_text()
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_longest_names_fit(site: ConsoleSite, browser: Any, width: int) -> None:
+    made = site.service.create_receiver(PROJECT, receiver_body("x" * 120))
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    site.log_in(page)
+    for path in ("/deliveries", "/receivers", f"/receivers/{made.id}", "/targets", "/settings"):
+        page.goto(site.base + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    # Nor is anything out of sight in a part that scrolls, where there is room for it.
+    hidden = page.locator(".wide").first.evaluate("e => e.scrollWidth - e.clientWidth")
+    assert hidden == 0 or width == 390
+    context.close()
+    site.service.delete_receiver(PROJECT, made.id)
 
 
 def test_members_may_all_but_a_new_url(site: ConsoleSite, places: dict[str, str]) -> None:

@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from webhook_service.host.api.callers.access import Action
+
 TOKEN = '"Authorization: Bearer $WEBHOOK_SERVICE_TOKEN"'
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What can be copied, and what it does."""
+    """What can be copied, and what it does.
+
+    Attributes:
+        needs: the action that a role must allow; who may not gets no such command.
+    """
 
     title: str
     text: str
+    needs: Action = Action.READ
 
 
 def cli(*words: str, project: str) -> str:
@@ -30,8 +37,17 @@ def post(api: str, path: str, project: str, body: str = "") -> str:
     return f"curl -X POST -H {TOKEN}{sent} {shlex.quote(url)}"
 
 
-def call(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> str | None:
-    """A curl line that repeats a call; None if its body is no text."""
+def with_url(receiver: str, project: str, line: str) -> str:
+    """A line that uses ``"$URL"``, after one that asks for the receiver's URL.
+
+    The URL is a credential, and the page may be on a screen that others see.
+    """
+    show = cli("receiver", "show", receiver, "--output", "yaml", project=project)
+    return f"URL=$({show} | sed -n 's/^url: //p')\n{line}"
+
+
+def call(body: bytes, headers: Mapping[str, str] | None = None) -> str | None:
+    """A curl line that repeats a call to ``"$URL"``; None if its body is no text."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -40,4 +56,4 @@ def call(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> str
         return None
     given = headers or {"Content-Type": "application/json"}
     fields = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in given.items())
-    return f"curl {fields} --data-binary {shlex.quote(text)} {shlex.quote(url)}"
+    return f'curl {fields} --data-binary {shlex.quote(text)} "$URL"'

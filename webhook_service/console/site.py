@@ -165,6 +165,8 @@ class Site:
     ) -> Response:
         """A page. With a visitor it has the navigation, and says what just happened."""
         common: dict[str, Any] = {"visitor": visitor, "base": self.base(request)}
+        if visitor is not None and "commands" in shown:
+            shown["commands"] = [each for each in shown["commands"] if visitor.may(each.needs)]
         if visitor is not None:
             waiting = self.service.overview.count_undecided
             common |= {

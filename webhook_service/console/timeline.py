@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from webhook_service.console.words import sentence_of
@@ -109,7 +109,16 @@ def execution_steps(execution: Execution, people: People) -> Iterator[TimelineSt
             yield _attempt(attempt, "bad")
     if last is not None:
         yield TimelineStep("Begun", "ok", f"attempt {last.number}", last.started)
-    yield _standing(execution)
+    standing = _standing(execution)
+    yield replace(standing, text=_with_names(standing.text, execution, people))
+
+
+def _with_names(text: str, execution: Execution, people: People) -> str:
+    """What is said of an execution, with the name of whoever stopped it or asked for it."""
+    for by in (execution.interrupted_by, execution.requested_by):
+        if by:
+            text = text.replace(by, people.get(by, by))
+    return text
 
 
 def progress_of(execution: Execution) -> tuple[int | None, int | None]:

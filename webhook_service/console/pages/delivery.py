@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.console.commands import Command, call, cli, post
+from webhook_service.console.commands import Command, call, cli, post, with_url
 from webhook_service.console.feeds import cursor
 from webhook_service.console.site import Site
 from webhook_service.console.timeline import (
@@ -173,24 +173,31 @@ class DeliveryPage:
         ]
         for one in entry.executions[-1:]:
             found += [
-                Command("Push it again", cli("execution", "replay", one.id, project=project)),
-                Command("The same with curl", post(api, f"/executions/{one.id}/replay", project)),
+                Command(
+                    "Push it again",
+                    cli("execution", "replay", one.id, project=project),
+                    Action.REPLAY,
+                ),
+                Command(
+                    "The same with curl",
+                    post(api, f"/executions/{one.id}/replay", project),
+                    Action.REPLAY,
+                ),
             ]
         if body and visitor.may("update") and entry.delivery.refusal is None:
-            with_key = await self._url(request, visitor, entry.delivery)
-            line = None if with_key is None else call(with_key, body)
+            line = call(body) if await self._has_url(visitor, entry.delivery) else None
             if line is not None and len(line) < MAX_SHOWN:
-                found.append(Command("The call itself, with curl", line))
+                whole = with_url(entry.delivery.receiver, project, line)
+                found.append(Command("The call itself, with curl", whole))
         return found
 
-    async def _url(self, request: Request, visitor: Visitor, delivery: Delivery) -> str | None:
+    async def _has_url(self, visitor: Visitor, delivery: Delivery) -> bool:
+        """Whether what was called is a receiver, and is there yet."""
         try:
-            key = await self._site.call(
-                self._service.receiver_key, visitor.project, delivery.receiver
-            )
+            await self._site.call(self._service.receiver_key, visitor.project, delivery.receiver)
         except NotFound:
-            return None
-        return self._site.endpoint(request, visitor.project, key)
+            return False
+        return True
 
 
 def _rules(text: str) -> dict[str, Any]:

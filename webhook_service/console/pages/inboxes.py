@@ -151,6 +151,7 @@ class InboxesPage:
                 Command(
                     "Who would take a call",
                     cli("inbox", "simulate", inbox.name, "--file", "push.json", project=project),
+                    Action.SIMULATE,
                 ),
             ],
             **shown,

@@ -61,7 +61,7 @@ class SettingsPage:
             audit=audit.items,
             people=await self._site.people(visitor),
             commands=[
-                Command("Make a token", make),
+                Command("Make a token", make, Action.MANAGE_TOKENS),
                 Command("What is tried again", cli("execution", "list", state, project=project)),
                 Command("The whole audit", cli("audit", "list", project=project)),
             ],

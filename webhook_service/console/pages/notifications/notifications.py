@@ -45,7 +45,11 @@ class NotificationsPage:
             "notifications.html",
             found=[(each, last.get(each.id)) for each in found],
             commands=[
-                Command("Make one", cli("notification", "create", *make, project=project)),
+                Command(
+                    "Make one",
+                    cli("notification", "create", *make, project=project),
+                    Action.CREATE,
+                ),
             ],
         )
 
@@ -65,7 +69,9 @@ class NotificationsPage:
             notices=notices.items,
             commands=[
                 Command("All its notices", cli("notification", "notices", id_, project=project)),
-                Command("End it", cli("notification", "delete", id_, project=project)),
+                Command(
+                    "End it", cli("notification", "delete", id_, project=project), Action.DELETE
+                ),
             ],
         )
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.console.commands import Command, cli, post
+from webhook_service.console.commands import Command, cli, post, with_url
 from webhook_service.console.site import Site
 from webhook_service.console.visitor import Visitor
 from webhook_service.errors import InvalidRequest, WebhookServiceError
@@ -166,7 +166,7 @@ class ReceiversPage:
             entries=log.entries[:10],
             address=url,
             hidden=hide_keys(url),
-            commands=_commands(self._site.api(request), receiver, project, url),
+            commands=_commands(self._site.api(request), receiver, project),
             **shown,
         )
 
@@ -201,17 +201,22 @@ def _version(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
-def _commands(api: str, receiver: Receiver, project: str, url: str) -> list[Command]:
+def _commands(api: str, receiver: Receiver, project: str) -> list[Command]:
     name = receiver.id
-    found = [
+    return [
         Command("This receiver", cli("receiver", "show", name, project=project)),
         Command("Its history", cli("receiver", "history", name, project=project)),
-        Command("Roll back", cli("rollback", name, project=project)),
-        Command("Roll back with curl", post(api, f"/receivers/{name}/rollback", project)),
+        Command("Roll back", cli("rollback", name, project=project), Action.ROLLBACK),
+        Command(
+            "Roll back with curl",
+            post(api, f"/receivers/{name}/rollback", project),
+            Action.ROLLBACK,
+        ),
+        Command("Send it a sample push", with_url(name, project, _sample(receiver)), Action.UPDATE),
     ]
-    if url:
-        example = (receiver.spec.match.repositories or ("acme/shop",))[0]
-        send = f"webhook-service send --format {receiver.spec.source.format}"
-        image = shlex.quote(f"{example}:1.2.3")
-        found.append(Command("Send it a sample push", f"{send} --image {image} '{url}'"))
-    return found
+
+
+def _sample(receiver: Receiver) -> str:
+    example = (receiver.spec.match.repositories or ("acme/shop",))[0]
+    send = f"webhook-service send --format {receiver.spec.source.format}"
+    return f'{send} --image {shlex.quote(f"{example}:1.2.3")} "$URL"'
