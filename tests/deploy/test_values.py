@@ -15,13 +15,16 @@ from tests.deploy.test_chart import (
     CHART,
     EVERYTHING,
     FOREIGN,
+    IMAGE,
     MATRIX,
     OPERATED,
     POSTGRESQL,
+    WORKLOADS,
     helm,
     rendered,
 )
 from tests.servers.control_plane import ControlPlane
+from webhook_service import Settings
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -42,6 +45,8 @@ FORMS: dict[str, list[Any]] = {
     "secretKey.existingSecret": ["key", "other"],
     "settings": [BASE, BASE | {"LOG_FORMAT": "text"}, BASE | {"NAMESPACES": '{"*": ["shop"]}'}],
     "extraEnv": [[], [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]],
+    "extraVolumes": [[], [{"name": "roots", "configMap": {"name": "roots"}}]],
+    "extraVolumeMounts": [[], [{"name": "tmp", "mountPath": "/roots", "readOnly": True}]],
     "targets": [[{"namespace": name, "drivers": ["restart"]}] for name in ("shop", "web")],
     "workers.replicas": [0, 2],
     "workers.existingSecret": ["broker", "other"],
@@ -78,7 +83,7 @@ def leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
     """The values by their paths, with all members where the schema names them."""
     for name, of in schema["properties"].items():
         here = f"{path}.{name}".lstrip(".")
-        if "properties" in of:
+        if "required" in of:
             yield from leaves(of, here)
         elif here != UNREAD:
             yield here, [False, True] if of.get("type") == "boolean" else of.get("enum")
@@ -91,6 +96,8 @@ NAMES = [
     *("ingress.className", "ingress.tlsSecret"),
 ]
 LEAVES = dict(leaves(SCHEMA))
+# A Secret of the chart's own each.
+SECRET = {"DATABASE_URL", "SECRET_KEY", "BROKER_URL"}
 DRIVERS = SCHEMA["properties"]["targets"]["items"]["properties"]["drivers"]["items"]["enum"]
 
 
@@ -126,6 +133,92 @@ def test_each_form_of_a_value_changes_what_is_rendered_and_is_valid(path: str) -
     assert len(seen) > 1
 
 
+def test_the_settings_of_the_chart_are_those_of_the_service() -> None:
+    """An unknown one would keep every pod from its start."""
+    known = {name.upper() for name in Settings.model_fields} - SECRET
+    assert SCHEMA["properties"]["settings"]["properties"].keys() == known
+
+
+def env_names(objects: list[dict[str, Any]]) -> Iterator[list[str]]:
+    for spec in (each["spec"]["template"]["spec"] for each in objects if each["kind"] in WORKLOADS):
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            yield [each["name"] for each in container["env"]]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"settings": BASE | {"LISTEN": "[::]:8085"}},
+        {"settings": BASE | {"CONSOLE": "false"}},
+        {"settings": BASE | {"ENGINE": "local"}},
+        {"settings": BASE | {"TLS_CERT": "/other.crt"}},
+        {"extraEnv": [{"name": "WEBHOOK_SERVICE_DATABASE_URL", "value": "sqlite:///a"}]},
+        {"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+    ],
+)
+def test_a_variable_that_would_be_there_twice_is_refused(more: dict[str, Any]) -> None:
+    assert all(len(names) == len(set(names)) for names in env_names(rendered(EVERYTHING)))
+    done = helm("template", "hooks", CHART, values=EVERYTHING | more)
+    assert done.returncode != 0
+    assert "is set twice: take it out of settings or extraEnv" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("settings", BASE | {"RECEIVER_RAET": "1"}),
+        ("extraEnv", ["A=b"]),
+        ("extraVolumes", [{"secret": {"secretName": "a"}}]),
+        ("extraVolumeMounts", [{"name": "a"}]),
+        ("podAnnotations", {"example.com/scrape": False}),
+        ("nodeSelector", {"disk": 1}),
+        ("ingress.annotations", {"example.com/limit": 1}),
+        ("ingress.host", "https://hooks.example.com/"),
+        ("serviceAccount.annotations", {"a": True}),
+        ("httpRoute.hosts", ["hooks.example.com:443"]),
+        ("httpRoute.parentRefs", ["gateway"]),
+        ("persistence.size", "1 GB"),
+        ("tolerations", ["all"]),
+        ("networkPolicy.from", ["10.0.0.0/8"]),
+        ("autoscaling.min", 7),
+    ],
+)
+def test_what_the_api_server_would_refuse_the_chart_refuses_by_name(path: str, value: Any) -> None:
+    done = helm("template", "hooks", CHART, values=changed(EVERYTHING, path, value))
+    assert done.returncode != 0
+    assert path.replace(".", "/") in done.stderr or path in done.stderr
+
+
+def test_a_namespace_that_is_named_twice_has_one_role_with_all_rights() -> None:
+    twice = [{"namespace": "shop", "drivers": [name]} for name in ("restart", "jobRun")]
+    once = [{"namespace": "shop", "drivers": ["restart", "jobRun"]}]
+    for ground in (OPERATED, POSTGRESQL):
+        assert rendered(ground | {"targets": twice}) == rendered(ground | {"targets": once})
+
+
+def test_every_listener_takes_ipv6_where_pods_have_it() -> None:
+    text, other = (json.dumps(rendered(EVERYTHING | {"ipv6": on})) for on in (True, False))
+    assert text.count("[::]:") == other.count("0.0.0.0:") > 0
+    assert "0.0.0.0" not in text and "[::]" not in other
+
+
+def notes(values: dict[str, Any]) -> str:
+    done = helm("install", "hooks", CHART, "--dry-run=client", values=values)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("\nNOTES:\n")[2]
+
+
+def test_the_notes_name_a_project_and_a_namespace_that_may_be_used() -> None:
+    jobs = {"namespace": "jobs", "drivers": ["jobRun"]}
+    web = {"namespace": "web", "drivers": ["restart", "deploymentUpdate"]}
+    both = notes(OPERATED | {"targets": [jobs, web]})
+    assert "--project web " in both and '"namespace": "web"' in both
+    assert "BASE_URL" not in both
+    only_jobs = notes(IMAGE | {"targets": [jobs]})
+    assert "receiver create" not in only_jobs and "webhook-service driver list" in only_jobs
+    assert 'Set "settings.BASE_URL"' in only_jobs
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_rights_of_each_driver_are_valid(driver: str) -> None:
     objects = rendered(OPERATED | {"targets": [{"namespace": "shop", "drivers": [driver]}]})
@@ -156,6 +249,23 @@ def test_what_yaml_takes_for_a_number_stays_text(ground: str) -> None:
     valid(objects)
     text = json.dumps(objects)
     assert (text.count('"123"') > 20, re.search(r"[^\w]123[,}\]]", text)) == (True, None)
+
+
+@pytest.mark.e2e
+def test_a_second_release_has_an_operator_where_another_brings_the_definition(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    where = ["--namespace", namespace, "--kubeconfig", control_plane.kubeconfig]
+    targets = [{"namespace": namespace, "drivers": ["restart"]}]
+    values = changed(OPERATED, "targets", targets)
+    mine = changed(values, "operator.definition", False)
+    assert helm("install", "first", CHART, *where, values=values).returncode == 0
+    taken = helm("install", "second", CHART, *where, values=values)
+    assert (taken.returncode != 0, "cannot be imported" in taken.stderr) == (True, True)
+    done = helm("install", "second", CHART, *where, values=mine)
+    assert done.returncode == 0, done.stderr
+    for name in ("first", "second"):
+        assert helm("uninstall", name, *where).returncode == 0
 
 
 @pytest.mark.e2e

@@ -30,7 +30,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}{{ fail "ingress.host: say by which name senders call" }}{{ end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}{{ fail "httpRoute.parentRefs: name the Gateway" }}{{ end }}
+{{- if gt (int .Values.autoscaling.min) (int .Values.autoscaling.max) }}{{ fail "autoscaling.min: it is more than autoscaling.max" }}{{ end }}
+{{- /* The last one of two would win, and Helm loses one of them at an upgrade. */ -}}
+{{- $named := dict }}
+{{- range include "ws.env" . | fromYamlArray }}
+{{- if hasKey $named .name }}
+{{- fail (printf "%s is set twice: take it out of settings or extraEnv; what the chart itself sets has a value of its own, such as console or ipv6" .name) }}{{ end }}
+{{- $_ := set $named .name true }}
 {{- end }}
+{{- end }}
+{{- define "ws.everywhere" -}}{{ .Values.ipv6 | ternary "[::]" "0.0.0.0" }}{{- end }}
 {{- define "ws.scheme" -}}{{ if .Values.tls.existingSecret }}HTTPS{{ else }}HTTP{{ end }}{{- end }}
 {{- define "ws.paths" -}}
 {{- /* What is published: the links in messages lead to the console, where there is one. */ -}}
@@ -40,6 +49,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- define "ws.grants" -}}
 {{- $namespaces := list }}{{ range .Values.targets }}{{ $namespaces = append $namespaces .namespace }}{{ end -}}
+{{- $namespaces = uniq $namespaces -}}
 {{- if .Values.operator.enabled }}
 {{- $grants := dict }}{{ range $namespaces }}{{ $_ := set $grants . (list (printf "default/%s" .)) }}{{ end -}}
 {{ $grants | toJson }}
@@ -49,8 +59,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- define "ws.env" -}}
 - {name: HOME, value: /tmp}
-- {name: WEBHOOK_SERVICE_LISTEN, value: "0.0.0.0:8085"}
-- {name: WEBHOOK_SERVICE_METRICS_LISTEN, value: "0.0.0.0:9090"}
+- {name: WEBHOOK_SERVICE_LISTEN, value: "{{ include "ws.everywhere" . }}:8085"}
+- {name: WEBHOOK_SERVICE_METRICS_LISTEN, value: "{{ include "ws.everywhere" . }}:9090"}
 - {name: WEBHOOK_SERVICE_LOG_FORMAT, value: {{ .Values.settings.LOG_FORMAT | default "json" | quote }}}
 {{- if not .Values.settings.NAMESPACES }}
 - {name: WEBHOOK_SERVICE_NAMESPACES, value: {{ include "ws.grants" . | quote }}}
@@ -101,6 +111,9 @@ volumeMounts:
   {{- if .Values.tls.existingSecret }}
   - {name: tls, mountPath: /tls, readOnly: true}
   {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 resources: {{ toJson .Values.resources }}
 {{- end }}
 {{- define "ws.placed" -}}
@@ -129,10 +142,13 @@ volumes:
   {{- if .Values.tls.existingSecret }}
   - {name: tls, secret: {secretName: {{ .Values.tls.existingSecret | quote }}}}
   {{- end }}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- define "ws.operator" -}}
 name: operator
-args: [operator, run, --interval, {{ .Values.operator.intervalSeconds | quote }}, --liveness, "0.0.0.0:8086"]
+args: [operator, run, --interval, {{ .Values.operator.intervalSeconds | quote }}, --liveness, "{{ include "ws.everywhere" . }}:8086"]
 {{ include "ws.container" . }}
 ports:
   - {name: alive, protocol: TCP, containerPort: 8086}
