@@ -44,6 +44,24 @@ def test_any_other_status_ends_the_execution(status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (
+            302,
+            ": it sends calls elsewhere, and redirects are not followed. Give the address itself.",
+        ),
+        (403, ": it does not let this call in. Check the credentials, and the address."),
+        (410, ": there is nothing at this address, or no more. Check it."),
+        (422, "."),
+    ],
+)
+def test_a_status_that_people_can_mend_says_how(status: int, advice: str) -> None:
+    with pytest.raises(DriverError) as caught:
+        reply(status, location="https://elsewhere.example/s3cret").require_ok()
+    assert caught.value.message == f"ci.example answered {status}{advice}"
+
+
+@pytest.mark.parametrize(
     ("said", "seconds"),
     [("7", 7.0), ("99999999", MAX_RETRY_AFTER), ("soon", 0.0), ("-1", 0.0), ("²", 0.0)],
 )

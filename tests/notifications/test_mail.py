@@ -202,6 +202,8 @@ def test_mail_goes_out_by_the_operators_settings(serve: MailServer, start: Start
     text = box.messages[0].get_payload(decode=True)
     # A test is about no delivery, so there is no page to look at.
     assert isinstance(text, bytes) and b"/deliveries/" not in text
+    assert b"The notification m works" in text
+    assert b"Notification" in text and b"Receiver" not in text
 
 
 def test_without_a_mail_server_a_mail_says_what_to_set(start: StartService) -> None:

@@ -12,6 +12,14 @@ from webhook_service.errors import DriverError, OutboundError, Retry
 # The server may take the same call later; so may every server that answers 5xx.
 PASSING = frozenset({408, 425, 429})
 MAX_RETRY_AFTER = 3600.0
+_MOVED = "it sends calls elsewhere, and redirects are not followed. Give the address itself"
+_NOT_LET_IN = "it does not let this call in. Check the credentials, and the address"
+_NOTHING = "there is nothing at this address, or no more. Check it"
+_ADVICE = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _MOVED),
+    **dict.fromkeys((401, 403), _NOT_LET_IN),
+    **dict.fromkeys((404, 410), _NOTHING),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class OutboundReply:
         said, code = f"{self.host} answered {self.status}.", f"status_{self.status}"
         if self.status in PASSING or self.status >= 500:
             raise Retry(said, code=code, after=self._retry_after)
+        if advice := _ADVICE.get(self.status):
+            said = f"{said[:-1]}: {advice}."
         raise DriverError(said, code=code)
 
     def json(self) -> Any:

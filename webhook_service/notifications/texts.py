@@ -52,7 +52,8 @@ def facts(notice: Notice) -> Iterator[tuple[str, str]]:
 
 
 def _facts(notice: Notice) -> Iterator[tuple[str, str]]:
-    yield "Receiver", notice.receiver
+    # A test is of no receiver: its name is the notification's.
+    yield "Notification" if notice.happened is Happened.TEST else "Receiver", notice.receiver
     yield "Project", notice.project
     for change in notice.changes[:MAX_CHANGES]:
         before, after = short(change["before"] or "nothing"), short(change["after"] or "nothing")

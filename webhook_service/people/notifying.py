@@ -140,7 +140,7 @@ class Notifying:
             at=time_to_json(self._store.now()) or "",
             receiver=found.name,
             receiver_id=found.id,
-            message=f"{by.name} tries the notification {found.name}.",
+            message=f"The notification {found.name} works: messages of it arrive here.",
             by=by.name,
         )
         made = self._store.notifications.test(found, notice, by)
