@@ -440,6 +440,15 @@ def test_the_environment_names_the_server_and_the_token(
     assert run("receiver", "list").exit_code == 0
 
 
+def test_a_variable_that_counts_before_the_current_context_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("context", "list").stderr == run("context", "use", "local").stderr == ""
+    monkeypatch.setenv("WEBHOOK_SERVICE_SERVER", "https://hooks.example")
+    for words in (("context", "list"), ("context", "use", "local")):
+        assert "names https://hooks.example. That counts before" in run(*words).stderr
+
+
 def test_a_server_knows_people_by_their_token(elsewhere: Elsewhere, run: Run) -> None:
     assert run(*elsewhere.words, "execution", "abort", "exe_0", "--by", "me").exit_code == 2
 

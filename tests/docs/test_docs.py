@@ -74,6 +74,15 @@ def test_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     assert pods["containers"][0]["image"] == "nginx:1.29.0"
 
 
+def test_examples_are_installed_from_the_checkout_that_they_lie_in() -> None:
+    """No index has the service yet: a package of its name there would be somebody else's."""
+    pages = sorted((ROOT / "examples").glob("*/README.md"))
+    assert pages
+    for page in pages:
+        text = page.read_text()
+        assert "pip install webhook-service" not in text and "pip install ../.." in text, page
+
+
 def test_the_documented_receiver_works(tmp_path: Path, kubeconfig: Path) -> None:
     body, _ = blocks(RECEIVERS, "json")
     (calls,) = [block for block in blocks(RECEIVERS, "sh") if "$RECEIVER_URL" in block]

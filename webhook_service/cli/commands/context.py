@@ -61,6 +61,7 @@ def add(
         found = opened.client.project()
     save_contexts(load_contexts().added(name, remote))
     typer.echo(f"Commands work on {remote.server} now, in the project {found.id}.")
+    _tell_what_counts()
 
 
 @app.command()
@@ -70,6 +71,7 @@ def use(name: Name) -> None:
 
     save_contexts(load_contexts().using(name))
     typer.echo(f"Commands work on {name} now.")
+    _tell_what_counts()
 
 
 @app.command("list")
@@ -90,6 +92,7 @@ def list_contexts(output: OutputOption = Output.TABLE) -> None:
     ]
     items.append({"name": LOCAL, "current": known.current is None, "server": None, "project": None})
     print_page(output, {"type": "collection", "resourceType": "context", "data": items}, COLUMNS)
+    _tell_what_counts()
 
 
 @app.command()
@@ -99,3 +102,14 @@ def remove(name: Name) -> None:
 
     save_contexts(load_contexts().without(name))
     typer.echo(f"{name} is forgotten.")
+
+
+def _tell_what_counts() -> None:
+    from webhook_service.cli.connection.connect import named_in_place
+
+    if (named := named_in_place()) is not None:
+        typer.echo(
+            f"Note: --server or --context, or WEBHOOK_SERVICE_SERVER or _CONTEXT, names {named}. "
+            "That counts before the current context.",
+            err=True,
+        )

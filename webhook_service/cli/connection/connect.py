@@ -122,6 +122,13 @@ def chosen() -> Remote | None:
     return choose(_before_the_command())
 
 
+def named_in_place() -> str | None:
+    """The server or context that an option or a variable names: it counts, whatever is current."""
+    given = _before_the_command()
+    found: str | None = given.get("server") or given.get("context")
+    return found
+
+
 def trusted() -> SSLContext | bool:
     """Whose certificates to trust: those of --ca-file, else of the context, else the system's."""
     file, remote = _before_the_command().get("ca_file"), chosen()
