@@ -9,6 +9,7 @@ from webhook_service.driver import CONTRACT, WebhookDriver
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.discovery import BAD_NAME, Plugins, discover
 from webhook_service.plugins.pins import read_pins
+from webhook_service.schemes import Scheme
 
 GROUP = "webhook_service.test_drivers"
 GOOD = """
@@ -64,6 +65,9 @@ def test_an_installed_driver_is_found_with_its_distribution(site: Site) -> None:
         ("class Bad: pass", "not a complete WebhookDriver"),
         ("from webhook_service import WebhookDriver as Bad", "not a complete WebhookDriver"),
         ("", "Bad"),
+        (GOOD.replace("def execute", "def exeucte") + "Bad = Good", "does not define execute"),
+        (GOOD + "class Bad(Good):\n    class Config: pass", "Config must be a class that extends"),
+        (GOOD + "class Bad(Good):\n    Config = 'Config'", "extends DriverConfig"),
     ],
 )
 def test_a_broken_driver_is_kept_with_its_error_and_harms_no_other(
@@ -205,3 +209,18 @@ def test_what_is_wrong_with_one_comes_before_the_extra_that_it_lacks(site: Site)
     )
     (plugin,) = find()
     assert plugin.state == "broken" and "webhook-service>=9" in (plugin.problem or "")
+
+
+def test_a_scheme_whose_options_are_no_model_is_broken(site: Site) -> None:
+    source = (
+        "from webhook_service.schemes import Scheme\n"
+        "class Bad(Scheme):\n"
+        "    Options = dict\n"
+        "    def check(self, call, options): pass\n"
+    )
+    site.add("bad-scheme", "bad_scheme", source, bad="Bad")
+    (plugin,) = discover(GROUP, "scheme", Scheme, read_pins(()))  # type: ignore[type-abstract]
+    assert (plugin.state, plugin.error) == (
+        "broken",
+        "its Options must be a class that extends SchemeOptions.",
+    )

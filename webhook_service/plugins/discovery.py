@@ -239,12 +239,31 @@ def _load_target(
 
     manager = _Manager(group, [_GuardedPoint(point)], keep_failure)
     target = next((extension.plugin for extension in manager), None)
+    if failures:
+        return None, failures[0]
     if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
-        error = _contract_error(getattr(target, "contract", 1))
+        error = _contract_error(getattr(target, "contract", 1)) or _model_error(target, base)
         return (None, error) if error else (target, None)
     owner = point.dist.name if point.dist else "it"
-    said = f"{point.value} is not a complete {base.__name__} subclass; install {owner} again, or"
-    return None, failures[0] if failures else f"{said} remove it."
+    said = f"{point.value} is not a complete {base.__name__} subclass{_lacking(target, base)}"
+    return None, f"{said}; install {owner} again, or remove it."
+
+
+def _lacking(target: object, base: type) -> str:
+    """What its author has to write, or has misspelled."""
+    if not (isinstance(target, type) and issubclass(target, base)):
+        return ""
+    names = sorted(getattr(target, "__abstractmethods__", ()))
+    return f": it does not define {', '.join(names)}" if names else ""
+
+
+def _model_error(target: type, base: type) -> str | None:
+    """Of its model for what receivers say: all are read together, so one would harm the others."""
+    for name in ("Config", "Options"):
+        wanted, given = getattr(base, name, None), getattr(target, name, None)
+        if isinstance(wanted, type) and not (isinstance(given, type) and issubclass(given, wanted)):
+            return f"its {name} must be a class that extends {wanted.__name__}."
+    return None
 
 
 def _contract_error(asked: object) -> str | None:
