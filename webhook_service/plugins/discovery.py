@@ -20,9 +20,9 @@ from typing import Generic, Literal, TypeVar
 
 from stevedore.extension import ExtensionManager
 
-from webhook_service.driver import CONTRACT
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
+from webhook_service.plugins.contract import breach, lacking
 from webhook_service.plugins.pins import Pin
 from webhook_service.plugins.points import points_by_name
 from webhook_service.plugins.provenance import lack, too_old
@@ -242,36 +242,8 @@ def _load_target(
     if failures:
         return None, failures[0]
     if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
-        error = _contract_error(getattr(target, "contract", 1)) or _model_error(target, base)
+        error = breach(target, base)
         return (None, error) if error else (target, None)
     owner = point.dist.name if point.dist else "it"
-    said = f"{point.value} is not a complete {base.__name__} subclass{_lacking(target, base)}"
+    said = f"{point.value} is not a complete {base.__name__} subclass{lacking(target, base)}"
     return None, f"{said}; install {owner} again, or remove it."
-
-
-def _lacking(target: object, base: type) -> str:
-    """What its author has to write, or has misspelled."""
-    if not (isinstance(target, type) and issubclass(target, base)):
-        return ""
-    names = sorted(getattr(target, "__abstractmethods__", ()))
-    return f": it does not define {', '.join(names)}" if names else ""
-
-
-def _model_error(target: type, base: type) -> str | None:
-    """Of its model for what receivers say: all are read together, so one would harm the others."""
-    for name in ("Config", "Options"):
-        wanted, given = getattr(base, name, None), getattr(target, name, None)
-        if isinstance(wanted, type) and not (isinstance(given, type) and issubclass(given, wanted)):
-            return f"its {name} must be a class that extends {wanted.__name__}."
-    return None
-
-
-def _contract_error(asked: object) -> str | None:
-    if not isinstance(asked, int):
-        return f"its contract is {str(asked)[:100]!r}, and must be a number such as {CONTRACT}."
-    if asked > CONTRACT:
-        return (
-            f"it asks for version {asked} of the plug-in contract, and this webhook-service has "
-            f"{CONTRACT}: install a newer webhook-service, or an older version of the plug-in."
-        )
-    return None
