@@ -1,5 +1,7 @@
 """Every page, as people with different eyes, screens and browsers see it."""
 
+import html
+import re
 from typing import Any
 
 import httpx
@@ -9,8 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.console.site import PROJECT, ConsoleSite, receiver_body
 from tests.servers.browser import Watched
 from tests.support import add_inbox, wait_for
+from webhook_service.console.pages.receivers.receivers import SAMPLED
 from webhook_service.console.security import POLICY
 from webhook_service.model.people.tokens import Role
+from webhook_service.testing import samples
 from webhook_service.testing.samples import dockerhub_push
 
 PAGES = (
@@ -242,6 +246,36 @@ def test_a_key_is_shown_only_to_who_opens_it(
     page.get_by_text("Show the URL").click()
     assert key in page.locator("main").inner_text()
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "--format dockerhub --image acme/shop:1.2.3"),
+        ({"source": {"format": "auto"}}, "--format dockerhub --image"),
+        ({"source": {"format": "auto", "formats": ["quay", "zot"]}}, "--format quay --image"),
+        ({"match": {"repositories": ["acme/*", "acme/web"]}}, "--image acme/web:1.2.3"),
+        ({"match": {"repositories": ["acme/*"]}}, "--image acme/shop:1.2.3"),
+        ({"source": {"format": "generic", "repository": "$.r", "tag": "$.t"}}, None),
+        ({"listen": {"inboxes": ["all"], "ownUrl": False}}, None),
+    ],
+)
+def test_a_sample_push_is_offered_where_there_is_one_that_the_receiver_takes(
+    site: ConsoleSite, owner: httpx.Client, fields: dict[str, Any], said: str | None
+) -> None:
+    if "listen" in fields:
+        add_inbox(site.service, PROJECT, "all")
+    made = site.service.create_receiver(PROJECT, receiver_body("sampled", **fields))
+    try:
+        shown = html.unescape(owner.get(f"/receivers/{made.id}").text)
+    finally:
+        site.service.delete_receiver(PROJECT, made.id)
+    line = re.search("webhook-service send .*", shown)
+    assert said in line[0] if line and said else line is said, line
+
+
+def test_the_formats_of_samples_are_those_that_have_one() -> None:
+    assert SAMPLED == set(samples.SAMPLED)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

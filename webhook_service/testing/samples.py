@@ -24,6 +24,12 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 JSON = "application/json"
 DISTRIBUTION_EVENTS = "application/vnd.docker.distribution.events.v1+json"
 
+SAMPLED = (
+    *("alicloud", "azure", "cloudsmith", "distribution", "dockerhub", "ecr", "gitea", "github"),
+    *("gitlab", "google", "harbor", "jfrog", "nexus", "quay", "zot"),
+)
+"""The formats that ``sample_push`` knows."""
+
 _ALICLOUD_HOST = re.compile(r"registry(?:-internal|-vpc)?\.([a-z0-9-]+)\.aliyuncs\.com")
 
 
@@ -155,8 +161,8 @@ def sample_push(
     if made := samples_cloud.cloud_sample(format, pushed.at(tag, always), pushed_at):
         return made
     raise InvalidRequest(
-        f"There is no sample of the payload format {format[:64]!r}: "
-        "'webhook-service format list' has the formats."
+        f"There is no sample of the payload format {format[:64]!r}; there is one of: "
+        f"{', '.join(SAMPLED)}."
     )
 
 

@@ -23,6 +23,11 @@ from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, as_json
 
 ALL = PageRequest(limit=1000)
+# Those of ``testing.samples``, which a host does not load.
+SAMPLED = frozenset(
+    "alicloud azure cloudsmith distribution dockerhub ecr gitea github gitlab google harbor jfrog "
+    "nexus quay zot".split()
+)
 
 
 class ReceiversPage:
@@ -203,7 +208,7 @@ def _version(text: str) -> int | None:
 
 def _commands(api: str, receiver: Receiver, project: str) -> list[Command]:
     name = receiver.id
-    return [
+    found = [
         Command("This receiver", cli("receiver", "show", name, project=project)),
         Command("Its history", cli("receiver", "history", name, project=project)),
         Command("Roll back", cli("rollback", name, project=project), Action.ROLLBACK),
@@ -212,11 +217,21 @@ def _commands(api: str, receiver: Receiver, project: str) -> list[Command]:
             post(api, f"/receivers/{name}/rollback", project),
             Action.ROLLBACK,
         ),
-        Command("Send it a sample push", with_url(name, project, _sample(receiver)), Action.UPDATE),
     ]
+    if receiver.spec.listen.own_url and (line := _sample(receiver)):
+        found.append(Command("Send it a sample push", with_url(name, project, line), Action.UPDATE))
+    return found
 
 
-def _sample(receiver: Receiver) -> str:
-    example = (receiver.spec.match.repositories or ("acme/shop",))[0]
-    send = f"webhook-service send --format {receiver.spec.source.format}"
-    return f'{send} --image {shlex.quote(f"{example}:1.2.3")} "$URL"'
+def _sample(receiver: Receiver) -> str | None:
+    """A line that sends a push that the receiver takes; None if nobody knows what it looks like."""
+    source = receiver.spec.source
+    chosen = source.options.get("formats") if source.format == "auto" else [source.format]
+    format_ = next(iter(chosen or ["dockerhub"]))
+    if format_ not in SAMPLED:
+        return None
+    named = next(
+        (each for each in receiver.spec.match.repositories if "*" not in each), "acme/shop"
+    )
+    image = shlex.quote(f"{named}:1.2.3")
+    return f'webhook-service send --format {format_} --image {image} "$URL"'
