@@ -520,6 +520,14 @@ def test_a_token_that_is_not_known_is_told_whole(
 ) -> None:
     refused = run(*replace(elsewhere, token=token).words, "receiver", "list")
     assert refused.exit_code == 1 and said in refused.stderr
+    assert "the token of --token, WEBHOOK_SERVICE_TOKEN or the context" in refused.stderr
+
+
+def test_what_a_role_may_not_is_no_question_of_which_token(elsewhere: Elsewhere, run: Run) -> None:
+    _, token = elsewhere.service.create_token(PROJECT, Role.READONLY)
+    words = (*replace(elsewhere, token=token).words, "token", "create", "--role", "owner")
+    refused = run(*words)
+    assert refused.exit_code == 1 and "--token" not in refused.stderr
 
 
 def test_a_new_database_is_told_of_once(run: Run, tmp_path: Path) -> None:

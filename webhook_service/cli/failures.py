@@ -30,6 +30,8 @@ class ExitCode(IntEnum):
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
+UNAUTHENTICATED = 401
+WHICH_TOKEN = " Commands send the token of --token, WEBHOOK_SERVICE_TOKEN or the context."
 NOT_TEXT = (
     "an argument, a variable or a file has bytes that are not UTF-8 text: write it in UTF-8, and "
     "use a UTF-8 locale, such as LC_ALL=C.UTF-8."
@@ -62,7 +64,9 @@ def reported() -> Iterator[None]:
     try:
         yield
     except WebhookServiceError as exc:
-        fail(redacted(with_cause(exc)))
+        # Of a server's answer; its class needs the client, which takes time to load.
+        refused = getattr(exc, "http_status", None) == UNAUTHENTICATED
+        fail(redacted(with_cause(exc)) + (WHICH_TOKEN if refused else ""))
     except _TYPERS_OWN:
         raise
     except BrokenPipeError:
