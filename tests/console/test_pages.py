@@ -232,6 +232,18 @@ def test_who_may_only_look_sees_no_url_and_no_button(
             assert "execution replay" not in shown.text and "curl -X POST" not in shown.text
 
 
+def test_an_error_leaves_the_navigation_to_whoever_is_logged_in(
+    site: ConsoleSite, readonly: httpx.Client
+) -> None:
+    for path in ("/nowhere", "/notifications/new", "/deliveries/dlv_0"):
+        answer = readonly.get(path)
+        assert answer.status_code in (403, 404) and 'aria-label="Main"' in answer.text
+    with site.client(project="other") as stranger:
+        foreign = stranger.get(f"/deliveries?projectId={PROJECT}")
+    assert foreign.status_code == 404 and "aria-label" not in foreign.text
+    assert 'aria-label="Main"' not in httpx.get(f"{site.base}/nowhere").text
+
+
 def test_a_key_is_shown_only_to_who_opens_it(
     site: ConsoleSite, browser: Any, places: dict[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -38,7 +39,7 @@ from webhook_service.console.pages.settings import SettingsPage
 from webhook_service.console.pages.targets import TargetsPage
 from webhook_service.console.security import SecurityHeaders
 from webhook_service.console.site import Site
-from webhook_service.console.visitor import NotLoggedIn
+from webhook_service.console.visitor import NotLoggedIn, Visitor
 from webhook_service.errors import (
     NotFound,
     RoleNotAllowed,
@@ -208,6 +209,13 @@ class _Errors:
         return Response(status_code=400)
 
     async def _page(self, request: Request, status: int, message: str) -> Response:
+        visitor = await self._visitor(request) if status < 500 else None
         return await self._site.page(
-            request, None, "error.html", status, code=status, message=message
+            request, visitor, "error.html", status, code=status, message=message
         )
+
+    async def _visitor(self, request: Request) -> Visitor | None:
+        """Whoever is logged in, so that they keep the navigation."""
+        with suppress(WebhookServiceError):
+            return await self._site.enter(request)
+        return None
