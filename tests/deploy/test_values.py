@@ -23,9 +23,12 @@ from tests.deploy.test_chart import (
     helm,
     rendered,
 )
+from tests.servers.api import ApiError
 from tests.servers.control_plane import ControlPlane
+from tests.support import wait_for
 from webhook_service import Settings
 
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/receivers.webhook-service.io"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 # Helm's own name for what charts share: nothing of this chart reads it.
@@ -251,11 +254,28 @@ def test_what_yaml_takes_for_a_number_stays_text(ground: str) -> None:
     assert (text.count('"123"') > 20, re.search(r"[^\w]123[,}\]]", text)) == (True, None)
 
 
+@pytest.fixture
+def undefined(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The control plane without the definition of Receivers, before and after: Helm keeps it."""
+
+    def is_gone() -> bool:
+        try:
+            control_plane.api.delete(DEFINITION)
+        except ApiError as exc:
+            assert exc.status in (404, 409)  # 409: it is being deleted
+            return exc.status == 404
+        return False
+
+    wait_for(is_gone, 60)
+    yield control_plane
+    wait_for(is_gone, 60)
+
+
 @pytest.mark.e2e
 def test_a_second_release_has_an_operator_where_another_brings_the_definition(
-    control_plane: ControlPlane, namespace: str
+    undefined: ControlPlane, namespace: str
 ) -> None:
-    where = ["--namespace", namespace, "--kubeconfig", control_plane.kubeconfig]
+    where = ["--namespace", namespace, "--kubeconfig", undefined.kubeconfig]
     targets = [{"namespace": namespace, "drivers": ["restart"]}]
     values = changed(OPERATED, "targets", targets)
     mine = changed(values, "operator.definition", False)
