@@ -25,6 +25,7 @@ from webhook_service.driver import Context, Done, Outcome, PushEvent
 from webhook_service.engine import threads
 from webhook_service.engine.local import LocalEngine
 from webhook_service.engine.threads import WorkerThreads
+from webhook_service.errors import StoreUnavailable
 from webhook_service.model.execution import Claim
 from webhook_service.service import WebhookService
 from webhook_service.store.queue.leases import MAX_LOST_LEASES
@@ -290,6 +291,14 @@ def test_what_was_claimed_ahead_goes_to_another_host_when_steps_turn_out_long(
     monkeypatch.setattr(engine._workers, "_average", 0.001)
     monkeypatch.setattr(threads, "AHEAD_SECONDS", 2.0)
     monkeypatch.setattr(threads, "BEHIND_SECONDS", 3.0)
+    release, failures = host.store.claims.release, iter(range(3))
+
+    def released_at_last(claims: Any) -> int:
+        if next(failures, None) is not None:
+            raise StoreUnavailable("down")
+        return release(claims)
+
+    monkeypatch.setattr(host.store.claims, "release", released_at_last)
     stub_of(host).steps = [lambda event, context: released.wait(30)] * 2  # type: ignore[list-item]
     executions = [push(host, key).executions[0] for key in targets(host, 4)]
     long, ahead = executions[:2], executions[2:]

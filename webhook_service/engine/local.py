@@ -135,14 +135,23 @@ class LocalEngine(Engine):
     def _fill(self) -> float:
         """Claim what there is room for; gives the seconds until it is worth trying again."""
         self._claims.wake(self._wakes.take())
-        if behind := self._workers.withdraw_behind_long_steps():
-            self._claims.release(behind)
+        self._give_back()
         capacity = self._workers.capacity()
         if capacity.free <= 0:
             return self._poll
         claims = self._claims.claim(capacity.free, capacity.running, capacity.reserved)
         self._workers.put(claims)
         return 0.0 if claims else self._pause()
+
+    def _give_back(self) -> None:
+        """Let other hosts have what waits behind long steps; it stays in hand until they can."""
+        if not (behind := self._workers.withdraw_behind_long_steps()):
+            return
+        try:
+            self._claims.release(behind)
+        except WebhookServiceError:
+            self._workers.put(behind)
+            raise
 
     def _pause(self) -> float:
         due = self._claims.next_due()

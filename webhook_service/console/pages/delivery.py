@@ -194,7 +194,7 @@ class DeliveryPage:
     async def _has_url(self, visitor: Visitor, delivery: Delivery) -> bool:
         """Whether what was called is a receiver, and is there yet."""
         try:
-            await self._site.call(self._service.receiver_key, visitor.project, delivery.receiver)
+            await self._site.call(self._service.get_receiver, visitor.project, delivery.receiver)
         except NotFound:
             return False
         return True
