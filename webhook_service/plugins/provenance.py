@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -43,6 +44,8 @@ def provenance(group: str, name: str) -> tuple[Provenance, ...]:
 
 def too_old(point: importlib.metadata.EntryPoint) -> str | None:
     """Why this service is too old, or too new, for what a plug-in's distribution says it needs."""
+    if point.dist is None or canonicalize_name(point.dist.name) == CORE:
+        return None  # what comes with the service fits it: nothing is read for it
     installed = _version(CORE)
     for need in _needs(point.dist, ""):
         if canonicalize_name(need.name) != CORE or installed is None:
@@ -89,14 +92,22 @@ def _needs(
 ) -> Iterator[Requirement]:
     """What a distribution needs here: always, or for one of its extras alone."""
     for text in (distribution.requires or ()) if distribution else ():
-        try:
-            need = Requirement(text)
-        except InvalidRequirement:
-            continue  # pip has refused it, or will
+        need = _parsed(text)
+        if need is None:
+            continue
         asked = need.marker is None or need.marker.evaluate({"extra": extra})
         always = need.marker is None or need.marker.evaluate({"extra": ""})
         if asked and (not extra or not always):
             yield need
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Requirement | None:
+    """One line of what a distribution needs; None if pip has refused it, or will."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 def _version(name: str) -> str | None:
