@@ -1,6 +1,6 @@
 """Receivers as custom resources, on a real API server and with the operator in its own process."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +105,10 @@ def test_secrets_come_from_secrets_and_never_stand_in_the_resource(operator: Ope
     reference = {"secretRef": {"name": "github", "key": "token"}}
     operator.change({"verify": {"secret": reference}})
     operator.wait(lambda: "has no Secret github" in operator.condition("Ready").get("message", ""))
-    operator.put_secret("github", token="a secret of 32 characters or more")
+    operator.put_secret("github", token="\n")
+    operator.wait(lambda: "is empty" in operator.condition("Ready").get("message", ""))
+    path = f"/api/v1/namespaces/{operator.namespace}/secrets/github"
+    operator.api.patch(path, {"stringData": {"token": "a secret of 32 characters or more\n"}})
     operator.wait_for("Ready", "True")
     verify = operator.receivers()["shop"].spec.verify
     assert verify.secrets == {"secret": "a secret of 32 characters or more"}
@@ -150,6 +153,32 @@ def test_a_secret_of_somebody_else_does_not_get_the_url(operator: Operator) -> N
     operator.create()
     assert "is somebody else's" in operator.wait_for("Ready", "False")["message"]
     assert b64decode(operator.secret("shop-receiver-url")["data"]["url"]) == b"theirs"
+
+
+def test_bytes_that_are_no_text_in_the_secret_of_the_url_are_replaced(operator: Operator) -> None:
+    operator.start()
+    operator.create()
+    operator.wait_for("Ready", "True")
+    url = operator.secret("shop-receiver-url")["data"]["url"]
+    path = f"/api/v1/namespaces/{operator.namespace}/secrets/shop-receiver-url"
+    operator.api.patch(path, {"data": {"url": b64encode(b"\xff\xff").decode()}})
+    operator.wait(lambda: operator.secret("shop-receiver-url")["data"]["url"] == url)
+
+
+@pytest.mark.parametrize("verb", ["get", "create"])
+def test_what_the_cluster_refuses_the_operator_stands_in_the_resource(
+    plane: ControlPlane, namespace: str, tmp_path: Path, verb: str
+) -> None:
+    deploy(plane.api, namespace)
+    grant_what_the_chart_does(plane.api, namespace, but=("secrets", verb))
+    account = plane.kubeconfig_for_service_account(namespace, "hooks")
+    with Operator(tmp_path, plane, namespace, account) as operator:
+        operator.start()
+        operator.create()
+        told = operator.wait_for("Ready", "False")
+        assert f'cannot {verb} resource "secrets"' in told["message"]
+        grant_secrets(plane.api, namespace)
+        operator.wait_for("Ready", "True")
 
 
 def test_an_operator_that_is_killed_and_started_again_loses_nothing(operator: Operator) -> None:
@@ -227,8 +256,13 @@ def test_the_page_and_the_rights_of_the_chart_are_enough(
         operator.wait(operator.is_gone)
 
 
-def grant_what_the_chart_does(api: Api, namespace: str) -> None:
-    """The chart's account, here in the target's own namespace, and its Role."""
+def grant_what_the_chart_does(api: Api, namespace: str, but: tuple[str, str] = ("", "")) -> None:
+    """The chart's account, here in the target's own namespace, and its Role.
+
+    Args:
+        but: a resource and a verb that are left out of the Role.
+    """
+    resource, verb = but
     targets = [{"namespace": namespace, "drivers": ["deploymentUpdate"]}]
     objects = rendered(OPERATED | {"targets": targets}, namespace)
     for kind, group in (
@@ -237,7 +271,21 @@ def grant_what_the_chart_does(api: Api, namespace: str) -> None:
         ("RoleBinding", "apis/rbac.authorization.k8s.io/v1"),
     ):
         (found,) = [each for each in objects if each["kind"] == kind]
+        for rule in found.get("rules", ()):
+            if rule["resources"] == [resource]:
+                rule["verbs"].remove(verb)
         api.post(f"/{group}/namespaces/{namespace}/{kind.lower()}s", found)
+
+
+def grant_secrets(api: Api, namespace: str) -> None:
+    """All rights on Secrets for the chart's account."""
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}]
+    api.post(f"{path}/roles", {"metadata": {"name": "secrets"}, "rules": rules})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "secrets"}
+    account = {"kind": "ServiceAccount", "name": "hooks", "namespace": namespace}
+    binding = {"metadata": {"name": "secrets"}, "roleRef": role, "subjects": [account]}
+    api.post(f"{path}/rolebindings", binding)
 
 
 def settled(operator: Operator) -> list[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from webhook_service.errors import InvalidConfig, SettingsError
+from webhook_service.errors import InvalidConfig, SettingsError, Unavailable
 from webhook_service.model.receiver_document import GROUP, VERSION, no_reference
 from webhook_service.operator import PLURAL
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = (5.0, 30.0)
 MISSING, CONFLICT = 404, 409
+# What the cluster says no to, and goes on to until somebody changes something there.
+REFUSED = frozenset({400, 403, 413, 422})
 
 
 def log_in(settings: Settings) -> Configuration:
@@ -49,7 +53,11 @@ def log_in(settings: Settings) -> Configuration:
 
 
 class HomeCluster:
-    """The cluster of the resources; its methods raise the client's ``ApiException``."""
+    """The cluster of the resources.
+
+    Its methods raise ``InvalidConfig`` with the cluster's words for what it refuses, which people
+    have to mend, and ``Unavailable`` while it cannot answer.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         from kubernetes.client import ApiClient, ApiException, CoreV1Api, CustomObjectsApi
@@ -80,10 +88,9 @@ class HomeCluster:
         """Whether nobody has changed, replaced or deleted a resource since it was read."""
         where = (GROUP, VERSION, resource.namespace, PLURAL, resource.name)
         try:
-            found = self._objects.get_namespaced_custom_object(*where, _request_timeout=TIMEOUT)
-        except self._fault as exc:
-            if exc.status != MISSING:
-                raise
+            with self._told():
+                found = self._objects.get_namespaced_custom_object(*where, _request_timeout=TIMEOUT)
+        except self._fault:
             return False
         about = found["metadata"]
         return (about["uid"], about.get("generation", 0)) == (resource.uid, resource.generation)
@@ -103,11 +110,15 @@ class HomeCluster:
         if key not in data:
             raise InvalidConfig(f"secretRef: the Secret {name} has no key {key}.")
         try:
-            return b64decode(data[key]).decode()
+            # Editors and `kubectl create secret --from-file` leave a line break at the end.
+            text = b64decode(data[key]).decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as exc:
             raise InvalidConfig(
                 f"secretRef: the key {key} of Secret {name} holds no text."
             ) from exc
+        if not text:
+            raise InvalidConfig(f"secretRef: the key {key} of Secret {name} is empty.")
+        return text
 
     def keep_url(self, owner: CustomReceiver, url: str) -> None:
         """Write a receiver's URL into the Secret of its resource, which ends with the resource.
@@ -123,18 +134,19 @@ class HomeCluster:
                     f"The Secret {name} is somebody else's, and the URL would go there: "
                     "rename or delete it."
                 )
-            if b64decode((found.data or {}).get("url", "")).decode() != url:
-                self._secrets.patch_namespaced_secret(
-                    name, namespace, said, _request_timeout=TIMEOUT
-                )
+            if b64decode((found.data or {}).get("url", "")) != url.encode():
+                self._change(namespace, name, said)
             return
         about = {"name": name, "ownerReferences": [owner.reference]}
         body = {"metadata": about, **said}
-        try:
+        # Another replica may have made it, with the same URL.
+        with suppress(self._fault), self._told(but=CONFLICT):
             self._secrets.create_namespaced_secret(namespace, body, _request_timeout=TIMEOUT)
-        except self._fault as exc:
-            if exc.status != CONFLICT:  # another replica made it, with the same URL
-                raise
+
+    def _change(self, namespace: str, name: str, said: Mapping[str, Any]) -> None:
+        # Somebody may have deleted it meanwhile; the next look makes it anew.
+        with suppress(self._fault), self._told():
+            self._secrets.patch_namespaced_secret(name, namespace, said, _request_timeout=TIMEOUT)
 
     def _data(self, namespace: str, name: str) -> dict[str, str] | None:
         found = self._find(namespace, name)
@@ -142,8 +154,39 @@ class HomeCluster:
 
     def _find(self, namespace: str, name: str) -> Any:
         try:
-            return self._secrets.read_namespaced_secret(name, namespace, _request_timeout=TIMEOUT)
-        except self._fault as exc:
-            if exc.status != MISSING:
-                raise
+            with self._told():
+                return self._secrets.read_namespaced_secret(
+                    name, namespace, _request_timeout=TIMEOUT
+                )
+        except self._fault:
             return None
+
+    @contextmanager
+    def _told(self, but: int = MISSING) -> Iterator[None]:
+        """Let what the cluster answers be told to people, but for a status that the caller knows.
+
+        Raises:
+            InvalidConfig: it refuses, until somebody changes something there.
+            Unavailable: it does not answer, or not now.
+        """
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except self._fault as exc:
+            if exc.status == but:
+                raise
+            if exc.status in REFUSED:
+                raise InvalidConfig(f"The cluster refuses the operator: {_words(exc)}") from exc
+            raise Unavailable(f"The cluster cannot answer now: {_words(exc)}") from exc
+        except HTTPError as exc:
+            raise Unavailable(f"The cluster does not answer: {type(exc).__name__}.") from exc
+
+
+def _words(fault: Any) -> str:
+    """What an API server said, as far as it said something."""
+    try:
+        said = json.loads(fault.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        said = fault.reason
+    return f"{str(said)[:1000]} (status {fault.status})."

@@ -27,13 +27,18 @@ _CONDITION: Json = {
 }
 _STATUS: Json = {
     "type": "object",
+    "description": "What the operator made of it.",
     "properties": {
-        "observedGeneration": {"type": "integer"},
+        "observedGeneration": {
+            "type": "integer",
+            "description": "The generation of the resource that all this is about.",
+        },
         "receiver": {"type": "string", "description": "The id of the receiver in the service."},
         "state": {"type": "string", "description": "Whether it acts on calls."},
         "urlSecret": {"type": "string", "description": "The Secret whose key `url` senders call."},
         "conditions": {
             "type": "array",
+            "description": "Ready: the service has it as it is here. Healthy: the driver may act.",
             "items": _CONDITION,
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],
@@ -60,6 +65,7 @@ def receiver_definition(drivers: Plugins[WebhookDriver[Any, Any]]) -> Json:
         "schema": {
             "openAPIV3Schema": {
                 "type": "object",
+                "description": "What a push of an image does in this namespace.",
                 "required": ["spec"],
                 "properties": {"spec": _spec(drivers), "status": _STATUS},
             }
@@ -100,7 +106,8 @@ def _spec(drivers: Plugins[WebhookDriver[Any, Any]]) -> Json:
             configs[plugin.name] = _config(schema)
     fields["driver"] = {**fields["driver"], "enum": sorted(configs)}
     fields |= {config_field(name): config for name, config in configs.items()}
-    return {"type": "object", "required": ["driver"], "properties": fields}
+    about = "The receiver, without its name: the driver, its config, and which calls it takes."
+    return {"type": "object", "description": about, "required": ["driver"], "properties": fields}
 
 
 def _config(schema: Json) -> Json:
