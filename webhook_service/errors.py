@@ -68,6 +68,8 @@ def with_cause(exc: WebhookServiceError) -> str:
     """
     cause = exc.__cause__
     said = getattr(cause, "orig", None) if cause else None
+    if isinstance(exc, InvalidConfig | ChangedMeanwhile):  # such an error says it all by itself
+        return exc.message
     return exc.message if said is None else f"{exc.message} ({first_line(said)})"
 
 

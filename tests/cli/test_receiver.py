@@ -29,6 +29,15 @@ def test_create_prints_a_url_that_works(receiver: Any) -> None:
     assert delivery.state == "accepted"
 
 
+def test_a_name_that_is_taken_is_told_without_the_words_of_the_database(run: Run) -> None:
+    words = ("receiver", "create", "--name", "shop", "--driver", "stub")
+    assert run(*words).exit_code == 0
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert "shop already exists" in refused.stderr
+    assert "UNIQUE" not in refused.stderr
+
+
 def test_what_people_should_know_of_a_new_receiver_is_on_stderr(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
