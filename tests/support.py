@@ -13,13 +13,14 @@ from webhook_service.driver import WebhookDriver
 from webhook_service.engine.engine import Engine
 from webhook_service.engine.local import LocalEngine
 from webhook_service.formats.dockerhub import DockerHub
+from webhook_service.formats.format import Format
 from webhook_service.model.delivery import Call, Delivery
 from webhook_service.model.execution import ENDED, Execution
 from webhook_service.net.fetcher import Fetcher, outbound_of
 from webhook_service.plugins.discovery import DRIVERS, FORMATS, SCHEMES, Plugins
 from webhook_service.plugins.instances import Drivers, new_drivers, new_formats, new_schemes
 from webhook_service.schemes.none import Unsigned
-from webhook_service.schemes.scheme import Fetch
+from webhook_service.schemes.scheme import Fetch, Scheme
 from webhook_service.service import WebhookService
 from webhook_service.settings import load_settings
 from webhook_service.store import migrate
@@ -56,12 +57,12 @@ def make_service(
     that differ from their defaults; ``more`` is handed to ``WebhookService``.
     """
     loaded = load_settings(database_url=database_url, secret_key=SECRET, **settings or {})
-    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
+    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver", WebhookDriver)
     for name, driver in (drivers or {"stub": StubDriver}).items():
         plugins.add(name, driver)
-    formats: Plugins[Any] = Plugins(FORMATS, "format")
+    formats: Plugins[Any] = Plugins(FORMATS, "format", Format)
     formats.add("dockerhub", DockerHub)
-    schemes: Plugins[Any] = Plugins(SCHEMES, "scheme")
+    schemes: Plugins[Any] = Plugins(SCHEMES, "scheme", Scheme)
     schemes.add("none", Unsigned)
     store = open_store(loaded, lease)
     all_drivers = new_drivers(plugins, options)

@@ -103,6 +103,7 @@ class WebhookService:
 
     Applications build one with ``open``. They add their own plug-ins before they start it:
     ``service.drivers.add("announce", Announce())``; ``formats`` and ``schemes`` work alike.
+    What breaks the contract of plug-ins is refused there with ``PluginUnavailable``.
     Methods that change something take ``by``: the actor whom the audit names.
 
     Attributes:

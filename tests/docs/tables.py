@@ -19,11 +19,11 @@ NONE = "none"
 
 def formats() -> Plugins[Format[Any]]:
     """The formats of this distribution, whatever else is installed."""
-    return _own(FORMATS, discover(FORMATS, "format", Format))
+    return _own(FORMATS, discover(FORMATS, "format", Format), Format)
 
 
 def schemes() -> Plugins[Scheme[Any]]:
-    return _own(SCHEMES, discover(SCHEMES, "scheme", Scheme))
+    return _own(SCHEMES, discover(SCHEMES, "scheme", Scheme), Scheme)
 
 
 def senders_table() -> str:
@@ -82,8 +82,8 @@ def with_tables(page: str) -> str:
     return page
 
 
-def _own(group: str, found: Plugins[Any]) -> Plugins[Any]:
-    own: Plugins[Any] = Plugins(group, found.group)
+def _own(group: str, found: Plugins[Any], base: type[Any]) -> Plugins[Any]:
+    own: Plugins[Any] = Plugins(group, found.group, base)
     for item in found:
         if item.distribution == "webhook-service" and item.target is not None:
             own.add(item.name, item.target)

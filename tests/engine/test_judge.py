@@ -59,7 +59,7 @@ class Panic(BaseException):
 
 @pytest.fixture
 def drivers() -> Drivers:
-    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
+    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver", WebhookDriver)
     plugins.add("stub", StubDriver)
     return new_drivers(plugins)
 

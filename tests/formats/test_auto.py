@@ -248,21 +248,21 @@ def test_any_json_is_parsed_or_invalid(value: Any, headers: dict[str, str]) -> N
 
 
 def test_plug_ins_give_their_classes_by_name() -> None:
-    plugins: Plugins[Format[Any]] = Plugins("group", "format")
+    plugins: Plugins[Format[Any]] = Plugins("group", "format", Format)
     plugins.add("quay", Quay)
     assert plugins.targets == {"quay": Quay}
 
 
 def _compiled(source: dict[str, Any]) -> CompiledReceiver:
-    formats: Plugins[Format[Any]] = Plugins("group", "format")
+    formats: Plugins[Format[Any]] = Plugins("group", "format", Format)
     for name, kind in FORMATS.items():
         formats.add(name, kind)
-    schemes: Plugins[Scheme[Any]] = Plugins("group", "scheme")
+    schemes: Plugins[Scheme[Any]] = Plugins("group", "scheme", Scheme)
     schemes.add("none", Unsigned)
     spec = ReceiverSpec(name="shop", driver="stub", source=Source.model_validate(source))
     now = datetime(2026, 1, 1, tzinfo=UTC)
     receiver = Receiver("rcv_1", "p", spec, now, now)
-    drivers: Plugins[WebhookDriver[Any, Any]] = Plugins("group", "driver")
+    drivers: Plugins[WebhookDriver[Any, Any]] = Plugins("group", "driver", WebhookDriver)
     drivers.add("stub", StubDriver)
     found, known = new_formats(formats), new_schemes(lambda url: b"", schemes)
     gate = compile_gate("receiver rcv_1", spec.source, spec.verify, found, known)

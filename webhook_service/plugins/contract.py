@@ -5,25 +5,44 @@ Its author learns it from a list of plug-ins, and not from the first push.
 
 from __future__ import annotations
 
-from inspect import getattr_static, isfunction, signature
+from inspect import (
+    getattr_static,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isfunction,
+    isgeneratorfunction,
+    signature,
+)
 
 from webhook_service.driver import CONTRACT, PushEvent, Request
 
-
-def lacking(target: object, base: type) -> str:
-    """The methods that its author has to write, or has misspelled, as the end of a sentence."""
-    if not (isinstance(target, type) and issubclass(target, base)):
-        return ""
-    names = sorted(getattr(target, "__abstractmethods__", ()))
-    return f": it does not define {', '.join(names)}" if names else ""
+# What the service awaits. It calls the others where nothing waits for a coroutine.
+MAY_BE_ASYNC = ("execute", "interrupt", "close")
 
 
-def breach(target: type, base: type) -> str | None:
-    """How a class that extends a base breaks its contract; None if it does not.
+def fault(target: object, base: type) -> str | None:
+    """Why this cannot be a plug-in, as a sentence; None if nothing is seen.
 
     Args:
         base: ``WebhookDriver``, ``Format``, ``Scheme`` or ``NotificationKind``.
     """
+    if not isinstance(target, type):
+        kind = type(target)
+        if issubclass(kind, base):
+            return f"it is an object of {kind.__name__}, and must be the class itself."
+        return f"it is a {kind.__name__}, and must be a class that extends {base.__name__}."
+    if not issubclass(target, base):
+        return f"its class {target.__name__} does not extend {base.__name__}."
+    if names := sorted(getattr(target, "__abstractmethods__", ())):
+        return f"its class {target.__name__} does not define {', '.join(names)}."
+    try:
+        return breach(target, base)
+    except Exception as exc:  # what its descriptors raise harms no other plug-in
+        return f"its class {target.__name__} cannot be read: {type(exc).__name__}."
+
+
+def breach(target: type, base: type) -> str | None:
+    """How a class that extends a base breaks its contract; None if it does not."""
     return (
         _of_version(getattr(target, "contract", 1))
         or _of_models(target, base)
@@ -49,6 +68,9 @@ def _of_models(target: type, base: type) -> str | None:
         wanted, given = getattr(base, name, None), getattr(target, name, None)
         if isinstance(wanted, type) and not (isinstance(given, type) and issubclass(given, wanted)):
             return f"its {name} must be a class that extends {wanted.__name__}."
+        if computed := getattr(given, "model_computed_fields", None):
+            # What is stored has them, and no model takes them back.
+            return f"its {name} has computed fields ({', '.join(computed)}): use plain properties."
     return None
 
 
@@ -59,7 +81,7 @@ def _of_consumes(target: type, base: type) -> str | None:
 
 
 def _of_signatures(target: type, base: type) -> str | None:
-    """Of a method that cannot be called with what the base's own takes."""
+    """Of a method that cannot be called as the base's own is, or returns before it has run."""
     for name, own in vars(base).items():
         given = getattr_static(target, name)
         if given is own or not isfunction(own) or name == "__init__":
@@ -72,4 +94,14 @@ def _of_signatures(target: type, base: type) -> str | None:
             return f"its {name} must be a method that takes ({', '.join(['self', *taken])})."
         except ValueError:
             continue  # it is not written in Python
+        if said := _of_kind(name, method):
+            return said
+    return None
+
+
+def _of_kind(name: str, method: object) -> str | None:
+    if isgeneratorfunction(method) or isasyncgenfunction(method):
+        return f"its {name} must return, and not yield."
+    if iscoroutinefunction(method) and name not in MAY_BE_ASYNC:
+        return f"its {name} must be a plain method, and not async: nothing waits for it."
     return None

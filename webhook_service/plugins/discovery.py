@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
-from inspect import isabstract
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from stevedore.extension import ExtensionManager
 
 from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
-from webhook_service.plugins.contract import breach, lacking
+from webhook_service.plugins.contract import fault
 from webhook_service.plugins.pins import Pin
 from webhook_service.plugins.points import points_by_name
 from webhook_service.plugins.provenance import lack, too_old
@@ -76,14 +75,20 @@ class Plugins(Generic[T]):
     Args:
         group: the entry-point group, for messages.
         noun: what one of them is called, for messages: "driver".
+        base: the class that each must extend.
         loaders: how to load each, by name; see ``discover``.
     """
 
     def __init__(
-        self, group: str, noun: str, loaders: Mapping[str, Callable[[], Plugin[T]]] | None = None
+        self,
+        group: str,
+        noun: str,
+        base: type[Any],
+        loaders: Mapping[str, Callable[[], Plugin[T]]] | None = None,
     ) -> None:
         self.group = group
         self._noun = noun
+        self._base = base
         self._loaders = dict(loaders or {})
         self._loaded: dict[str, Plugin[T]] = {}
         self._lock = threading.Lock()
@@ -108,7 +113,14 @@ class Plugins(Generic[T]):
         return {plugin.name: plugin.target for plugin in self if plugin.target is not None}
 
     def add(self, name: str, target: type[T]) -> None:
-        """Offer a class under a name without an entry point, as embedding apps and tests do."""
+        """Offer a class under a name without an entry point, as embedding apps and tests do.
+
+        Raises:
+            PluginUnavailable: it breaks the contract of plug-ins, or no receiver can name it.
+        """
+        said = f"its name {BAD_NAME}." if not _is_name(name) else fault(target, self._base)
+        if said:
+            raise PluginUnavailable(f"The {self._noun} {str(name)[:100]!r} cannot be used: {said}")
         with self._lock:
             self._loaded.pop(name, None)
             self._loaders[name] = lambda: Plugin(name, "(this application)", "", target)
@@ -152,11 +164,17 @@ def discover(
     return Plugins(
         group,
         noun,
+        base,
         {
             name: partial(_load, group, noun, name, found, base, pins.get(name))
             for name, found in points_by_name(group, pins or None).items()
         },
     )
+
+
+def _is_name(name: object) -> bool:
+    """Names stand in receivers, in logs and in the database."""
+    return isinstance(name, str) and name.isprintable() and 0 < len(name) <= MAX_NAME
 
 
 class _GuardedPoint:
@@ -211,8 +229,7 @@ def _load(
     pin: Pin | None,
 ) -> Plugin[T]:
     names = [(point.dist.name if point.dist else None) or "?" for point in found]
-    if not (name.isprintable() and len(name) <= MAX_NAME):
-        # Names stand in receivers, in logs and in the database.
+    if not _is_name(name):
         return Plugin(name, ", ".join(names), "", error=f"its name {BAD_NAME}.")
     if len(found) > 1:
         several = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
@@ -241,9 +258,5 @@ def _load_target(
     target = next((extension.plugin for extension in manager), None)
     if failures:
         return None, failures[0]
-    if isinstance(target, type) and issubclass(target, base) and not isabstract(target):
-        error = breach(target, base)
-        return (None, error) if error else (target, None)
-    owner = point.dist.name if point.dist else "it"
-    said = f"{point.value} is not a complete {base.__name__} subclass{lacking(target, base)}"
-    return None, f"{said}; install {owner} again, or remove it."
+    error = fault(target, base)
+    return (None, error) if error else (cast(type[T], target), None)

@@ -97,13 +97,14 @@ class Instances(Generic[T]):
 
         Args:
             plugin: an instance, or a class of which one is made when it is first used.
+
+        Raises:
+            PluginUnavailable: it breaks the contract of plug-ins, or no receiver can name it.
         """
         with self._lock:
+            self.plugins.add(name, plugin if isinstance(plugin, type) else type(plugin))
             self._instances.pop(name, None)
-            if isinstance(plugin, type):
-                self.plugins.add(name, plugin)
-            else:
-                self.plugins.add(name, type(plugin))
+            if not isinstance(plugin, type):
                 self._instances[name] = plugin
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class OldDriver(WebhookDriver[OldConfig]):
 
 @pytest.fixture
 def drivers() -> Drivers:
-    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver")
+    plugins: Plugins[WebhookDriver[Any, Any]] = Plugins(DRIVERS, "driver", WebhookDriver)
     plugins.add("stub", StubDriver)
     plugins.add("old", OldDriver)
     return new_drivers(plugins)
