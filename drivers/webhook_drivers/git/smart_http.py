@@ -26,11 +26,14 @@ from dulwich.repo import MemoryRepo
 
 from webhook_drivers.git.forges.api import require
 from webhook_drivers.git.repository import Commit, File, Moved, NewCommit
+from webhook_drivers.text import head
 from webhook_service import DriverError, Outbound, Retry, fault_of
 
 DEPTH = 20
 """How many commits of a branch are fetched, and so how far back the newest push is found."""
 MAX_FETCHED = 128 * 1024 * 1024
+MAX_TOLD = 500
+"""How many bytes of what a hook says are told."""
 
 
 class _Client(AbstractHttpGitClient):
@@ -162,15 +165,19 @@ class SmartHttp:
                 raise Moved(f"{branch} was changed by others meanwhile.")
             return {ref: to}
 
+        heard: list[bytes] = []
         with _in_words(self.base):
             result = self._client().send_pack(
-                self.path, update, lambda have, want, **_: pack_objects_to_data([*objects])
+                self.path,
+                update,
+                lambda have, want, **_: pack_objects_to_data([*objects]),
+                progress=heard.append,
             )
         if refused := (result.ref_status or {}).get(ref):
             # The server compares too; or a rule of the branch refuses the push.
             if self.head(branch) != (old.decode() if old else None):
                 raise Moved(f"{branch} was changed by others meanwhile.")
-            raise DriverError(f"The push to {branch} was refused: {refused}.", code="push_refused")
+            raise DriverError(_refusal(branch, refused, b"".join(heard)), code="push_refused")
 
     def _client(self) -> _Client:
         return _Client(self.base, self.http, self.headers)
@@ -178,6 +185,16 @@ class SmartHttp:
 
 def _ref(branch: str) -> Any:
     return b"refs/heads/" + branch.encode()
+
+
+def _refusal(branch: str, reason: str, heard: bytes) -> str:
+    """What a host refused, with what it or a hook of it told beside the bare reason."""
+    told = " ".join(head(heard, MAX_TOLD).split())
+    words = f" The host says: {told}" if told else ""
+    return (
+        f"The push to {branch} was refused: {reason}. Let the account of the token push there, or "
+        f"name another branch in `branch`.{words}"
+    )
 
 
 def _commit(new: NewCommit, tree: Any) -> GitCommit:

@@ -162,6 +162,25 @@ def test_a_wrong_token_is_said_without_the_token(forge: Host) -> None:
     assert "wrong-token" not in refused.value.message
 
 
+def test_a_refused_push_says_what_the_hook_said_and_what_helps(tmp_path: Path) -> None:
+    with running("git", tmp_path) as host:
+        hook = host.bare.folder / "hooks" / "pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(
+            "#!/bin/sh\nprintf 'main is protected:\\n\\033[1mask ann\\033[0m\\n' >&2\nexit 1\n"
+        )
+        hook.chmod(0o755)
+        with pytest.raises(DriverError) as refused:
+            run(host)
+        assert refused.value.reason == "push_refused"
+        assert refused.value.message == (
+            "The push to main was refused: pre-receive hook declined. Let the account of the token "
+            "push there, or name another branch in `branch`. The host says: main is protected: "
+            "ask ann"
+        )
+        assert host.bare.read(PATH) == FILE
+
+
 def test_eight_racing_writers_of_eight_files_lose_nothing(host: Host) -> None:
     paths = [f"apps/{n}/kustomization.yaml" for n in range(8)]
     for path in paths:
