@@ -138,7 +138,7 @@ def open_store(settings: Settings, lease: float = 30.0) -> Store:
         sealer = Sealer(secret_keys)
         secret_key.require_opens(database, sealer)
         database.set_clock()
-        warn_if_open(_files(settings, database))
+        warn_if_open(_files(settings, database), settings.secret_key_file)
     except BaseException:
         database.close()
         raise

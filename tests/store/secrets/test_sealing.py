@@ -7,7 +7,12 @@ import pytest
 
 from webhook_service.errors import SettingsError
 from webhook_service.settings import load_settings
-from webhook_service.store.secrets.sealing import Sealer, read_or_make_key, split_keys
+from webhook_service.store.secrets.sealing import (
+    Sealer,
+    read_or_make_key,
+    split_keys,
+    warn_if_open,
+)
 from webhook_service.store.store import open_store
 
 OLD, NEW = "the old secret key", "the new secret key"
@@ -98,7 +103,21 @@ def test_a_file_that_others_can_read_is_named_at_the_start(
     open_store(load_settings(database_url=url, **own)).close()
     kept.close()
     (record,) = caplog.records
-    assert f"read {tmp_path / name} (mode 640): run 'chmod 600 " in record.getMessage()
+    said = record.getMessage()
+    assert f"read {tmp_path / name} (mode 640): run 'chmod go= {tmp_path / name}'" in said
+    assert ("mounted Secret" in said) == (name == "own.key")
+
+
+def test_a_database_that_others_can_read_is_told_once_with_one_command(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [tmp_path / "x.db", tmp_path / "x.db-wal"]
+    for path in paths:
+        path.touch(mode=0o644)
+        path.chmod(0o644)
+    warn_if_open(paths)
+    (record,) = caplog.records
+    assert f"run 'chmod go= {paths[0]} {paths[1]}'." in record.getMessage()
 
 
 def test_processes_that_start_at_once_use_one_key(tmp_path: Path) -> None:

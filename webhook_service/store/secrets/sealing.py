@@ -11,6 +11,7 @@ import hmac
 import logging
 import os
 import secrets
+import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -122,16 +123,20 @@ def read_keys(path: Path) -> list[str]:
     return keys
 
 
-def warn_if_open(paths: Iterable[Path]) -> None:
-    """Log a warning of each file with secrets that other users of the machine can read."""
-    for path in paths:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0
-        if mode & 0o044:
-            log.warning(
-                "Other users can read %s (mode %03o): run 'chmod 600 %s', or set defaultMode 0400 "
-                "if it is a mounted Secret.",
-                *(path, mode, path),
-            )
+def warn_if_open(paths: Iterable[Path], mounted: Path | None = None) -> None:
+    """Log a warning of the files with secrets that other users of the machine can read.
+
+    Args:
+        mounted: one of them that people bring, and perhaps mount.
+    """
+    modes = {path: path.stat().st_mode & 0o777 for path in paths if path.exists()}
+    found = {path: mode for path, mode in modes.items() if mode & 0o044}
+    if not found:
+        return
+    names = ", ".join(f"{path} (mode {mode:03o})" for path, mode in found.items())
+    advice = ", or set defaultMode 0400 if it is a mounted Secret" if mounted in found else ""
+    files = shlex.join(map(str, found))
+    log.warning("Other users can read %s: run 'chmod go= %s'%s.", names, files, advice)
 
 
 def _fernet_key(secret: str) -> bytes:
