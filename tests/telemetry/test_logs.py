@@ -1,5 +1,6 @@
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -179,3 +180,51 @@ def test_libraries_log_nothing_below_the_level(capsys: pytest.CaptureFixture[str
     logs.configure("text", "debug")
     logging.getLogger("library").info("no")
     assert capsys.readouterr().err == ""
+
+
+def closed_by_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error as Python makes it: closing it leaves the file of the process open."""
+    monkeypatch.setattr(sys, "stderr", open(2, "w", closefd=False))
+    logs.configure("text")
+    sys.stderr.close()
+
+
+def test_lines_are_written_after_a_plugin_has_closed_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    closed_by_a_plugin(monkeypatch)
+    logging.getLogger("webhook_service.test").warning("the first")
+    logging.getLogger("webhook_service.test").warning("the second")
+    print("and others", file=sys.stderr)
+    assert [line.rpartition(": ")[2] for line in capfd.readouterr().err.splitlines()] == [
+        "the first",
+        "the second",
+        "and others",
+    ]
+
+
+def test_a_line_is_lost_and_nothing_raised_where_the_file_itself_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed_by_a_plugin(monkeypatch)
+    monkeypatch.setattr(logs, "STDERR", 10**6)
+    logging.getLogger("webhook_service.test").warning("nobody reads this")
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (("%d pods", "no number"), "%d pods (its values cannot be put into it: TypeError)"),
+        (("%s", Mute()), "%s (its values cannot be put into it: RuntimeError)"),
+        ((Mute(),), "Mute (its values cannot be put into it: RuntimeError)"),
+    ],
+)
+def test_a_line_that_cannot_be_made_raises_nothing_where_it_is_logged(
+    record: tuple[object, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in written("text", capsys, *record)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from webhook_service.errors import WebhookServiceError, with_cause
 from webhook_service.telemetry.redaction import redacted
 
 REPEAT_SECONDS = 60.0
+STDERR = 2
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # What every record has; all else in it are fields that ``extra`` gave.
 _OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
@@ -35,7 +37,7 @@ class Redact(logging.Filter):
     _tracebacks = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redacted(_one_line(record.getMessage()))
+        record.msg = redacted(_one_line(_message_of(record)))
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = self._tracebacks.formatException(record.exc_info)
@@ -134,6 +136,32 @@ def _plain(value: object) -> object:
     return redacted(str(value))
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes to standard error, also after a plug-in has closed ``sys.stderr``.
+
+    Without that each line would raise where it is logged, so one plug-in would end all work.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream.closed:
+            with suppress(OSError):
+                self._open_again()
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        with suppress(ValueError):  # nothing is left to write to
+            super().handleError(record)
+
+    def _open_again(self) -> None:
+        """Python closes its object alone; the file of the process stays open."""
+        was_ours = sys.stderr is self.stream
+        self.stream = open(
+            STDERR, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+        )
+        if was_ours:
+            sys.stderr = self.stream
+
+
 @contextmanager
 def common_fields(fields: Mapping[str, Any]) -> Iterator[None]:
     """Give all lines of this thread fields meanwhile, also those that plug-ins log."""
@@ -152,7 +180,7 @@ def configure(form: Literal["text", "json"], level: str = "info") -> None:
             are logged at all.
     """
     least = logging.getLevelNamesMapping()[level.upper()]
-    handler = logging.StreamHandler()
+    handler = StandardError()
     handler.addFilter(Redact())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
@@ -167,6 +195,15 @@ def _skip_what_no_line_shows() -> None:
     """https://docs.python.org/3/howto/logging.html#optimization"""
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    """What a line says: a filter that raises would end what a library logs in passing."""
+    try:
+        return record.getMessage()
+    except Exception as exc:
+        said = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        return f"{said} (its values cannot be put into it: {type(exc).__name__})"
 
 
 def _one_line(text: str) -> str:
