@@ -1,8 +1,9 @@
-"""``serve --processes``: the command itself, over TLS."""
+"""``serve``: the command itself, over TLS, and its end."""
 
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,31 @@ def test_one_process_needs_no_parent(run: Run) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         refused = run("serve", "--processes", "1", "--listen", address)
     assert refused.stderr.startswith(f"error: WEBHOOK_SERVICE_LISTEN: {address} cannot be served")
+
+
+LEAVES_A_THREAD = """
+import threading
+from webhook_service.cli.commands.installation.serve import end_within
+from webhook_service.telemetry.logs import configure
+
+configure("text")
+threading.Thread(target=threading.Event().wait, name="of-a-plug-in").start()
+end_within(0.1)
+"""
+
+
+def test_threads_that_plugins_leave_do_not_keep_the_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVES_A_THREAD], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0
+    assert "1 threads that plug-ins began have not" in ended.stderr
+    assert ended.stderr.endswith("ends without them: of-a-plug-in.\n")
+
+
+def test_a_service_that_ends_by_itself_says_nothing_of_threads() -> None:
+    script = LEAVES_A_THREAD.replace("threading.Event().wait", "int").replace("0.1", "60")
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

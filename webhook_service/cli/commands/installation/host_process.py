@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from webhook_service.cli.commands.installation.serve import beside
+from webhook_service.cli.commands.installation.serve import END_SECONDS, beside, end_within
 from webhook_service.cli.failures import reported
 from webhook_service.processes.child import HostPlace
 from webhook_service.telemetry.logs import configure
@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
             place = HostPlace.taken(*map(int, arguments))
             configure(place.settings.log_format, place.settings.log_level)
             place.serve(beside=beside(place.settings))
+            end_within(END_SECONDS)
     except typer.Exit as end:
         return end.exit_code
     return 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +20,11 @@ if TYPE_CHECKING:
     from webhook_service.host.server import Beside
     from webhook_service.service import WebhookService
     from webhook_service.settings import Settings
+
+# For threads of plug-ins, once all else has ended.
+END_SECONDS = 5.0
+SHOWN_THREADS = 10
+log = logging.getLogger(__name__)
 
 # Not from the folder that the service happens to be started in.
 HOST_PROCESS = (
@@ -62,6 +71,24 @@ def serve(
     from webhook_service import host
 
     host.serve(settings, on_ready=_announce, beside=beside(settings))
+    end_within(END_SECONDS)
+
+
+def end_within(seconds: float) -> None:
+    """End a process whose work is done, also if plug-ins have left threads that do not end."""
+    threading.Thread(target=_end_after, args=(seconds,), name="end", daemon=True).start()
+
+
+def _end_after(seconds: float) -> None:
+    time.sleep(seconds)
+    main = threading.main_thread()
+    left = [each.name for each in threading.enumerate() if each is not main and not each.daemon]
+    log.error(
+        "The service has ended; %d threads that plug-ins began have not, so the process ends "
+        "without them: %s.",
+        *(len(left), ", ".join(left[:SHOWN_THREADS])),
+    )
+    os._exit(0)
 
 
 def beside(settings: Settings) -> Beside | None:
