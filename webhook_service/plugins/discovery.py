@@ -23,7 +23,7 @@ from webhook_service.errors import PluginUnavailable
 from webhook_service.plugins.boundary import MAX_ERROR, is_for_us, storable_text
 from webhook_service.plugins.contract import fault
 from webhook_service.plugins.pins import Pin
-from webhook_service.plugins.points import points_by_name
+from webhook_service.plugins.points import owner_of, points_by_name
 from webhook_service.plugins.provenance import lack, too_old
 from webhook_service.telemetry.redaction import redacted
 
@@ -195,7 +195,7 @@ class _GuardedPoint:
         except BaseException as exc:
             if is_for_us(exc):
                 raise
-            owner = self._point.dist.name if self._point.dist else "it"
+            owner = owner_of(self._point).name or "it"
             if lacking := lack(self._point):
                 raise ImportError(lacking) from exc
             log.warning("Loading %s failed.", self._point.value, exc_info=True)
@@ -228,13 +228,13 @@ def _load(
     base: type[T],
     pin: Pin | None,
 ) -> Plugin[T]:
-    names = [(point.dist.name if point.dist else None) or "?" for point in found]
+    names = [owner_of(point).name or "?" for point in found]
     if not _is_name(name):
         return Plugin(name, ", ".join(names), "", error=f"its name {BAD_NAME}.")
     if len(found) > 1:
         several = f"several distributions provide it ({', '.join(names)}); uninstall all but one."
         return Plugin(name, ", ".join(names), "", error=several)
-    version = found[0].dist.version if found[0].dist else ""
+    version = owner_of(found[0]).version
     target, error = None, (pin and pin.refusal(found[0])) or too_old(found[0])
     if error is None:
         target, error = _load_target(group, found[0], base)

@@ -5,8 +5,37 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The distribution that an entry point comes with; all empty if none does.
+
+    Attributes:
+        requires: what it needs, as its METADATA writes it.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+
+
+def owner_of(point: importlib.metadata.EntryPoint) -> Owner:
+    """What provides an entry point."""
+    return Owner("", "", ()) if point.dist is None else _read(point.dist)
+
+
+# Python parses the whole METADATA for each of the three. The points of one group that come with one
+# distribution share this object, and the next look at the group brings another.
+@lru_cache(maxsize=64)
+def _read(found: importlib.metadata.Distribution) -> Owner:
+    # A damaged METADATA has no name.
+    name, version = found.metadata["Name"] or "", found.metadata["Version"] or ""
+    return Owner(name, version, tuple(found.requires or ()))
 
 
 def points_by_name(

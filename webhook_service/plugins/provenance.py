@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from webhook_service.plugins.installed_files import InstalledFiles
-from webhook_service.plugins.points import points_by_name
+from webhook_service.plugins.points import Owner, owner_of, points_by_name
 
 CORE = "webhook-service"
 
@@ -44,10 +44,11 @@ def provenance(group: str, name: str) -> tuple[Provenance, ...]:
 
 def too_old(point: importlib.metadata.EntryPoint) -> str | None:
     """Why this service is too old, or too new, for what a plug-in's distribution says it needs."""
-    if point.dist is None or canonicalize_name(point.dist.name) == CORE:
-        return None  # what comes with the service fits it: nothing is read for it
+    owner = owner_of(point)
+    if canonicalize_name(owner.name) == CORE:
+        return None
     installed = _version(CORE)
-    for need in _needs(point.dist, ""):
+    for need in _needs(owner, ""):
         if canonicalize_name(need.name) != CORE or installed is None:
             continue
         if not need.specifier.contains(installed, prereleases=True):
@@ -60,7 +61,8 @@ def too_old(point: importlib.metadata.EntryPoint) -> str | None:
 
 def missing(point: importlib.metadata.EntryPoint) -> tuple[str, ...]:
     """Distributions that the extras of a plug-in name and that are not installed."""
-    needs = [need.name for extra in point.extras for need in _needs(point.dist, extra)]
+    owner = owner_of(point)
+    needs = [need.name for extra in point.extras for need in _needs(owner, extra)]
     return tuple(dict.fromkeys([name for name in needs if _version(name) is None]))
 
 
@@ -69,29 +71,27 @@ def lack(point: importlib.metadata.EntryPoint) -> str | None:
     names = missing(point)
     if not names:
         return None
-    owner, extras = point.dist.name if point.dist else "it", ",".join(point.extras)
+    owner, extras = owner_of(point).name or "it", ",".join(point.extras)
     return f"it needs {', '.join(names)}: pip install '{owner}[{extras}]'."
 
 
 def _of(point: importlib.metadata.EntryPoint) -> Provenance:
-    found = point.dist
-    always = [str(need) for need in _needs(found, "")]
+    owner = owner_of(point)
+    always = [str(need) for need in _needs(owner, "")]
     return Provenance(
         name=point.name,
         target=f"{point.module}:{point.attr}",
-        distribution=(found.name if found else None) or "?",
-        version=found.version if found else "",
+        distribution=owner.name or "?",
+        version=owner.version,
         hash=InstalledFiles.of(point).hash,
         missing=missing(point),
         requires=tuple(always),
     )
 
 
-def _needs(
-    distribution: importlib.metadata.Distribution | None, extra: str
-) -> Iterator[Requirement]:
+def _needs(owner: Owner, extra: str) -> Iterator[Requirement]:
     """What a distribution needs here: always, or for one of its extras alone."""
-    for text in (distribution.requires or ()) if distribution else ():
+    for text in owner.requires:
         need = _parsed(text)
         if need is None:
             continue
