@@ -170,3 +170,18 @@ def test_serve_refuses_a_taken_address_in_one_line(run: Run) -> None:
         result = run("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("-o", "xml", "format", "list"), ("format", "list", "-o", "xml")]
+)
+def test_a_value_that_is_no_choice_is_told_in_one_plain_sentence(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    result = run(*words)
+    told = result.stderr
+    assert (
+        result.exit_code == 2
+        and "'xml' is not one of 'table'" in told
+        and "Value error" not in told
+    )

@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
 
 DEBUG = "WEBHOOK_SERVICE_DEBUG"
 MAX_TEXT = 500
+PYDANTICS = "Value error, "
 UNAUTHENTICATED = 401
 WHICH_TOKEN = " Commands send the token of --token, WEBHOOK_SERVICE_TOKEN or the context."
 NOT_TEXT = (
@@ -47,9 +48,23 @@ _NOT_WRITTEN = frozenset(
 class Commands(TyperGroup):
     """The root of all commands, where every failure ends."""
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        with _plain():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
-        with reported():
+        with reported(), _plain():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Say of a wrong value what is wrong; Typer lets Pydantic put words of its own before it."""
+    try:
+        yield
+    except typer.BadParameter as exc:
+        exc.message = exc.message.removeprefix(PYDANTICS)
+        raise
 
 
 def fail(message: str) -> NoReturn:
