@@ -1,5 +1,6 @@
 """What happens is told, once, whatever becomes of the target; and no rollout waits for it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +19,12 @@ from webhook_service.errors import (
 )
 from webhook_service.model.delivery import Call
 from webhook_service.model.execution import Execution, ExecutionState
+from webhook_service.model.notice import Happened, Notice
 from webhook_service.model.notification import notices_of
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.people.audit import Actor
+from webhook_service.model.people.tokens import Role
+from webhook_service.notifications.texts import facts
 from webhook_service.service import WebhookService
 from webhook_service.store.tables import executions
 from webhook_service.testing.signing import sign_standard_webhooks
@@ -381,3 +385,37 @@ def test_what_is_told_is_told_also_if_the_service_stops_before(
     second = start()
     make_due(second, notices_of(PROJECT))
     assert {one.state for one in ended(second, made)} == {"succeeded"}
+
+
+def test_people_read_the_name_of_a_token_and_programs_its_id(
+    service: WebhookService, target: Target
+) -> None:
+    token, _ = service.create_token(PROJECT, Role.MEMBER, name="Ada's laptop")
+    foreign, _ = service.create_token("other", Role.MEMBER, name="nobody here")
+    add(service, target, webhookConfig={"url": target.url})
+    done = deploy(service, DriverError("no"))
+    for asker in (token.id, foreign.id, "plain"):
+        stub_of(service).steps = [DriverError(f"{asker} stopped it.")]
+        again = service.interventions.replay(PROJECT, done.id, by=Actor(asker))
+        wait_for_end(service, again.id)
+    _, ours, others, plain = told(target, 4)
+    assert (ours["by"], ours["byName"]) == (token.id, "Ada's laptop")
+    assert ours["message"] == "Ada's laptop stopped it."
+    assert others["by"] == foreign.id and "byName" not in others
+    assert plain["message"] == "plain stopped it." and "byName" not in plain
+
+
+def test_a_message_names_who_asked() -> None:
+    notice = Notice(
+        happened=Happened.FAILED,
+        project="p",
+        at="",
+        receiver="shop",
+        receiver_id="rcv_1",
+        by="tok_1",
+        by_name="Ada",
+    )
+    assert dict(facts(Notice.from_bytes(notice.to_bytes())))["By"] == "Ada"
+    older = replace(notice, by_name="")
+    assert b"by_name" not in older.to_bytes()
+    assert dict(facts(Notice.from_bytes(older.to_bytes())))["By"] == "tok_1"

@@ -35,6 +35,8 @@ class Notice:
         image: the full reference; empty for calls that bring none.
         state: of the execution.
         event: the push as the API shows it, with what the image says of itself (``facts``).
+        by: who asked for it; of a token its id.
+        by_name: the name of the token, for people; empty if it has none, or was no token.
         changes: what was changed, each with ``target``, ``field``, ``before`` and ``after``.
         approvals: how many people have to approve it; 0 if none.
         approve_by: until when, in ISO 8601.
@@ -53,6 +55,7 @@ class Notice:
     reason: str = ""
     message: str = ""
     by: str = ""
+    by_name: str = ""
     event: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Mapping[str, Any], ...] = ()
     approvals: int = 0
@@ -60,7 +63,10 @@ class Notice:
 
     def to_bytes(self) -> bytes:
         """The notice as it is kept."""
-        return json.dumps(asdict(self)).encode()
+        found = asdict(self)
+        if not self.by_name:
+            del found["by_name"]  # hosts of older releases do not know it
+        return json.dumps(found).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Notice:

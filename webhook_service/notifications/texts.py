@@ -64,7 +64,7 @@ def _facts(notice: Notice) -> Iterator[tuple[str, str]]:
         yield "Approvals needed", f"{notice.approvals}, until {notice.approve_by}"
     for name in ("revision", "source", "version"):
         yield name.capitalize(), str(notice.facts.get(name) or "")
-    yield "By", notice.by
+    yield "By", notice.by_name or notice.by
 
 
 def short(image: str) -> str:

@@ -6,7 +6,7 @@ notification, that is one look at a small table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from webhook_service.model.history.revision import ROLLED_BACK
 from webhook_service.model.ids import EXECUTION, new_id
 from webhook_service.model.notice import Happened, Notice
 from webhook_service.model.notification import NOTIFY, notices_of
-from webhook_service.store.tables import executions, inboxes, notifications, receivers
+from webhook_service.store.tables import executions, inboxes, notifications, receivers, tokens
 
 _N, _E = notifications.c, executions.c
 _NAME = func.coalesce(receivers.c.name, _E.receiver).label("receiver_name")
@@ -41,6 +41,10 @@ _ABOUT: Select[Any] = (
 )
 _OF_PROJECTS: Select[Any] = select(_N.id, _N.project, _N.on).where(
     _N.project.in_(bindparam("projects", expanding=True))
+)
+_NAMES_OF_TOKENS: Select[Any] = select(tokens.c.project, tokens.c.id, tokens.c.name).where(
+    tokens.c.project.in_(bindparam("projects", expanding=True)),
+    tokens.c.id.in_(bindparam("ids", expanding=True)),
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _NAMES = union_all(
@@ -69,8 +73,12 @@ def tell(
     for row in connection.execute(_ABOUT, {"ids": list(ids)}).all():
         meant = (happened,) if happened else _outcome(row)
         if meant and not set(row.on).isdisjoint(meant):
-            found.append((row.notification, _notice(row, meant[0], now, message)))
-    add_notices(connection, found, now)
+            found.append((row, meant[0]))
+    if not found:
+        return
+    names = _names_of_tokens(connection, [row for row, _ in found])
+    told = [(row.notification, _notice(row, meant, now, message, names)) for row, meant in found]
+    add_notices(connection, told, now)
 
 
 def tell_refused(connection: Connection, refused: Sequence[Mapping[str, Any]]) -> None:
@@ -117,8 +125,43 @@ def _outcome(row: Row[Any]) -> tuple[Happened, ...]:
     return ()
 
 
-def _notice(row: Row[Any], happened: Happened, now: datetime, message: str | None) -> Notice:
+def _people(row: Row[Any]) -> Iterator[str]:
+    """Who had to do with an execution, the one who asked for it first; of tokens their ids."""
+    yield from (who for who in (row.requested_by, row.interrupted_by) if who)
+    if "registry" in row.event and row.event["actor"]:
+        yield row.event["actor"]
+
+
+def _names_of_tokens(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[str, str]:
+    """What people call the tokens that had to do with executions of these rows, all told at once.
+
+    A token counts in its own project only: a sender chooses what it calls who pushed.
+    """
+    asked = {(row.project, who) for row in rows for who in _people(row)}
+    if not asked:
+        return {}
+    projects, ids = zip(*asked, strict=True)
+    wanted = {"projects": [*projects], "ids": [*ids]}
+    found = connection.execute(_NAMES_OF_TOKENS, wanted).all()
+    return {row.id: row.name for row in found if (row.project, row.id) in asked and row.name}
+
+
+def _with_names(text: str, row: Row[Any], names: Mapping[str, str]) -> str:
+    """A sentence for people, with the name of whoever stopped an execution or asked for it."""
+    for who in _people(row):
+        text = text.replace(who, names.get(who, who))
+    return text
+
+
+def _notice(
+    row: Row[Any],
+    happened: Happened,
+    now: datetime,
+    message: str | None,
+    names: Mapping[str, str],
+) -> Notice:
     is_push = "registry" in row.event
+    by = row.requested_by or (is_push and row.event["actor"]) or ""
     return Notice(
         happened=happened,
         project=row.project,
@@ -131,8 +174,9 @@ def _notice(row: Row[Any], happened: Happened, now: datetime, message: str | Non
         image=row.event["image"] if is_push else "",
         state=row.state,
         reason=row.reason or "",
-        message=row.message if message is None else message,
-        by=row.requested_by or (is_push and row.event["actor"]) or "",
+        message=_with_names(row.message if message is None else message, row, names),
+        by=by,
+        by_name=names.get(by, ""),
         # The body of a raw call may hold anything, and is not told.
         event=row.event if is_push else {},
         changes=tuple(row.changes),

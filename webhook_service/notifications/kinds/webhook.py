@@ -68,6 +68,7 @@ def as_data(notice: Notice, sending: Sending) -> dict[str, Any]:
         "reason": notice.reason,
         "message": notice.message,
         "by": notice.by,
+        "byName": notice.by_name,
         "event": dict(notice.event),
         "changes": [dict(change) for change in notice.changes],
         "link": sending.link,
