@@ -1,12 +1,13 @@
 """What people do at the console, in a real browser, on a service and a cluster that answer."""
 
+import json
 import re
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.console.site import PROJECT, ConsoleSite, Slow
+from tests.console.site import PROJECT, ConsoleSite, Slow, receiver_body
 from tests.support import wait_for
 from webhook_service.model.delivery import Call
 from webhook_service.model.pages import PageRequest
@@ -218,3 +219,20 @@ def test_a_part_in_which_somebody_is_moves_when_they_leave_it(site: ConsoleSite,
         assert page.get_by_text("Abort and roll back").count() == 1
         page.get_by_role("button", name="Log out").focus()
         page.get_by_text("Push again").wait_for()
+
+
+def test_what_somebody_else_stored_meanwhile_is_not_replaced_by_a_second_try(
+    site: ConsoleSite, owner: httpx.Client
+) -> None:
+    made = site.service.create_receiver(PROJECT, receiver_body("two people"))
+    mine = json.dumps({"name": "mine"})
+    site.service.update_receiver(PROJECT, made.id, {"name": "theirs"})
+    form = {"version": str(made.version), "body": mine}
+    for body in ("no JSON", mine, mine):
+        answer = owner.post(f"/receivers/{made.id}", data={**form, "body": body})
+        assert answer.status_code == 422
+        form["version"] = re.search(r'name="version" value="(\d+)"', answer.text)[1]  # type: ignore[index]
+    now = site.service.get_receiver(PROJECT, made.id)
+    site.service.delete_receiver(PROJECT, made.id)
+    assert now.name == "theirs"
+    assert "The receiver as it is now" in answer.text and "If-Match" not in answer.text

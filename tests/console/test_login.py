@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -181,3 +182,28 @@ def test_of_one_person_the_twenty_newest_sessions_live(site: ConsoleSite) -> Non
     opened = [site.service.sessions.open_by_token(secret) for _ in range(21)]
     assert not is_in(site, opened[0])
     assert is_in(site, opened[1]) and is_in(site, opened[-1])
+
+
+def test_a_form_of_an_ended_session_can_be_sent_once_more(site: ConsoleSite, browser: Any) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    site.log_in(page)
+    page.goto(f"{site.base}/receivers/{site.receiver}")
+    context.clear_cookies()
+    page.fill("#image", "acme/shop:no tag at all")
+    with page.expect_response("**/push") as answered:
+        page.click("section[aria-labelledby=push] button")
+    assert answered.value.status == 401
+    assert "session has ended" in page.get_by_role("alert").inner_text()
+    assert page.locator("input[name=next]").input_value() == f"/receivers/{site.receiver}"
+    other = context.new_page()
+    site.log_in(other)
+    page.reload()
+    assert page.input_value("#image") == "acme/shop:no tag at all"
+    context.close()
+
+
+def test_a_script_whose_session_has_ended_gets_no_page(site: ConsoleSite) -> None:
+    with site.client(None) as client:
+        answer = client.post("/receivers/new/try", headers={"hx-request": "true"})
+    assert (answer.status_code, answer.text) == (401, "Log in again.")

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.console.site import PROJECT, ConsoleSite, receiver_body
 from tests.servers.browser import Watched
 from tests.support import add_inbox, wait_for
+from webhook_service.console.pages.receivers import receivers
 from webhook_service.console.pages.receivers.receivers import SAMPLED
 from webhook_service.console.security import POLICY
 from webhook_service.model.people.tokens import Role
@@ -320,3 +321,73 @@ def test_what_others_wrote_is_shown_as_text(site: ConsoleSite, owner: httpx.Clie
         text = owner.get(path, params={"text": "<script>alert(1)</script>"}).text
         assert "<img" not in text and "<script>alert" not in text
     site.service.delete_receiver(PROJECT, made.id)
+
+
+def test_who_sees_the_systems_colours_sees_which_page_it_is(
+    site: ConsoleSite, browser: Any
+) -> None:
+    context = browser.new_context(forced_colors="active")
+    page = context.new_page()
+    site.log_in(page)
+    colour = "element => getComputedStyle(element).borderBottomColor"
+    links = page.locator("nav[aria-label=Main] a").all()
+    shown = {link.get_attribute("aria-current"): link.evaluate(colour) for link in links}
+    context.close()
+    assert shown["page"] != shown[None]
+
+
+def test_on_paper_there_is_all_that_is_known_and_nothing_to_press(
+    site: ConsoleSite, page: Any
+) -> None:
+    page.goto(f"{site.base}/receivers/{site.receiver}")
+    page.emulate_media(media="print")
+    for gone in ("nav[aria-label=Main]", ".who form", "section[aria-labelledby=push] button"):
+        assert not page.locator(gone).first.is_visible(), gone
+    cut = "all => all.some(one => one.scrollHeight > one.clientHeight + 2)"
+    assert not page.locator("pre:visible").evaluate_all(cut)
+    assert page.get_by_role("heading", level=1).is_visible()
+
+
+def test_a_long_name_does_not_push_the_filters_aside(site: ConsoleSite, page: Any) -> None:
+    made = site.service.create_receiver(PROJECT, receiver_body("long" * 50))
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{site.base}/deliveries")
+    top = "element => element.getBoundingClientRect().top"
+    tops = {one.evaluate(top) for one in page.locator(".filters select").all()}
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    site.service.delete_receiver(PROJECT, made.id)
+    assert len(tops) == 1 and wide <= 0
+
+
+def test_more_receivers_than_a_page_holds_are_on_the_next(
+    site: ConsoleSite, owner: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [site.service.create_receiver(PROJECT, receiver_body(f"page {n}")) for n in range(3)]
+    monkeypatch.setattr(receivers, "MOST", 2)
+    seen, path = list[str](), "/receivers"
+    while path:
+        text = html.unescape(owner.get(path).text)
+        seen += re.findall(r'<tr role="row" id="(rcv_\w+)"', text)
+        found = re.search(r'href="/console(/receivers\?marker=[^"]+)">Older', text)
+        path = found[1] if found else ""
+    for one in made:
+        site.service.delete_receiver(PROJECT, one.id)
+    assert len(seen) == len(set(seen)) and {one.id for one in made} < set(seen)
+
+
+def test_a_row_that_changes_keeps_the_focus_of_the_keyboard(site: ConsoleSite, page: Any) -> None:
+    site.push("1.7.1")
+    page.goto(f"{site.base}/deliveries")
+    link = page.locator("#rows tr").first.locator("a").nth(1)
+    link.focus()
+    page.evaluate(
+        """() => {
+          const row = document.querySelector("#rows tr");
+          row.dataset.old = "yes";
+          const data = row.outerHTML.replace('data-old="yes"', "");
+          document.dispatchEvent(new CustomEvent("row", { detail: { data } }));
+        }"""
+    )
+    assert page.locator("#rows tr[data-old]").count() == 0
+    assert page.evaluate("document.activeElement.closest('tr')?.id") is not None
+    assert link.evaluate("element => element === document.activeElement")

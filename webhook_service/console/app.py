@@ -100,11 +100,12 @@ def build_console(settings: Settings, service: WebhookService, *, at: str = MOUN
         year = {"cache-control": "public, max-age=31536000, immutable"}
         return Response(assets[name], media_type=_ASSETS[name], headers=year)
 
-    errors = _Errors(site)
+    login = LoginPage(site, provider)
+    errors = _Errors(site, login)
     app = Starlette(
         routes=[
             Route("/assets/{name}", asset),
-            *LoginPage(site, provider).routes(),
+            *login.routes(),
             *DeliveriesPage(site).routes(),
             *DeliveryPage(site).routes(),
             *ExecutionButtons(site).routes(),
@@ -155,12 +156,16 @@ def _templates(version: str) -> Templates:
 class _Errors:
     """Every error is a page that says what to do."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, login: LoginPage) -> None:
         self._site = site
+        self._login = login
 
     async def not_logged_in(self, request: Request, _: Exception) -> Response:
-        if request.method != "GET" or "text/event-stream" in request.headers.get("accept", ""):
+        by_script = "hx-request" in request.headers
+        if by_script or "text/event-stream" in request.headers.get("accept", ""):
             return Response("Log in again.", 401, media_type="text/plain")
+        if request.method != "GET":
+            return await self._login.ended(request)
         path = request.url.path.removeprefix(request.scope.get("root_path", ""))
         wanted = path + (f"?{request.url.query}" if request.url.query else "")
         query = "" if wanted == "/" else f"?{urlencode({'next': wanted})}"

@@ -16,6 +16,13 @@ function name(row) {
   if (option) cell.querySelector("a").textContent = option.textContent;
 }
 
+// Whoever has moved to a link of the row with the keyboard stays at it.
+function replace(old, row) {
+  const at = [...old.querySelectorAll("a")].indexOf(document.activeElement);
+  old.replaceWith(row);
+  if (at >= 0) row.querySelectorAll("a")[at]?.focus({ preventScroll: true });
+}
+
 function take(event) {
   const row = parse(event.detail.data);
   if (!row) return;
@@ -23,7 +30,7 @@ function take(event) {
   if (rows) {
     name(row);
     const old = document.getElementById(row.id);
-    if (old) old.replaceWith(row);
+    if (old) replace(old, row);
     else if (rows.hasAttribute("data-live")) {
       rows.prepend(row);
       row.classList.add("new");

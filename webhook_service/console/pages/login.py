@@ -17,6 +17,12 @@ from webhook_service.errors import (
     Unavailable,
 )
 
+ENDED = (
+    "Your session has ended, so nothing was done. To keep what you typed, log in in another tab, "
+    "and then load this page again: the browser sends the form once more. If you log in here, you "
+    "begin anew."
+)
+
 
 class LoginPage:
     """``/login`` and ``/logout``; with an identity provider ``/login/oidc``, too."""
@@ -42,6 +48,12 @@ class LoginPage:
     async def show(self, request: Request) -> Response:
         """The form for an API token."""
         return await self._form(request, request.query_params.get("next", ""))
+
+    async def ended(self, request: Request) -> Response:
+        """The answer to a form of somebody whose session has ended; it stays where they are."""
+        origin, base = self._site.origin(request), self._site.base(request)
+        _, here, wanted = request.headers.get("referer", "").partition(origin + base)
+        return await self._form(request, wanted if here else "", ENDED, 401)
 
     async def by_token(self, request: Request) -> Response:
         """Log in with an API token. A session that the browser had before is closed."""

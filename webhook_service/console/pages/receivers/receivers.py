@@ -14,7 +14,7 @@ from starlette.routing import Route
 from webhook_service.console.commands import Command, cli, post, with_url
 from webhook_service.console.site import Site
 from webhook_service.console.visitor import Visitor
-from webhook_service.errors import InvalidRequest, WebhookServiceError
+from webhook_service.errors import InvalidRequest, OutdatedVersion, WebhookServiceError
 from webhook_service.host.api.callers.access import Action
 from webhook_service.model.history.delivery_log import LogQuery
 from webhook_service.model.history.revision import Revision
@@ -23,6 +23,11 @@ from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, as_json
 
 ALL = PageRequest(limit=1000)
+MOST = 1000
+MEANWHILE = (
+    "Somebody else changed this receiver while you did, so yours was not stored. Copy what you "
+    "need of it, look at the receiver as it is now, and repeat your change there."
+)
 # Those of ``testing.samples``, which a host does not load.
 SAMPLED = frozenset(
     "alicloud azure cloudsmith distribution dockerhub ecr gitea github gitlab google harbor jfrog "
@@ -55,10 +60,18 @@ class ReceiversPage:
     async def show_all(self, request: Request) -> Response:
         """All receivers of the project, with what is wrong with them."""
         visitor = await self._site.enter(request)
-        page = await self._site.call(self._service.list_receivers, visitor.project, ALL)
+        marker = request.query_params.get("marker") or None
+        asked = PageRequest(limit=MOST, marker=marker)
+        page = await self._site.call(self._service.list_receivers, visitor.project, asked)
         problems = await self._site.call(self._service.receiver_problems, page.items)
         return await self._site.page(
-            request, visitor, "receivers.html", receivers=page.items, problems=problems
+            request,
+            visitor,
+            "receivers.html",
+            receivers=page.items,
+            problems=problems,
+            marker=marker,
+            older=page.next,
         )
 
     async def show(self, request: Request) -> Response:
@@ -72,19 +85,25 @@ class ReceiversPage:
         visitor = await self._site.enter(request, Action.UPDATE)
         form = await self._site.form(request)
         receiver = await self._receiver(request, visitor)
-        text = form.get("body", "")
+        text, version = form.get("body", ""), form.get("version", "")
+        # Shown again as it was sent: what others stored meanwhile is not replaced by a second try.
+        again: dict[str, Any] = {"body": text, "version": version}
         try:
             await self._site.call(
                 self._service.update_receiver,
                 visitor.project,
                 receiver.id,
                 _read(text),
-                version=_version(form.get("version", "")),
+                version=_version(version),
                 by=visitor.actor,
                 role=visitor.role,
             )
+        except OutdatedVersion:
+            return await self._show(
+                request, visitor, receiver, problem=MEANWHILE, outdated=True, **again
+            )
         except WebhookServiceError as exc:
-            return await self._show(request, visitor, receiver, problem=exc.message, body=text)
+            return await self._show(request, visitor, receiver, problem=exc.message, **again)
         return self._site.go(visitor, f"/receivers/{receiver.id}", "changed")
 
     async def push(self, request: Request) -> Response:
@@ -158,6 +177,8 @@ class ReceiversPage:
             "problem": problems.get(receiver.id, ""),
             "body": json.dumps(as_json(receiver.spec), indent=2, ensure_ascii=False),
             "image": suggestion(receiver, history),
+            "version": receiver.version,
+            "outdated": False,
             **more,
         }
         return await self._site.page(
