@@ -61,3 +61,12 @@ def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
     assert done.exit_code == 1 and "kind: say how people are told" in done.stderr
     missing = run("notification", "show", "nobody")
     assert (missing.exit_code, "Notification not found" in missing.stderr) == (1, True)
+
+
+def test_a_wrong_word_is_one_problem_and_nothing_another_in_plain_words(run: Run) -> None:
+    words = ("notification", "create", "--name", "ops", "--kind", "slack", "--config", CONFIG)
+    wrong = run(*words, "--on", "failing").stderr
+    assert "on.0: " in wrong and "rolledBack" in wrong and "at least" not in wrong
+    mail = ("notification", "create", "--name", "ops", "--kind", "mail", "--on", "failed")
+    none = run(*mail, "--config", '{"to": []}').stderr
+    assert "mailConfig.to: must have at least 1 item" in none and "Tuple" not in none

@@ -49,6 +49,8 @@ KINDS = {"source": "format", "verify": "scheme", "match.tags": "policy"}
 KEPT_BY_ANY_KIND = ("include", "exclude")
 # What an answer carries beside what its owner wrote: ignored, so that it can be sent back.
 READ_ONLY = ("id", "type", "links", "actions", "url", "created", "updated", "problem")
+TOO_FEW = "too_short"  # of Pydantic
+LISTS = frozenset({"List", "Tuple", "Set", "Frozenset", "Dictionary"})
 
 
 def read_spec(
@@ -189,12 +191,24 @@ def merge(old: Any, new: Any, path: str) -> Any:
 def describe(exc: ValidationError, prefix: str = "") -> str:
     """Every problem of a validation in one line, without the values that caused them."""
     problems = []
-    for error in exc.errors(include_input=False, include_url=False):
+    errors = exc.errors(include_input=False, include_url=False)
+    within = {error["loc"][:-1] for error in errors if error["loc"]}
+    for error in errors:
+        if error["type"] == TOO_FEW and error["loc"] in within:
+            continue  # it only counts the items that are right, and the others have been told
         path = ".".join([prefix, *map(str, error["loc"])]).strip(".")
-        text = error["msg"].removeprefix("Value error, ")
+        text = _sentence(error)
         own = error["type"] == "value_error"
         problems.append(text if own and not error["loc"] else f"{path}: {text}")
     return "; ".join(problems)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == TOO_FEW and context.get("field_type") in LISTS:
+        least = context["min_length"]
+        return f"must have at least {least} item{'s' if least > 1 else ''}"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _config_fields(drivers: Drivers) -> Mapping[str, Collection[str]]:
