@@ -14,6 +14,7 @@ from tests.support import add_inbox, wait_for
 from webhook_service.console.pages.receivers import receivers
 from webhook_service.console.pages.receivers.receivers import SAMPLED
 from webhook_service.console.security import POLICY
+from webhook_service.model.delivery import Call
 from webhook_service.model.people.tokens import Role
 from webhook_service.testing import samples
 from webhook_service.testing.samples import dockerhub_push
@@ -391,3 +392,23 @@ def test_a_row_that_changes_keeps_the_focus_of_the_keyboard(site: ConsoleSite, p
     assert page.locator("#rows tr[data-old]").count() == 0
     assert page.evaluate("document.activeElement.closest('tr')?.id") is not None
     assert link.evaluate("element => element === document.activeElement")
+
+
+def test_no_command_is_offered_that_a_receiver_refuses_for_its_proof(
+    site: ConsoleSite, owner: httpx.Client
+) -> None:
+    made = site.service.create_receiver(PROJECT, receiver_body("becomes proven"))
+    key = site.service.receiver_key(PROJECT, made.id)
+    called = site.service.accept(PROJECT, key, Call(dockerhub_push("acme/shop", "0.0.7")))
+    pages = (f"/receivers/{made.id}", f"/deliveries/{called.id}")
+    offers = ("webhook-service send --format", "The call itself, with curl")
+
+    def offered() -> list[bool]:
+        return [offer in owner.get(path).text for path, offer in zip(pages, offers, strict=True)]
+
+    before = offered()
+    proof = {"scheme": "header", "secret": "0123456789abcdef" * 2}
+    site.service.update_receiver(PROJECT, made.id, {"verify": proof})
+    after = offered()
+    site.service.delete_receiver(PROJECT, made.id)
+    assert (before, after) == ([True, True], [False, False])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from webhook_service.host.api.callers.access import Action
+from webhook_service.model.receiver import Receiver
 
 TOKEN = '"Authorization: Bearer $WEBHOOK_SERVICE_TOKEN"'
 
@@ -57,3 +58,8 @@ def call(body: bytes, headers: Mapping[str, str] | None = None) -> str | None:
     given = headers or {"Content-Type": "application/json"}
     fields = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in given.items())
     return f'curl {fields} --data-binary {shlex.quote(text)} "$URL"'
+
+
+def takes_plain_calls(receiver: Receiver) -> bool:
+    """Whether a command gets through to a receiver by its URL alone: nothing here signs a call."""
+    return receiver.spec.listen.own_url and receiver.spec.verify.scheme == "none"

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.console.commands import Command, call, cli, post, with_url
+from webhook_service.console.commands import Command, call, cli, post, takes_plain_calls, with_url
 from webhook_service.console.feeds import cursor
 from webhook_service.console.site import Site
 from webhook_service.console.timeline import (
@@ -185,19 +185,16 @@ class DeliveryPage:
                 ),
             ]
         if body and visitor.may("update") and entry.delivery.refusal is None:
-            line = call(body) if await self._has_url(visitor, entry.delivery) else None
+            line = call(body) if await self._takes_it(visitor, entry.delivery) else None
             if line is not None and len(line) < MAX_SHOWN:
                 whole = with_url(entry.delivery.receiver, project, line)
                 found.append(Command("The call itself, with curl", whole))
         return found
 
-    async def _has_url(self, visitor: Visitor, delivery: Delivery) -> bool:
-        """Whether what was called is a receiver, and is there yet."""
-        try:
-            await self._site.call(self._service.get_receiver, visitor.project, delivery.receiver)
-        except NotFound:
-            return False
-        return True
+    async def _takes_it(self, visitor: Visitor, delivery: Delivery) -> bool:
+        """Whether what was called is a receiver, is there yet, and takes the body alone."""
+        receiver = await self._receiver(visitor, delivery)
+        return receiver is not None and takes_plain_calls(receiver)
 
 
 def _rules(text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webhook_service.console.commands import Command, cli, post, with_url
+from webhook_service.console.commands import Command, cli, post, takes_plain_calls, with_url
 from webhook_service.console.site import Site
 from webhook_service.console.visitor import Visitor
 from webhook_service.errors import InvalidRequest, OutdatedVersion, WebhookServiceError
@@ -239,7 +239,7 @@ def _commands(api: str, receiver: Receiver, project: str) -> list[Command]:
             Action.ROLLBACK,
         ),
     ]
-    if receiver.spec.listen.own_url and (line := _sample(receiver)):
+    if takes_plain_calls(receiver) and (line := _sample(receiver)):
         found.append(Command("Send it a sample push", with_url(name, project, line), Action.UPDATE))
     return found
 
