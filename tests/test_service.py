@@ -440,3 +440,14 @@ def test_a_second_start_says_that_it_runs_and_harms_nothing(tmp_path: Path) -> N
         with pytest.raises(RuntimeError, match="runs already.*manage_service=False"):
             service.start()
         assert not service.is_stuck
+
+
+def test_a_second_stop_does_and_says_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = make_service(sqlite_url(tmp_path))
+    service.start()
+    service.stop()
+    caplog.clear()
+    service.stop()
+    assert caplog.messages == []

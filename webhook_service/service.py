@@ -281,8 +281,11 @@ class WebhookService:
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what runs, for at most ``timeout`` seconds, and close everything for good.
 
-        In a process that forked only this copy ends: the rest belongs to the other one.
+        In a process that forked only this copy ends: the rest belongs to the other one. A second
+        call does nothing.
         """
+        if self._stopped:
+            return
         self._stopped = True
         if self.store.database.is_forked:
             return self.store.close()
