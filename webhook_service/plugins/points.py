@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class PluginOwner:
     """The distribution that an entry point comes with; all empty if none does.
 
     Attributes:
@@ -24,18 +24,18 @@ class Owner:
     requires: tuple[str, ...]
 
 
-def owner_of(point: importlib.metadata.EntryPoint) -> Owner:
+def owner_of(point: importlib.metadata.EntryPoint) -> PluginOwner:
     """What provides an entry point."""
-    return Owner("", "", ()) if point.dist is None else _read(point.dist)
+    return PluginOwner("", "", ()) if point.dist is None else _read(point.dist)
 
 
 # Python parses the whole METADATA for each of the three. The points of one group that come with one
 # distribution share this object, and the next look at the group brings another.
 @lru_cache(maxsize=64)
-def _read(found: importlib.metadata.Distribution) -> Owner:
+def _read(found: importlib.metadata.Distribution) -> PluginOwner:
     # A damaged METADATA has no name.
     name, version = found.metadata["Name"] or "", found.metadata["Version"] or ""
-    return Owner(name, version, tuple(found.requires or ()))
+    return PluginOwner(name, version, tuple(found.requires or ()))
 
 
 def points_by_name(

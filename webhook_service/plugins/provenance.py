@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from webhook_service.plugins.installed_files import InstalledFiles
-from webhook_service.plugins.points import Owner, owner_of, points_by_name
+from webhook_service.plugins.points import PluginOwner, owner_of, points_by_name
 
 CORE = "webhook-service"
 
@@ -89,7 +89,7 @@ def _of(point: importlib.metadata.EntryPoint) -> Provenance:
     )
 
 
-def _needs(owner: Owner, extra: str) -> Iterator[Requirement]:
+def _needs(owner: PluginOwner, extra: str) -> Iterator[Requirement]:
     """What a distribution needs here: always, or for one of its extras alone."""
     for text in owner.requires:
         need = _parsed(text)
