@@ -101,3 +101,17 @@ def run_json(run: Run) -> RunJson:
 def receiver(run_json: RunJson) -> Any:
     """A receiver with the stub driver, as JSON."""
     return run_json("receiver", "create", "--name", "shop", "--driver", "stub")
+
+
+@pytest.fixture
+def install_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a plug-in ``torn`` in a group, whose module is missing."""
+
+    def install(group: str) -> None:
+        found = tmp_path / "site" / "torn-1.dist-info"
+        found.mkdir(parents=True)
+        (found / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1\n")
+        (found / "entry_points.txt").write_text(f"[{group}]\ntorn = no.such.module:Torn\n")
+        monkeypatch.syspath_prepend(str(found.parent))
+
+    return install

@@ -1,9 +1,7 @@
 """``webhook-service format`` and ``scheme``: what is installed, and whose a body is."""
 
-import importlib.metadata
 import json
-from collections.abc import Iterator
-from importlib.metadata import EntryPoint, EntryPoints
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +16,10 @@ BOTH = ["format", "scheme"]
 
 
 @pytest.fixture(params=BOTH)
-def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    group = {"format": discovery.FORMATS, "scheme": discovery.SCHEMES}[request.param]
-    point = EntryPoint("torn", "no.such.module:Torn", group)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: EntryPoints([point]))
-    yield request.param
+def broken(request: pytest.FixtureRequest, install_torn: Callable[[str], None]) -> str:
+    noun: str = request.param
+    install_torn({"format": discovery.FORMATS, "scheme": discovery.SCHEMES}[noun])
+    return noun
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def test_schemes_are_listed_with_what_they_check(run_json: RunJson) -> None:
 
 def test_broken_ones_are_shown_with_their_error(run: Run, broken: str) -> None:
     result = run(broken, "list", "--output", "json")
-    (item,) = json.loads(result.stdout)["data"]
+    (item,) = (each for each in json.loads(result.stdout)["data"] if each["name"] == "torn")
     assert (result.exit_code, item["state"]) == (0, "broken")
     assert "No module named 'no'" in item["error"]
     assert "No module named 'no'" in run(broken, "list").stdout

@@ -1,5 +1,6 @@
 """Discovery over real installed metadata: folders that look like installed distributions."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_what_is_not_allowed_is_not_even_imported(site: Site) -> None:
     site.add("other-driver", "other_module", "raise RuntimeError", other="X")
     assert [plugin.name for plugin in find("good")] == ["good"]
     assert "other_module" not in sys.modules
+
+
+def test_a_driver_removed_later_is_gone_at_the_next_look(site: Site) -> None:
+    site.add("late-driver", "late_two", GOOD, late="Good")
+    assert "late" in find()
+    shutil.rmtree(site.folder / "late-driver-1.0.dist-info")
+    assert "late" not in find()
 
 
 def test_a_driver_installed_later_is_found_at_the_next_look(site: Site) -> None:

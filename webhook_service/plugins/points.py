@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Container, Iterable, Iterator
+import os
+import sys
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,8 +32,7 @@ def owner_of(point: importlib.metadata.EntryPoint) -> PluginOwner:
     return PluginOwner("", "", ()) if point.dist is None else _read(point.dist)
 
 
-# Python parses the whole METADATA for each of the three. The points of one group that come with one
-# distribution share this object, and the next look at the group brings another.
+# Python parses the whole METADATA for each of the three; all points of a distribution share it.
 @lru_cache(maxsize=64)
 def _read(found: importlib.metadata.Distribution) -> PluginOwner:
     # A damaged METADATA has no name.
@@ -58,11 +60,32 @@ def points_by_name(
 
 def _points(group: str) -> Iterable[importlib.metadata.EntryPoint]:
     try:
-        return importlib.metadata.entry_points(group=group)
+        return _installed(_state_of_path()).get(group, ())
     except Exception:
         # One line that cannot be read, in any distribution of this Python; this error names none.
         # The next function reads them one by one, and logs which it is.
         return _readable_points(group)
+
+
+@lru_cache(maxsize=1)
+def _installed(
+    _: tuple[tuple[str, int], ...],
+) -> Mapping[str, importlib.metadata.EntryPoints]:
+    """All entry points by group, read once until something is installed or removed."""
+    found = importlib.metadata.entry_points()
+    return {group: found.select(group=group) for group in found.groups}
+
+
+def _state_of_path() -> tuple[tuple[str, int], ...]:
+    """The folders that hold distributions, and when each was changed: as Python keeps its own list.
+
+    An installer makes a folder for each version of a distribution.
+    """
+    found = []
+    for folder in sys.path:
+        with suppress(OSError):
+            found.append((folder, os.stat(folder or ".").st_mtime_ns))
+    return tuple(found)
 
 
 def _readable_points(group: str) -> Iterator[importlib.metadata.EntryPoint]:
