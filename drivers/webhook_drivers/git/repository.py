@@ -17,6 +17,13 @@ class Moved(Retry):
     """The branch or the file is no longer what was read: nothing was written. Read again."""
 
 
+class NotAFile(DriverError):
+    """Something is at a path, and it is no file that can be written."""
+
+    def __init__(self, path: str, what: str, instead: str) -> None:
+        super().__init__(f"{path} is {what}, not a file: write {instead}.", code="not_a_file")
+
+
 class NotReady(DriverError):
     """The host does not merge a request yet: it compares the branches, or waits for reviews."""
 
@@ -104,7 +111,11 @@ class GitRepository(Protocol):
         """The commit that a branch is at; None if there is no such branch."""
 
     def read(self, path: str, commit: str) -> File | None:
-        """A file at a commit; None if there is none."""
+        """A file at a commit; None if nothing is there.
+
+        Raises:
+            NotAFile: a folder, a symbolic link or a submodule is there, as far as the host says so.
+        """
 
     def log(self, path: str, commit: str) -> Sequence[Commit]:
         """The last commits that changed a file, the newest first."""

@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from types import SimpleNamespace
 from typing import Any
 
 from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, NotTreeError
 from dulwich.object_store import tree_lookup_path
-from dulwich.objects import Blob, ShaFile, SubmoduleEncountered, Tree
+from dulwich.objects import S_ISGITLINK, Blob, ShaFile, SubmoduleEncountered, Tree
 from dulwich.objects import Commit as GitCommit
 from dulwich.pack import pack_objects_to_data
 from dulwich.repo import MemoryRepo
 
 from webhook_drivers.git.forges.api import require
-from webhook_drivers.git.repository import Commit, File, Moved, NewCommit
+from webhook_drivers.git.repository import Commit, File, Moved, NewCommit, NotAFile
 from webhook_drivers.text import head
 from webhook_service import DriverError, Outbound, Retry, fault_of
 
@@ -96,8 +96,17 @@ class SmartHttp:
         return None if commit is None else commit.decode()
 
     def read(self, path: str, commit: str) -> File | None:
-        found = self._blob(path, commit)
-        return None if found is None else File(self._objects[found].data, found.decode())
+        mode, found = self._entry(path, commit)
+        if S_ISREG(mode):
+            return File(self._objects[found].data, found.decode())
+        if S_ISDIR(mode):
+            raise NotAFile(path, "a folder", "the path of a file in it in `path`")
+        if S_ISLNK(mode):
+            what = f"a symbolic link to {head(self._objects[found].data, MAX_TOLD)}"
+            raise NotAFile(path, what, "the path of the file that it leads to in `path`")
+        if S_ISGITLINK(mode):
+            raise NotAFile(path, "a submodule", "that repository's own URL in `repository`")
+        return None
 
     def log(self, path: str, commit: str) -> list[Commit]:
         """The commits that have another file than each of their parents, as ``git log`` does."""
@@ -133,12 +142,17 @@ class SmartHttp:
         return self._local.object_store
 
     def _blob(self, path: str, commit: str) -> bytes | None:
+        mode, found = self._entry(path, commit)
+        return found if S_ISREG(mode) else None
+
+    def _entry(self, path: str, commit: str) -> tuple[int, bytes]:
+        """The mode and the id of what is at a path; the mode 0 for nothing."""
         try:
             tree = self._objects[commit.encode()].tree
             mode, found = tree_lookup_path(self._objects.__getitem__, tree, path.encode())
         except (KeyError, NotTreeError, SubmoduleEncountered):
-            return None  # nothing is there, or the path goes on behind a file or a submodule
-        return found if S_ISREG(mode) else None
+            return 0, b""  # nothing is there, or the path goes on behind a file or a submodule
+        return mode, found
 
     def _made(self, new: NewCommit) -> list[ShaFile]:
         """The file, the folders above it from the inside out, and the commit."""
