@@ -17,7 +17,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from dulwich.client import AbstractHttpGitClient
-from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, NotTreeError
+from dulwich.errors import (
+    GitProtocolError,
+    HangupException,
+    NotGitRepository,
+    NotTreeError,
+    SendPackError,
+)
 from dulwich.object_store import tree_lookup_path
 from dulwich.objects import S_ISGITLINK, Blob, ShaFile, SubmoduleEncountered, Tree
 from dulwich.objects import Commit as GitCommit
@@ -32,6 +38,8 @@ from webhook_service import DriverError, Outbound, Retry, fault_of
 DEPTH = 20
 """How many commits of a branch are fetched, and so how far back the newest push is found."""
 MAX_FETCHED = 128 * 1024 * 1024
+HIDDEN = "the host shows the branch to readers, but not to pushes (receive.hideRefs of Git)"
+"""Why a branch that did not move is another in the list for pushes."""
 MAX_TOLD = 500
 """How many bytes of what a hook says are told."""
 
@@ -174,20 +182,32 @@ class SmartHttp:
     def _push(self, branch: str, old: bytes | None, to: bytes, objects: Any) -> None:
         ref = _ref(branch)
 
+        offered: list[Any] = []
+
         def update(refs: Mapping[Any, Any]) -> Any:
+            offered.extend(refs)
             if refs.get(ref) != old:
                 raise Moved(f"{branch} was changed by others meanwhile.")
             return {ref: to}
 
         heard: list[bytes] = []
-        with _in_words(self.base):
-            result = self._client().send_pack(
-                self.path,
-                update,
-                lambda have, want, **_: pack_objects_to_data([*objects]),
-                progress=heard.append,
-            )
-        if refused := (result.ref_status or {}).get(ref):
+        try:
+            with _in_words(self.base):
+                result = self._client().send_pack(
+                    self.path,
+                    update,
+                    lambda have, want, **_: pack_objects_to_data([*objects]),
+                    progress=heard.append,
+                )
+            refused = (result.ref_status or {}).get(ref)
+        except Moved:
+            if ref in offered:
+                raise
+            refused = HIDDEN
+        except SendPackError as exc:
+            # It takes no such pack: that is too large, or a disk is full.
+            refused = head(exc.args[0], MAX_TOLD) if exc.args else fault_of(exc)
+        if refused:
             # The server compares too; or a rule of the branch refuses the push.
             if self.head(branch) != (old.decode() if old else None):
                 raise Moved(f"{branch} was changed by others meanwhile.")
@@ -236,6 +256,8 @@ def _in_words(base: str) -> Iterator[None]:
         raise Moved(f"{base} was changed by others meanwhile.") from None
     except HangupException:
         raise Retry(f"{base} broke the connection off.") from None
+    except SendPackError:
+        raise  # the caller tells the refusal
     except NotGitRepository:
         raise DriverError(f"{base} has no such Git repository.", code="no_repository") from None
     except (GitProtocolError, AssertionError, ValueError) as exc:

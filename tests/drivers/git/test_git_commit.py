@@ -28,6 +28,7 @@ from tests.drivers.git.hosts import (
     push,
     running,
 )
+from tests.servers.git import git
 from webhook_drivers.git.repository import Moved
 from webhook_service import (
     Done,
@@ -176,6 +177,27 @@ def test_a_refused_push_says_what_the_hook_said_and_what_helps(tmp_path: Path) -
             "push there, or name another branch in `branch`. The host says: main is protected: "
             "ask ann"
         )
+        assert host.bare.read(PATH) == FILE
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("receive.hideRefs", "refs/heads", "shows the branch to readers, but not to pushes"),
+        ("receive.maxInputSize", "1", "unpack"),
+        ("receive.denyCurrentBranch", "refuse", "currently checked out"),
+    ],
+)
+def test_a_push_that_the_settings_of_the_host_refuse_says_so(
+    tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    with running("git", tmp_path) as host:
+        git(host.bare.folder, "config", key, value)
+        if key == "receive.denyCurrentBranch":
+            git(host.bare.folder, "config", "core.bare", "false")
+        with pytest.raises(DriverError, match=said) as refused:
+            run(host)
+        assert refused.value.reason == "push_refused"
         assert host.bare.read(PATH) == FILE
 
 
