@@ -7,6 +7,7 @@ https://git-scm.com/docs/http-protocol
 from __future__ import annotations
 
 import heapq
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ DEPTH = 20
 MAX_FETCHED = 128 * 1024 * 1024
 HIDDEN = "the host shows the branch to readers, but not to pushes (receive.hideRefs of Git)"
 """Why a branch that did not move is another in the list for pushes."""
+SHA256 = re.compile(rb"(?: |\n[0-9a-f]{4})object-format=sha256[ \n]")
+"""How a host says it among its abilities; no name of a ref can look so."""
 MAX_TOLD = 500
 """How many bytes of what a hook says are told."""
 
@@ -62,6 +65,13 @@ class _Client(AbstractHttpGitClient):
         body = data if isinstance(data, bytes) else b"".join(data or ())
         sent = {**(headers or {}), **self._headers}
         reply = require(self._http.request(method, url, sent, body, max_bytes=MAX_FETCHED))
+        if method == "GET" and SHA256.search(reply.body):
+            raise DriverError(
+                "The repository names its objects by SHA-256, and gitCommit writes only to "
+                "repositories with SHA-1: name one that was made with `git init "
+                "--object-format=sha1` in `repository`.",
+                code="sha256_repository",
+            )
         answer = SimpleNamespace(
             status=reply.status,
             headers=reply.headers,

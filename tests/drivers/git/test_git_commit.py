@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,6 +200,16 @@ def test_a_push_that_the_settings_of_the_host_refuse_says_so(
             run(host)
         assert refused.value.reason == "push_refused"
         assert host.bare.read(PATH) == FILE
+
+
+def test_a_repository_with_sha256_is_said_when_a_receiver_is_made(tmp_path: Path) -> None:
+    with running("git", tmp_path) as host, closing(driver()) as made:
+        shutil.rmtree(host.bare.folder)
+        host.bare.folder.mkdir()
+        git(host.bare.folder, "init", "-q", "--bare", "-b", "main", "--object-format=sha256")
+        host.bare.write(PATH, FILE)
+        with pytest.raises(InvalidConfig, match="names its objects by SHA-256"):
+            made.validate(host.settings(), context())
 
 
 def test_eight_racing_writers_of_eight_files_lose_nothing(host: Host) -> None:
