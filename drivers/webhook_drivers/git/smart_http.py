@@ -43,6 +43,8 @@ HIDDEN = "the host shows the branch to readers, but not to pushes (receive.hideR
 """Why a branch that did not move is another in the list for pushes."""
 SHA256 = re.compile(rb"(?: |\n[0-9a-f]{4})object-format=sha256[ \n]")
 """How a host says it among its abilities; no name of a ref can look so."""
+LOCKED = "failed to update ref"
+"""What Git says while another push has the lock of the branch, or after a crash has left it."""
 MAX_TOLD = 500
 """How many bytes of what a hook says are told."""
 
@@ -221,6 +223,8 @@ class SmartHttp:
             # The server compares too; or a rule of the branch refuses the push.
             if self.head(branch) != (old.decode() if old else None):
                 raise Moved(f"{branch} was changed by others meanwhile.")
+            if refused == LOCKED:
+                raise Retry(f"The push to {branch} was refused: {refused}; another one holds it.")
             raise DriverError(_refusal(branch, refused, b"".join(heard)), code="push_refused")
 
     def _client(self) -> _Client:

@@ -202,6 +202,16 @@ def test_a_push_that_the_settings_of_the_host_refuse_says_so(
         assert host.bare.read(PATH) == FILE
 
 
+def test_a_branch_that_another_push_holds_is_tried_again(tmp_path: Path) -> None:
+    with running("git", tmp_path) as host:
+        lock = host.bare.folder / "refs/heads/main.lock"
+        lock.touch()
+        with pytest.raises(Retry, match="another one holds it"):
+            run(host)
+        lock.unlink()
+        assert isinstance(run(host), Done)
+
+
 def test_a_repository_with_sha256_is_said_when_a_receiver_is_made(tmp_path: Path) -> None:
     with running("git", tmp_path) as host, closing(driver()) as made:
         shutil.rmtree(host.bare.folder)
