@@ -22,7 +22,6 @@ from webhook_service.model.ids import hide_keys
 from webhook_service.model.pages import PageRequest
 from webhook_service.model.receiver import Receiver, as_json
 
-ALL = PageRequest(limit=1000)
 MOST = 1000
 MEANWHILE = (
     "Somebody else changed this receiver while you did, so yours was not stored. Copy what you "
