@@ -56,7 +56,7 @@ times. Whatever goes wrong is a `ClientError`: `Rejected` with the service's `re
 
 def made() -> str:
     """The whole page."""
-    document = openapi(_routes(), Plugins[WebhookDriver[Any, Any]]("", "driver"))
+    document = openapi(_routes(), Plugins[WebhookDriver[Any, Any]]("", "driver", WebhookDriver))
     schemas = document["components"]["schemas"]
     told = [HEAD, "## Requests\n", *_requests(document["paths"]), "\n## Objects\n"]
     for name, schema in schemas.items():
