@@ -101,6 +101,14 @@ def test_what_was_remembered_of_a_deleted_receiver_lets_nothing_pass(watched: Wa
         watched.takes(key, call_of("2"))
 
 
+@pytest.mark.parametrize("key", [None, b"whk_1", 1])
+def test_what_is_no_text_is_an_unknown_key(watched: Watched, key: Any) -> None:
+    with pytest.raises(UnknownKey):
+        watched.service.accept(PROJECT, key, Call(b"{}"))
+    with pytest.raises(UnknownKey):
+        asyncio.run(watched.service.accept_async(PROJECT, key, Call(b"{}")))
+
+
 def test_a_key_means_nothing_in_another_project(watched: Watched) -> None:
     _, key = add_receiver(watched.service)
     watched.takes(key, call_of("1"))

@@ -615,8 +615,13 @@ class WebhookService:
             StoreUnavailable: nothing was stored; the sender should try again.
             LimitReached: likewise, for its receiver or project has stored too much.
         """
-        self.store.database.require_own_process()
+        self._require_usable(key)
         return self.commit(self._decide(project, key, call))
+
+    def _require_usable(self, key: str) -> None:
+        self.store.database.require_own_process()
+        if not isinstance(key, str):  # such as None, where an application found no key in its URL
+            raise UnknownKey(REVOKED)
 
     def _decide(self, project: str, key: str, call: Call) -> Decision:
         with self.refusals.kept(project, key, call):
@@ -634,7 +639,7 @@ class WebhookService:
             PluginUnavailable, StoreUnavailable, LimitReached: see ``accept``.
             Unavailable: the project has too many calls that last too long.
         """
-        self.store.database.require_own_process()
+        self._require_usable(key)
         if (decision := self._receivers.decide_from_memory(project, key, call)) is not None:
             with suppress(LimitReached):  # memory alone must not refuse
                 if (delivery := await self._async_intake.store(decision)) is not None:

@@ -83,11 +83,15 @@ class Call:
     """One HTTP call on the endpoint, read whole.
 
     Attributes:
-        headers: names are in lower case.
+        body: the bytes as they were sent, for senders sign these.
+        headers: names may have any case when a call is made, and are in lower case here.
         client: the caller's address, behind the trusted proxies.
         through_proxy: whether a trusted proxy handed the call over. Only then its headers about
             the caller can be believed.
         certificate: the TLS certificate of whoever opened the connection.
+
+    Raises:
+        TypeError: the body is not bytes.
     """
 
     body: bytes
@@ -96,6 +100,14 @@ class Call:
     client: str = ""
     through_proxy: bool = False
     certificate: ClientCertificate | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, bytes):
+            kind = type(self.body).__name__
+            raise TypeError(f"Call.body must be bytes as they were sent, not {kind}.")
+        if any(name != name.lower() for name in self.headers):
+            lowered = {name.lower(): value for name, value in self.headers.items()}
+            object.__setattr__(self, "headers", lowered)
 
 
 @dataclass(frozen=True, slots=True)
