@@ -121,9 +121,18 @@ def only(properties: dict[str, Any], *needed: str) -> dict[str, Any]:
 
 # https://api.slack.com/reference/block-kit/blocks
 _MRKDWN = only({"type": {"const": "mrkdwn"}, "text": text(3000)})
+
+
+def plain(limit: int) -> Any:
+    return only(
+        {"type": {"const": "plain_text"}, "text": text(limit), "emoji": {"type": "boolean"}}
+    )
+
+
 SLACK = only(
     {
         "text": text(40_000),
+        "mrkdwn": {"const": False},
         "blocks": {
             "type": "array",
             "minItems": 1,
@@ -133,10 +142,15 @@ SLACK = only(
                     only(
                         {
                             "type": {"const": "header"},
-                            "text": only({"type": {"const": "plain_text"}, "text": text(150)}),
+                            "text": plain(150),
                         }
                     ),
-                    only({"type": {"const": "section"}, "text": _MRKDWN}),
+                    only(
+                        {
+                            "type": {"const": "section"},
+                            "text": {"oneOf": [_MRKDWN, plain(3000)]},
+                        }
+                    ),
                     only(
                         {
                             "type": {"const": "section"},
@@ -144,7 +158,7 @@ SLACK = only(
                                 "type": "array",
                                 "minItems": 1,
                                 "maxItems": 10,
-                                "items": only({"type": {"const": "mrkdwn"}, "text": text(2000)}),
+                                "items": plain(2000),
                             },
                         }
                     ),
@@ -154,26 +168,21 @@ SLACK = only(
     }
 )
 # https://learn.microsoft.com/connectors/teams/, adaptive cards 1.4
-_TEXT_BLOCK = only(
+_RUN = only(
     {
-        "type": {"const": "TextBlock"},
+        "type": {"const": "TextRun"},
         "text": text(28_000),
         "weight": {"enum": ["Lighter", "Default", "Bolder"]},
         "size": {"enum": ["Small", "Default", "Medium", "Large", "ExtraLarge"]},
-        "wrap": {"type": "boolean"},
         "color": {"enum": ["Default", "Dark", "Light", "Accent", "Good", "Warning", "Attention"]},
     },
     "type",
     "text",
 )
-_FACTS = only(
+_PARAGRAPH = only(
     {
-        "type": {"const": "FactSet"},
-        "facts": {
-            "type": "array",
-            "minItems": 1,
-            "items": only({"title": text(1000), "value": text(1000, 0)}),
-        },
+        "type": {"const": "RichTextBlock"},
+        "inlines": {"type": "array", "minItems": 1, "items": _RUN},
     }
 )
 _CARD = only(
@@ -181,7 +190,7 @@ _CARD = only(
         "$schema": {"const": "http://adaptivecards.io/schemas/adaptive-card.json"},
         "type": {"const": "AdaptiveCard"},
         "version": {"enum": ["1.0", "1.1", "1.2", "1.3", "1.4"]},
-        "body": {"type": "array", "items": {"oneOf": [_TEXT_BLOCK, _FACTS]}},
+        "body": {"type": "array", "items": _PARAGRAPH},
         "actions": {
             "type": "array",
             "items": only(
@@ -322,7 +331,7 @@ def test_only_kinds_that_say_so_show_a_link_to_vote(
 @pytest.mark.parametrize(
     ("kind", "same"),
     [
-        ("slack", "No &lt;pod&gt; starts &amp; @channel waits."),
+        ("slack", "No <pod> starts & @channel waits."),
         ("mattermost", r"No \<pod\> starts & \@channel waits."),
         ("discord", r"No \<pod\> starts & \@channel waits."),
         ("teams", "No <pod> starts & @channel waits."),
@@ -333,6 +342,29 @@ def test_texts_of_strangers_mean_nothing_to_chats(
 ) -> None:
     send(kind, {"url": target.url}, NOTICE)
     assert same in _texts(target.got[0].json)
+
+
+STRANGE = "[Log in](https://evil.example) *9* _8_ ~7~ `6` <!channel> {{DATE(2026-01-01)}}"
+
+
+@pytest.mark.parametrize(("kind", "plain"), [("slack", "plain_text"), ("teams", "TextRun")])
+def test_no_text_of_a_sender_stands_where_markup_is_read(
+    send: Sender, target: Target, kind: str, plain: str
+) -> None:
+    notice = replace(NOTICE, message=STRANGE, by=STRANGE, by_name="")
+    send(kind, {"url": target.url}, notice)
+    found = [each for each in _objects(target.got[0].json) if "evil" in str(each.get("text"))]
+    assert [each["type"] for each in found] == [plain] * 2
+    assert kind != "teams" or not any("{{" in each["text"] for each in found)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in JSON that holds a text of its own."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _objects(each)
 
 
 def _texts(value: Any) -> str:

@@ -17,6 +17,8 @@ from webhook_service.notifications.texts import LOOK, VOTE, cut, facts, sign, ti
 from webhook_service.notifications.urls import SecretUrl
 
 MAX_HEADER, MAX_TEXT, MAX_FIELD, MAX_FIELDS = 150, 3000, 2000, 10
+# Of the title, before it is escaped.
+MAX_SHORT = 500
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
@@ -41,22 +43,24 @@ class ToSlack(NotificationKind[SlackConfig]):
 
 def _body(notice: Notice, sending: Sending) -> dict[str, Any]:
     head = f"{sign(notice)} {title(notice)}"
-    fields = [
-        {"type": "mrkdwn", "text": cut(f"*{_escaped(name)}*\n{_escaped(value)}", MAX_FIELD)}
-        for name, value in facts(notice)
-    ]
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": cut(head, MAX_HEADER)}}
-    ]
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(head, MAX_HEADER)}]
     if notice.message:
-        text = cut(_escaped(notice.message), MAX_TEXT)
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+        blocks.append({"type": "section", "text": _plain(notice.message, MAX_TEXT)})
+    fields = [_plain(f"{name}\n{value}", MAX_FIELD) for name, value in facts(notice)]
     blocks.append({"type": "section", "fields": fields[:MAX_FIELDS]})
     links = ((VOTE, sending.vote_link("")), (LOOK, sending.link))
     for text in [f"<{link}|{name}>" for name, link in links if link]:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
     # What notifications of the operating system show, and who cannot show blocks.
-    return {"text": cut(_escaped(head), MAX_TEXT), "blocks": blocks}
+    return {"text": _escaped(cut(head, MAX_SHORT)), "mrkdwn": False, "blocks": blocks}
+
+
+def _plain(text: str, limit: int) -> dict[str, Any]:
+    """A text in which no character means anything: senders choose names, tags and labels.
+
+    https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+    """
+    return {"type": "plain_text", "text": cut(text, limit), "emoji": False}
 
 
 def _escaped(text: str) -> str:
