@@ -349,7 +349,7 @@ def test_a_worker_that_is_lost_three_times_is_told_once(
         ({"kind": "pigeon"}, "kind: say how people are told: cloudEvents, discord"),
         ({"on": []}, "on: "),
         ({"on": ["test"]}, "on: can have succeeded, failed"),
-        ({"on": ["exploded"]}, "on.0: "),
+        ({"on": ["exploded"]}, "on: can have succeeded, failed"),
         ({"when": "notice.hapened == ''"}, "when: there is no field of notice 'hapened'"),
         ({"webhookConfig": {}}, "webhookConfig.url: "),
         ({"webhookConfig": {"url": "x", "secret": "short"}}, "must be whsec_ and 24 to 64 bytes"),
