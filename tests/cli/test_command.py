@@ -55,6 +55,16 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...], heavy: frozenset[str])
     assert "Usage: webhook-service" in done.stdout
 
 
+def test_no_sentence_in_a_list_of_commands_is_cut(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = {path.rpartition(" ")[0] for path, _ in commands_of(app)}
+    lists = [run(*group.split(), "--help").stdout.partition("Commands:")[2] for group in groups]
+    assert len(lists) > 10 and all(lists)
+    assert [line for said in lists for line in said.splitlines() if line.endswith("...")] == []
+
+
 @pytest.mark.parametrize("path", [path for path, _ in commands_of(app)])
 def test_help_ends_with_examples(path: str, run: Run) -> None:
     result = run(*path.split(), "--help")

@@ -13,7 +13,7 @@ from webhook_service.cli.output import print_page
 from webhook_service.cli.tables import Column
 
 app = typer.Typer(
-    help="Choose the service that commands work on; the local database is 'local'.",
+    help="Choose the service that commands work on. The local database is 'local'.",
     no_args_is_help=True,
 )
 
@@ -46,7 +46,7 @@ def add(
         typer.Option(metavar="FILE", help="Certificates (PEM) to trust instead of the system's."),
     ] = None,
 ) -> None:
-    """Remember a service, check that it takes the token, and use it from now on."""
+    """Remember a service and use it. First it must take the token."""
     from pathlib import Path
 
     from webhook_service.cli.connection.connect import open_remote
@@ -66,7 +66,7 @@ def add(
 
 @app.command()
 def use(name: Name) -> None:
-    """Let commands work on another service; 'local' is the local database."""
+    """Let commands work on another service. The local database is 'local'."""
     from webhook_service.cli.connection.contexts import load_contexts, save_contexts
 
     save_contexts(load_contexts().using(name))
@@ -97,7 +97,7 @@ def list_contexts(output: OutputOption = Output.TABLE) -> None:
 
 @app.command()
 def remove(name: Name) -> None:
-    """Forget a service and its token; the token itself stays valid until it is revoked."""
+    """Forget a service and its token. The token itself stays valid until it is revoked."""
     from webhook_service.cli.connection.contexts import load_contexts, save_contexts
 
     save_contexts(load_contexts().without(name))

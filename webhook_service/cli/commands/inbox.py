@@ -85,7 +85,7 @@ def list_inboxes(
     watch: Watch = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the project's inboxes, newest first, with the receivers that listen."""
+    """List the project's inboxes, newest first. Each has the receivers that listen."""
     from webhook_service.cli.pages import get_page
     from webhook_service.resources import InboxResource
 
@@ -164,7 +164,7 @@ def simulate(
     headers: CallHeaders = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say which receivers would do what on a call now, and change nothing."""
+    """Say which receivers would do what on a call now. Nothing is changed."""
     body, sent = read_body(file), read_headers(headers)
     with connect(project) as opened:
         id_ = opened.inbox_id(inbox)

@@ -106,7 +106,7 @@ def list_notifications(
     watch: Watch = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the notifications, newest first, each with its newest notice."""
+    """List the notifications, newest first. Each has its newest notice."""
     from webhook_service.cli.pages import get_page
     from webhook_service.resources import NotificationResource
 
@@ -150,7 +150,7 @@ def update(
 
 @app.command()
 def delete(which: Which, project: Project = None, output: OutputOption = Output.TABLE) -> None:
-    """End a notification; what it has not sent yet is not sent any more."""
+    """End a notification. What it has not sent yet is not sent any more."""
     with connect(project) as opened:
         id_ = _id(opened, which)
         opened.client.notifications.delete(id_)
@@ -160,7 +160,7 @@ def delete(which: Which, project: Project = None, output: OutputOption = Output.
 
 @app.command()
 def test(which: Which, project: Project = None, output: OutputOption = Output.TABLE) -> None:
-    """Send a test, as the service that runs sends all notices; 'notices' shows what came of it."""
+    """Send a test. The service that runs sends it; 'notices' shows what came of it."""
     with connect(project) as opened:
         print_record(output, opened.client.notifications.test(_id(opened, which)).as_json())
 

@@ -36,7 +36,7 @@ def root() -> None:
 
 @app.command("list")
 def list_projects(output: OutputOption = Output.TABLE) -> None:
-    """List the projects that have something; with a server, the token's own."""
+    """List the projects that have something. With a server, that is the token's own."""
     from webhook_service.host.http.links import Links
     from webhook_service.host.wire import project_json
 
@@ -76,7 +76,7 @@ def release(
     project: Project = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """End a hold; after the last one the newest push of each target runs."""
+    """End a hold. After the last one the newest push of each target runs."""
     with connect(project) as opened:
         found = [each for each in opened.client.holds.list() if name in (each.name, each.id)]
         if not found:

@@ -56,7 +56,7 @@ def send(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Send a sample push to a receiver's URL, and print the answer."""
+    """Send a sample push to a receiver, and print the answer."""
     from webhook_service.testing.samples import sample_push
 
     if not is_http_url(url):

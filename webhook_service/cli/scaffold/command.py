@@ -32,7 +32,7 @@ def new_command(noun: Noun, group: str) -> Callable[[str, Path], None]:
         typer.echo(f"{folder} has a {noun} that works, and its tests. Go on there:\n")
         typer.echo(f"  cd {folder}\n  python -m pip install -e '.[test]'\n  pytest")
 
-    new.__doc__ = f"Write a distribution with a new {noun}, and tests that hold it to its contract."
+    new.__doc__ = f"Write a distribution with a new {noun}. Its tests hold it to the contract."
     return new
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webhook_service.resources import ExecutionResource
 
 app = typer.Typer(
-    help="Look at executions; replay, cancel, abort, approve, refuse or release them.",
+    help="Look at executions; replay, cancel or approve them.",
     no_args_is_help=True,
 )
 
@@ -120,7 +120,7 @@ def cancel(
     by: By = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """End an execution that has not changed anything; see abort for all others."""
+    """End an execution that has not changed anything. See abort for all others."""
     _ask(execution, project, by, output, lambda requests, id_: requests.cancel(id_, force=force))
 
 
@@ -128,7 +128,7 @@ def cancel(
 def abort(
     execution: Id, project: Project = None, by: By = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """Stop an execution at any stage, and go back at once to what ran before."""
+    """Stop an execution at any stage. What ran before is deployed again at once."""
     _ask(execution, project, by, output, lambda requests, id_: requests.abort(id_))
 
 
@@ -152,7 +152,10 @@ def refuse(
 def release(
     execution: Id, project: Project = None, by: By = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """Let an execution run now that a rule holds: its image's age, another receiver, a freeze."""
+    """Let an execution run now that a rule holds.
+
+    The rule is the age of its image, another receiver, or a freeze.
+    """
     _ask(execution, project, by, output, lambda requests, id_: requests.release(id_))
 
 

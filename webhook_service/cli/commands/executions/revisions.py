@@ -28,7 +28,7 @@ COLUMNS = (
 def history(
     receiver: Receiver, project: Project = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """List what a receiver has deployed, newest first, and look what runs.
+    """List what a receiver has deployed, and look what runs. The newest is first.
 
     You can roll back to each entry.
     """
@@ -61,7 +61,9 @@ def rollback(
     by: By = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Deploy again the last good image before what runs, as the newest push.
+    """Deploy again the last good image before what runs.
+
+    It counts as the newest push.
 
     A freeze window does not stop it.
     """

@@ -24,7 +24,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
 
 def backup(file: File, passphrase: Passphrase = None, output: OutputOption = Output.TABLE) -> None:
-    """Copy the SQLite database to a new file, while the service runs.
+    """Copy the SQLite database to a file while the service runs.
 
     With --passphrase the secret key goes beside it, locked; without, keep the key apart.
     """
@@ -49,7 +49,10 @@ def restore(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Put a backup in the place of the SQLite database; stop the service first."""
+    """Put a backup in the place of the SQLite database.
+
+    Stop the service first.
+    """
     from webhook_service.settings import load_settings
     from webhook_service.store.backup.backup import put_back
 

@@ -12,9 +12,10 @@ from webhook_service.cli.output import print_document
 
 
 def doctor(output: OutputOption = Output.TABLE) -> None:
-    """Look at the installation, say what is wrong, and what to do; nothing is changed.
+    """Say what is wrong with the installation, and what to do.
 
-    It fails if something cannot work. With a server it looks at what the API tells.
+    Nothing is changed. It fails if something cannot work. With a server it looks at what the API
+    tells.
     """
     from webhook_service.cli.doctor.finding import Finding, Health
     from webhook_service.cli.doctor.local import look_here

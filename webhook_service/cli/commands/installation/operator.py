@@ -23,7 +23,7 @@ def run(
         typer.Option(metavar="ADDRESS:PORT", help="Where /healthz says that it is alive."),
     ] = None,
 ) -> None:
-    """Carry the Receivers of a cluster over to this service, until a signal ends it.
+    """Carry the Receivers of a cluster over to this service. A signal ends it.
 
     It needs the database and the settings of the hosts, and WEBHOOK_SERVICE_NAMESPACES says whose
     Receivers count.
@@ -42,7 +42,7 @@ def run(
 
 @app.command()
 def definition() -> None:
-    """Print the custom resource's definition, with the configs of the installed drivers.
+    """Print the definition of the custom resource. It has the installed drivers' configs.
 
     'webhook-service operator definition | kubectl apply -f -' brings it into a cluster.
     """

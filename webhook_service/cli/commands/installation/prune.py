@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def prune(output: OutputOption = Output.TABLE) -> None:
-    """Remove what is older than the settings keep, and say how much that was.
+    """Remove what is older than the settings keep.
 
-    The service does the same by itself once an hour, slowly. Use this after you have lowered a
-    setting, or before a backup. The service may run meanwhile.
+    It says how much that was. The service does the same by itself once an hour, slowly. Use this
+    after you have lowered a setting, or before a backup. The service may run meanwhile.
     """
     from webhook_service.chores.retention import prunings
 

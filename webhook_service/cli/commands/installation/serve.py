@@ -51,7 +51,7 @@ def serve(
         ),
     ] = 1,
 ) -> None:
-    """Serve the endpoint and the management API, and run executions."""
+    """Serve the endpoint and the API, and run executions."""
     from webhook_service.cli.commands.installation.migrate import upgrade
     from webhook_service.settings import load_settings
     from webhook_service.telemetry.logs import configure

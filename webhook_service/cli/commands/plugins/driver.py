@@ -45,7 +45,9 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The driver's name.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show where a driver comes from: distribution, version, hash of its files, what is missing.
+    """Show where a driver comes from, and what is missing.
+
+    That is its distribution, its version, and the hash of its files.
 
     It fails if the driver cannot be used. Its module is imported, as when a receiver uses it. Of a
     server it shows what the API says.

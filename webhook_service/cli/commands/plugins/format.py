@@ -48,7 +48,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The format's name.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show where a format comes from, whose calls it reads, and which schemes fit.
+    """Show whose calls a format reads, and which schemes fit. It says where it comes from, too.
 
     It fails if the format cannot be used. Of a server it shows what the API says.
     """

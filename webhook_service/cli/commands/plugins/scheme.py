@@ -46,7 +46,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The scheme's name.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show where a scheme comes from, what it checks, and its options.
+    """Show what a scheme checks, and where it comes from. It has the options, too.
 
     It fails if the scheme cannot be used. Of a server it shows what the API says.
     """

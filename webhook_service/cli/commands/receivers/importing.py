@@ -60,7 +60,7 @@ def import_receivers(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Make receivers of Rancher 1.6 anew, so that their old URLs go on working.
+    """Make receivers of Rancher 1.6 anew. Their old URLs go on working.
 
     Each receiver is made as a whole or not at all, and one that is there already stays as it is:
     repeat the command until every line says so.

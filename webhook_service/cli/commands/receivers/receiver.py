@@ -191,7 +191,7 @@ def list_receivers(
     watch: Watch = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the project's receivers, newest first, with what came of each one's last push."""
+    """List the project's receivers, newest first. Each has what came of its last push."""
     from webhook_service.cli.pages import add_last_results, get_page
     from webhook_service.resources import ReceiverResource
 
