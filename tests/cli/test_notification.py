@@ -66,7 +66,7 @@ def test_what_is_wrong_is_said_in_a_line(run: Run) -> None:
 def test_a_wrong_word_is_one_problem_and_nothing_another_in_plain_words(run: Run) -> None:
     words = ("notification", "create", "--name", "ops", "--kind", "slack", "--config", CONFIG)
     wrong = run(*words, "--on", "failing").stderr
-    assert "on.0: " in wrong and "rolledBack" in wrong and "at least" not in wrong
+    assert "on: can have succeeded" in wrong and "rolledBack" in wrong and "at least" not in wrong
     mail = ("notification", "create", "--name", "ops", "--kind", "mail", "--on", "failed")
     none = run(*mail, "--config", '{"to": []}').stderr
     assert "mailConfig.to: must have at least 1 item" in none and "Tuple" not in none
