@@ -184,7 +184,8 @@ def test_a_target_that_is_down_for_an_hour_is_told_after_it(
 def _is_retrying(service: WebhookService, made: Any, attempt: int) -> bool:
     (notice,) = notices(service, made)
     found = service.notifications.notice(PROJECT, made.id, notice.id)
-    return found.state is ExecutionState.RETRYING and len(found.attempts) == attempt
+    # On a slow machine the next attempt may be over before anybody looks.
+    return found.state is ExecutionState.RETRYING and len(found.attempts) >= attempt
 
 
 def test_a_target_that_limits_calls_says_for_how_long(
