@@ -90,8 +90,8 @@ def test_threads_that_plugins_leave_do_not_keep_the_process() -> None:
         [sys.executable, "-c", LEAVES_A_THREAD], capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 0
-    assert "1 threads that plug-ins began have not" in ended.stderr
-    assert ended.stderr.endswith("ends without them: of-a-plug-in.\n")
+    assert "The service has ended, and what plug-ins began has not" in ended.stderr
+    assert ended.stderr.endswith("ends without these threads: of-a-plug-in.\n")
 
 
 def test_a_service_that_ends_by_itself_says_nothing_of_threads() -> None:

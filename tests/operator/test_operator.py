@@ -162,7 +162,9 @@ def test_bytes_that_are_no_text_in_the_secret_of_the_url_are_replaced(operator: 
     url = operator.secret("shop-receiver-url")["data"]["url"]
     path = f"/api/v1/namespaces/{operator.namespace}/secrets/shop-receiver-url"
     operator.api.patch(path, {"data": {"url": b64encode(b"\xff\xff").decode()}})
-    operator.wait(lambda: operator.secret("shop-receiver-url")["data"]["url"] == url)
+    operator.wait(lambda: operator.secret("shop-receiver-url")["data"]["url"] != "//8=")
+    assert operator.secret("shop-receiver-url")["data"]["url"] == url
+    assert operator.condition("Ready")["status"] == "True"
 
 
 @pytest.mark.parametrize("verb", ["get", "create"])

@@ -204,11 +204,15 @@ def test_lines_are_written_after_a_plugin_has_closed_standard_error(
 
 
 def test_a_line_is_lost_and_nothing_raised_where_the_file_itself_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     closed_by_a_plugin(monkeypatch)
-    monkeypatch.setattr(logs, "STDERR", 10**6)
-    logging.getLogger("webhook_service.test").warning("nobody reads this")
+    with monkeypatch.context() as patch:
+        patch.setattr(logs, "STDERR", 10**6)
+        logging.getLogger("webhook_service.test").warning("nobody reads this")
+    assert capfd.readouterr() == ("", "")
+    logging.getLogger("webhook_service.test").warning("the file is back")
+    assert capfd.readouterr().err.endswith(": the file is back\n")
 
 
 class Mute:

@@ -84,9 +84,9 @@ def _end_after(seconds: float) -> None:
     main = threading.main_thread()
     left = [each.name for each in threading.enumerate() if each is not main and not each.daemon]
     log.error(
-        "The service has ended; %d threads that plug-ins began have not, so the process ends "
-        "without them: %s.",
-        *(len(left), ", ".join(left[:SHOWN_THREADS])),
+        "The service has ended, and what plug-ins began has not: the process ends without these "
+        "threads: %s.",
+        ", ".join(left[:SHOWN_THREADS]),
     )
     os._exit(0)
 
